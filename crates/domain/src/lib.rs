@@ -1,1 +1,6 @@
+//! The record: types, ids, lifecycles, search, authorization and errors. No IO, no async, no wire formats.
 
+pub mod error;
+pub mod search;
+
+pub use error::{Error, Kind, Result};

@@ -1,1 +1,84 @@
+//! All SQL, metric series and blobs. Knows the record, decides nothing about it.
+//!
+//! The store is synchronous inside: [`Store::read`] and [`Store::write`] run a closure on a database thread.
+//! One closure is one transaction, and a write is acknowledged only after it is on disk.
 
+mod engine;
+mod migrate;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use engine::Tx;
+use engine::{Postgres, Sqlite};
+use stele_domain::{Error, Result};
+
+/// Where the record is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    Sqlite(PathBuf),
+    Postgres(String),
+}
+
+impl DatabaseUrl {
+    /// Reads `sqlite:PATH`, `postgres://..` or `postgresql://..`.
+    pub fn parse(text: &str) -> Result<DatabaseUrl> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(DatabaseUrl::Postgres(text.to_owned()));
+        }
+        match text.strip_prefix("sqlite:") {
+            Some(path) if !path.trim_start_matches("//").is_empty() => {
+                Ok(DatabaseUrl::Sqlite(PathBuf::from(path.strip_prefix("//").unwrap_or(path))))
+            }
+            _ => Err(Error::invalid(format!(
+                "'{text}' is not a database: expected sqlite:PATH or postgres://USER@HOST/NAME"
+            ))),
+        }
+    }
+}
+
+/// The record's database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    engine: Engine,
+}
+
+#[derive(Clone)]
+enum Engine {
+    Sqlite(Arc<Sqlite>),
+    Postgres(Arc<Postgres>),
+}
+
+impl Store {
+    /// Opens the database, making and migrating it as needed. Blocks.
+    pub fn open(url: &DatabaseUrl) -> Result<Store> {
+        let engine = match url {
+            DatabaseUrl::Sqlite(path) => {
+                migrate::sqlite(&mut engine::open_writer(path)?)?;
+                Engine::Sqlite(Arc::new(Sqlite::open(path)?))
+            }
+            DatabaseUrl::Postgres(url) => {
+                migrate::postgres(&mut engine::connect(url)?)?;
+                Engine::Postgres(Arc::new(Postgres::open(url)?))
+            }
+        };
+        Ok(Store { engine })
+    }
+
+    /// Runs `work` against one consistent snapshot.
+    pub async fn read<T: Send + 'static>(&self, work: impl FnOnce(&mut Tx) -> Result<T> + Send + 'static) -> Result<T> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.read(work).await,
+            Engine::Postgres(postgres) => postgres.read(work).await,
+        }
+    }
+
+    /// Runs `work` in one transaction and returns once it is durable. `work` may run more than once, each
+    /// time on a clean transaction, when the database asks for it; an error undoes everything it did.
+    pub async fn write<T: Send + 'static>(&self, work: impl FnMut(&mut Tx) -> Result<T> + Send + 'static) -> Result<T> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.write(work).await,
+            Engine::Postgres(postgres) => postgres.write(work).await,
+        }
+    }
+}

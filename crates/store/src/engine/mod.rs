@@ -1,0 +1,11 @@
+//! One SQL text on two engines: values, rows, transactions, and how closures reach a database thread.
+
+mod postgres;
+mod sqlite;
+mod tx;
+mod value;
+
+pub(crate) use postgres::{Postgres, connect};
+pub(crate) use sqlite::{Sqlite, open_writer};
+pub use tx::Tx;
+pub(crate) use value::{Row, Value, params};

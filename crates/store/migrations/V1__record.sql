@@ -97,19 +97,14 @@ CREATE TABLE series (
 CREATE INDEX series_by_value ON series (experiment_id, key, is_nan, value, run_id);
 CREATE INDEX series_to_merge ON series (unmerged) WHERE unmerged > 32;
 
--- Points of a series as compressed columns. The summary columns answer charts without reading the points;
--- min_value and max_value are over the numbers and null when there are none.
+-- Points of a series as compressed columns (src/series), sorted inside a chunk. Chunks may overlap in steps until
+-- the background merger orders them, but never hold the same point twice.
 CREATE TABLE chunk (
     series_id BIGINT NOT NULL REFERENCES series (id),
     number BIGINT NOT NULL,
     points BIGINT NOT NULL,
     min_step BIGINT NOT NULL,
     max_step BIGINT NOT NULL,
-    min_timestamp BIGINT NOT NULL,
-    max_timestamp BIGINT NOT NULL,
-    min_value DOUBLE PRECISION,
-    max_value DOUBLE PRECISION,
-    nan_points BIGINT NOT NULL,
     data {blob} NOT NULL,
     PRIMARY KEY (series_id, number)
 ){keyed};

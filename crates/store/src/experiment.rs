@@ -1,3 +1,4 @@
+use stele_domain::artifact_uri::append_to_uri_path;
 use stele_domain::authz::{ManageExperiment, Permit, Visibility};
 use stele_domain::id::{ExperimentId, Timestamp};
 use stele_domain::lifecycle::Presence;
@@ -25,7 +26,8 @@ impl Tx<'_> {
         new: &NewExperiment,
         now: Timestamp,
     ) -> Result<ExperimentId> {
-        const INSERT: &str = "INSERT INTO experiment (workspace_id, name, artifact_location, presence, created_at, updated_at)
+        const INSERT: &str =
+            "INSERT INTO experiment (workspace_id, name, artifact_location, presence, created_at, updated_at)
              VALUES ($1, $2, $3, 'active', $4, $4) ON CONFLICT (workspace_id, name) DO NOTHING RETURNING id";
         const LOCATE: &str = "UPDATE experiment SET artifact_location = $2 WHERE id = $1";
         let location = new.artifact_location.as_deref().unwrap_or("");
@@ -34,7 +36,7 @@ impl Tx<'_> {
             .map(ExperimentId)
             .ok_or_else(|| Error::already_exists(Kind::Experiment, &new.name))?;
         if new.artifact_location.is_none() {
-            let location = stele_domain::artifact_uri::join(&new.default_root, &id.to_string());
+            let location = append_to_uri_path(&new.default_root, &id.to_string())?;
             self.execute(LOCATE, params![id, &location])?;
         }
         for tag in &new.tags {
@@ -62,15 +64,8 @@ impl Tx<'_> {
     }
 
     /// Reads an experiment that this transaction is about to change.
-    pub fn experiment_open(
-        &mut self,
-        permit: &Permit<ManageExperiment>,
-        id: ExperimentId,
-    ) -> Result<Experiment> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM experiment WHERE workspace_id = $1 AND id = $2{}",
-            self.for_update()
-        );
+    pub fn experiment_open(&mut self, permit: &Permit<ManageExperiment>, id: ExperimentId) -> Result<Experiment> {
+        let sql = format!("SELECT {COLUMNS} FROM experiment WHERE workspace_id = $1 AND id = $2{}", self.for_update());
         self.query_opt(&sql, params![permit.workspace(), id], experiment)?
             .ok_or_else(|| Error::not_found(Kind::Experiment, id.to_string()))
     }

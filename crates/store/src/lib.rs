@@ -3,14 +3,24 @@
 //! The store is synchronous inside: [`Store::read`] and [`Store::write`] run a closure on a database thread.
 //! One closure is one transaction, and a write is acknowledged only after it is on disk.
 
+mod bootstrap;
 mod engine;
+mod experiment;
+mod history;
+mod metric;
 mod migrate;
+mod run;
+mod run_read;
+pub mod series;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use engine::Tx;
 use engine::{Postgres, Sqlite};
+pub use experiment::NewExperiment;
+pub use history::Origin;
+pub use run::NewRun;
 use stele_domain::{Error, Result};
 
 /// Where the record is kept.

@@ -77,10 +77,8 @@ impl Tx<'_> {
 
     /// Reads a run that this transaction is about to change; other writers to the same run wait.
     pub fn run_open(&mut self, permit: &Permit<LogRun>, id: &RunId) -> Result<RunInfo> {
-        let sql = format!(
-            "SELECT {RUN_COLUMNS} FROM run WHERE public_id = $1 AND workspace_id = $2{}",
-            self.for_update()
-        );
+        let sql =
+            format!("SELECT {RUN_COLUMNS} FROM run WHERE public_id = $1 AND workspace_id = $2{}", self.for_update());
         self.query_opt(&sql, params![id.as_str(), permit.workspace()], run_info)?
             .ok_or_else(|| Error::not_found(Kind::Run, id.as_str()))
     }
@@ -135,9 +133,7 @@ impl Tx<'_> {
     pub fn run_params_set(&mut self, _permit: &Permit<LogRun>, run: &RunInfo, params: &[Param]) -> Result<()> {
         let values: Vec<Value> = params
             .iter()
-            .flat_map(|param| {
-                [run.row.into(), (&param.key).into(), (&param.value).into(), run.experiment.into()]
-            })
+            .flat_map(|param| [run.row.into(), (&param.key).into(), (&param.value).into(), run.experiment.into()])
             .collect();
         let inserted = self.insert_rows(
             "INSERT INTO run_param (run_id, key, value, experiment_id)",

@@ -112,6 +112,34 @@ impl<'a> Tx<'a> {
         }
     }
 
+    /// As [`Tx::for_update`], but rows that another transaction is changing are passed over.
+    pub(crate) fn for_update_skipping_locked(&self) -> &'static str {
+        match self.engine {
+            Engine::Sqlite(_) => "",
+            Engine::Postgres(_) => " FOR NO KEY UPDATE SKIP LOCKED",
+        }
+    }
+
+    /// `column {is_one_of_ints(1)}` tests for membership in the list bound to `$1` (see [`list`]).
+    pub(crate) fn is_one_of_ints(&self, parameter: usize) -> String {
+        match self.engine {
+            Engine::Sqlite(_) => format!("IN (SELECT value FROM json_each(${parameter}))"),
+            Engine::Postgres(_) => format!(
+                "= ANY (ARRAY(SELECT CAST(item AS BIGINT) FROM json_array_elements_text(CAST(${parameter} AS json)) item))"
+            ),
+        }
+    }
+
+    /// As [`Tx::is_one_of_ints`], for text.
+    pub(crate) fn is_one_of_texts(&self, parameter: usize) -> String {
+        match self.engine {
+            Engine::Sqlite(_) => format!("IN (SELECT value FROM json_each(${parameter}))"),
+            Engine::Postgres(_) => {
+                format!("= ANY (ARRAY(SELECT item FROM json_array_elements_text(CAST(${parameter} AS json)) item))")
+            }
+        }
+    }
+
     /// The `LIKE` operator takes its pattern literally on both engines: no escape character.
     pub(crate) fn like_suffix(&self) -> &'static str {
         match self.engine {
@@ -119,6 +147,11 @@ impl<'a> Tx<'a> {
             Engine::Postgres(_) => " ESCAPE ''",
         }
     }
+}
+
+/// A list bound as one value, whatever its length, so that statements stay few.
+pub(crate) fn list<T: Into<serde_json::Value>>(items: impl IntoIterator<Item = T>) -> Value<'static> {
+    Value::Text(serde_json::Value::from_iter(items).to_string().into())
 }
 
 /// `($1,$2),($3,$4)` for two rows of two.

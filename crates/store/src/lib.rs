@@ -11,6 +11,7 @@ mod metric;
 mod migrate;
 mod run;
 mod run_read;
+mod search;
 pub mod series;
 
 use std::path::PathBuf;

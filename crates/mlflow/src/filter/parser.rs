@@ -183,7 +183,7 @@ impl<'a> Parser<'a> {
     }
 
     fn comparison(&mut self) -> Result<Filter> {
-        let Some(key) = self.take() else { return Err(self.ended_early()) };
+        let Some(mut key) = self.take() else { return Err(self.ended_early()) };
         self.comparisons += 1;
         if self.comparisons > MAX_COMPARISONS {
             let message = format!("Invalid filter: more than {MAX_COMPARISONS} comparisons");
@@ -198,6 +198,9 @@ impl<'a> Parser<'a> {
                 self.unexpected(key)
             });
         }
+        if self.grammar.wording == Wording::FilterString {
+            key = self.extended_key(key);
+        }
         let comparator = self.comparator(key)?;
         let value = match comparator {
             Comparator::IsNull | Comparator::IsNotNull => Value::Absent,
@@ -205,6 +208,19 @@ impl<'a> Parser<'a> {
             _ => self.literal(key)?,
         };
         (self.grammar.test)(&Clause { source: self.source, key, comparator, value })
+    }
+
+    /// The grammar of logged models takes `metrics.val/loss` and `params.a-b` for keys without quotes.
+    fn extended_key(&mut self, key: Token<'a>) -> Token<'a> {
+        let mut end = key.end();
+        while let Some(token) = self.peek()
+            && token.start == end
+            && matches!(token.kind, TokenKind::Other | TokenKind::Number | TokenKind::Identifier)
+        {
+            end = token.end();
+            self.next += 1;
+        }
+        Token { text: &self.source[key.start..end], ..key }
     }
 
     fn comparator(&mut self, key: Token<'a>) -> Result<Comparator<'a>> {
@@ -337,14 +353,14 @@ impl<'a> Parser<'a> {
     }
 
     fn not_a_key(&self, start: usize, end: usize) -> Error {
-        let found = excerpt(&self.source[start..end]);
-        let message = match self.grammar.wording {
-            Wording::Clauses => format!("Invalid comparison clause. Expected 'Identifier' found '{found}'"),
-            Wording::FilterString => {
-                return syntax_error(self.source, self.grammar.wording, start, &self.source[start..end]);
+        let found = &self.source[start..end];
+        match self.grammar.wording {
+            Wording::Clauses => {
+                let message = format!("Invalid comparison clause. Expected 'Identifier' found '{}'", excerpt(found));
+                error_at(self.source, start, &message)
             }
-        };
-        error_at(self.source, start, &message)
+            Wording::FilterString => syntax_error(self.source, self.grammar.wording, start, found),
+        }
     }
 }
 

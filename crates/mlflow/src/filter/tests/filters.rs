@@ -1,93 +1,7 @@
-use proptest::prelude::*;
-use stele_domain::search::{Comparison, Direction, Field, Filter, Order, Predicate};
-use stele_domain::{Error, Result};
+use stele_domain::search::Filter;
 
-use super::logged_models::OrderBy;
-use super::{MAX_COMPARISONS, MAX_DEPTH, MAX_LENGTH, MAX_LIST_VALUES};
-use super::{OrderByError, PromptSelection, experiments, logged_models, models, runs, select_prompts, versions};
-
-/// One line that says what a filter means.
-fn show(filter: &Filter) -> String {
-    let join =
-        |name: &str, inner: &[Filter]| format!("{name}({})", inner.iter().map(show).collect::<Vec<_>>().join(", "));
-    match filter {
-        Filter::All => "all".to_owned(),
-        Filter::And(inner) => join("and", inner),
-        Filter::Or(inner) => join("or", inner),
-        Filter::Not(inner) => format!("not({})", show(inner)),
-        Filter::Test(field, predicate) => format!("{} {}", show_field(field), show_predicate(predicate)),
-    }
-}
-
-fn show_field(field: &Field) -> String {
-    match field {
-        Field::Attribute(attribute) => format!("{attribute:?}"),
-        Field::Metric(key) => format!("metric[{key}]"),
-        Field::MetricOnDataset { key, dataset_name, dataset_digest } => {
-            format!("metric[{key}]@{dataset_name}#{}", dataset_digest.as_deref().unwrap_or("*"))
-        }
-        Field::Param(key) => format!("param[{key}]"),
-        Field::Tag(key) => format!("tag[{key}]"),
-        Field::Dataset(field) => format!("dataset[{field:?}]"),
-    }
-}
-
-fn show_predicate(predicate: &Predicate) -> String {
-    let symbol = |comparison: &Comparison| match comparison {
-        Comparison::Equal => "=",
-        Comparison::NotEqual => "!=",
-        Comparison::Greater => ">",
-        Comparison::GreaterOrEqual => ">=",
-        Comparison::Less => "<",
-        Comparison::LessOrEqual => "<=",
-    };
-    match predicate {
-        Predicate::Number(comparison, value) => format!("{} {value:?}", symbol(comparison)),
-        Predicate::Text(comparison, value) => format!("{} '{value}'", symbol(comparison)),
-        Predicate::Like { pattern, ignore_case: false } => format!("like '{pattern}'"),
-        Predicate::Like { pattern, ignore_case: true } => format!("ilike '{pattern}'"),
-        Predicate::In(values) => format!("in {values:?}"),
-        Predicate::NotIn(values) => format!("not in {values:?}"),
-        Predicate::IsNull => "is null".to_owned(),
-        Predicate::IsNotNull => "is not null".to_owned(),
-    }
-}
-
-fn show_order(orders: &[Order]) -> String {
-    let one = |order: &Order| match order.direction {
-        Direction::Ascending => format!("{} asc", show_field(&order.field)),
-        Direction::Descending => format!("{} desc", show_field(&order.field)),
-    };
-    orders.iter().map(one).collect::<Vec<_>>().join(", ")
-}
-
-fn outcome(result: Result<Filter>) -> String {
-    match result {
-        Ok(filter) => show(&filter),
-        Err(Error::Invalid { message }) => message,
-        Err(other) => panic!("only Invalid is expected, not {other:?}"),
-    }
-}
-
-#[track_caller]
-fn means(parse: fn(&str) -> Result<Filter>, table: &[(&str, &str)]) {
-    for (filter, expected) in table {
-        assert_eq!(&outcome(parse(filter)), expected, "for {filter}");
-    }
-}
-
-#[track_caller]
-fn refuses(parse: fn(&str) -> Result<Filter>, table: &[(&str, &str)]) {
-    for (filter, beginning) in table {
-        match parse(filter) {
-            Ok(parsed) => panic!("{filter} was accepted as {}", show(&parsed)),
-            Err(Error::Invalid { message }) => {
-                assert!(message.starts_with(beginning), "for {filter}: {message}");
-            }
-            Err(other) => panic!("only Invalid is expected, not {other:?}"),
-        }
-    }
-}
+use super::{means, outcome, refuses, show};
+use crate::filter::{PromptSelection, experiments, logged_models, models, runs, select_prompts, versions};
 
 #[test]
 fn run_filters_have_mlflow_meaning() {
@@ -362,6 +276,7 @@ fn logged_model_filters() {
         &[
             ("metrics.loss > 0.1 AND params.lr = 0.01", "and(metric[loss] > 0.1, param[lr] = '0.01')"),
             ("params.`a b` like \"x\"", "param[a b] like 'x'"),
+            ("metrics.val/loss > 1 AND params.a-1=x", "and(metric[val/loss] > 1.0, param[a-1] = 'x')"),
             ("name = mine", "Name = 'mine'"),
             ("metrics.loss < inf", "metric[loss] < inf"),
             ("attributes.source_run_id IN ('a')", "RunId in [\"a\"]"),
@@ -391,126 +306,10 @@ fn logged_model_filters() {
     );
 }
 
-type ParseOrderBy = fn(&[String]) -> Result<Vec<Order>, OrderByError>;
-
-fn ordered(parse: ParseOrderBy, clauses: &[&str]) -> String {
-    let clauses: Vec<String> = clauses.iter().map(|clause| (*clause).to_owned()).collect();
-    match parse(&clauses) {
-        Ok(orders) => show_order(&orders),
-        Err(OrderByError::Invalid(error)) => error.to_string(),
-        Err(OrderByError::DuplicateFields(message)) => format!("500 {message}"),
-    }
-}
-
-#[track_caller]
-fn orders(parse: ParseOrderBy, table: &[(&str, &str)]) {
-    for (clause, expected) in table {
-        let actual = ordered(parse, &[clause]);
-        assert!(actual.starts_with(expected), "for {clause}: {actual}");
-    }
-}
-
-#[test]
-fn order_by_of_runs() {
-    orders(
-        runs::parse_order_by,
-        &[
-            ("metrics.a", "metric[a] asc"),
-            ("metrics.`a b`  dEsC", "metric[a b] desc"),
-            ("params.\"x/y\" ASC", "param[x/y] asc"),
-            ("tags.mlflow.source desc", "tag[mlflow.source] desc"),
-            ("attributes.start_time DESC", "StartTime desc"),
-            ("created", "StartTime asc"),
-            ("run_name", "Name asc"),
-            ("", "Invalid order_by clause ''. Could not be parsed."),
-            ("params.my_param ", "Invalid order_by clause"),
-            ("metrics.A != 1", "Invalid order_by clause"),
-            ("`metrics.A", "Invalid order_by clause"),
-            ("`metrics.A`", "Invalid entity type"),
-            ("metrics.a DESC NULLS LAST", "Invalid order_by clause"),
-            ("run_id ACS", "Invalid ordering key in order_by clause 'run_id ACS'."),
-            ("m.acc", "Invalid entity type 'm'"),
-            ("`run name`", "Invalid attribute key 'run name'"),
-            ("experiment_id", "Invalid attribute key 'experiment_id'"),
-            ("dataset.name", "Invalid identifier type 'dataset'"),
-        ],
-    );
-    assert_eq!(
-        ordered(runs::parse_order_by, &["start_time DESC", "created"]),
-        "500 `order_by` contains duplicate fields: ['start_time DESC', 'created']"
-    );
-    assert_eq!(ordered(runs::parse_order_by, &["metrics.x", "params.x"]), "metric[x] asc, param[x] asc");
-}
-
-#[test]
-fn order_by_of_experiments() {
-    orders(
-        experiments::parse_order_by,
-        &[
-            ("name DESC", "Name desc"),
-            ("attribute.experiment_id", "ExperimentId asc"),
-            ("creation_time", "CreatedAt asc"),
-            ("last_update_time DESC", "UpdatedAt desc"),
-            ("tags.a", "Invalid order_by entity: tag"),
-            ("attributes.name", "Invalid entity type 'attributes'"),
-            ("foo", "Invalid attribute key 'foo'"),
-        ],
-    );
-    assert_eq!(ordered(experiments::parse_order_by, &["name", "name DESC"]), "Name asc, Name desc");
-}
-
-#[test]
-fn order_by_of_models_and_versions() {
-    orders(
-        models::parse_order_by,
-        &[
-            ("name DESC", "Name desc"),
-            ("timestamp", "UpdatedAt asc"),
-            ("last_updated_timestamp DESC", "UpdatedAt desc"),
-            ("creation_timestamp DESC", "Invalid order by key 'creation_timestamp' specified."),
-            ("timestamp somerandomstuff", "Invalid order_by clause"),
-            ("timestamp somerandomstuff ASC", "Invalid order_by clause"),
-            ("name aCs", "Invalid ordering key"),
-        ],
-    );
-    assert!(ordered(models::parse_order_by, &["timestamp", "last_updated_timestamp"]).starts_with("500 "));
-    orders(
-        versions::parse_order_by,
-        &[
-            ("version_number DESC", "VersionNumber desc"),
-            ("creation_timestamp", "CreatedAt asc"),
-            ("last_updated_timestamp", "UpdatedAt asc"),
-            ("name", "Name asc"),
-            ("tags.a", "Invalid order by key 'a' specified."),
-            ("run_id", "Invalid attribute key 'run_id'"),
-        ],
-    );
-}
-
-#[test]
-fn order_by_of_logged_models() {
-    let by =
-        |field_name| OrderBy { field_name, direction: Direction::Descending, dataset_name: None, dataset_digest: None };
-    let shown = |element: OrderBy<'_>| match logged_models::parse_order_by(&[element]) {
-        Ok(orders) => show_order(&orders),
-        Err(error) => error.to_string(),
-    };
-    assert_eq!(shown(by("creation_timestamp")), "CreatedAt desc");
-    assert_eq!(shown(by("metrics.a b.c")), "metric[a b.c] desc");
-    assert_eq!(shown(OrderBy { dataset_name: Some("d"), ..by("metrics.a") }), "metric[a]@d#* desc");
-    assert_eq!(
-        shown(OrderBy { dataset_name: Some("d"), dataset_digest: Some("1"), ..by("metrics.a") }),
-        "metric[a]@d#1 desc"
-    );
-    assert!(shown(OrderBy { dataset_digest: Some("1"), ..by("metrics.a") }).starts_with("`dataset_digest` can only"));
-    assert_eq!(shown(by("foo")), "Invalid order by field name: foo");
-    assert_eq!(shown(by("params.a")), "Invalid order by field name: params.a. Only metrics are supported.");
-}
-
 #[test]
 fn prompts_are_found_only_on_demand() {
     let select = |filter| {
-        let (filter, selection) = select_prompts(models::parse_filter(filter).unwrap());
+        let (filter, selection) = select_prompts(models::parse_filter(filter).expect("the filter is valid"));
         format!("{} {selection:?}", show(&filter))
     };
     assert_eq!(select(""), "all Excluded");
@@ -523,72 +322,4 @@ fn prompts_are_found_only_on_demand() {
     assert_eq!(select("name = 'a' AND tags.`mlflow.prompt.is_prompt` = 'false'"), "and(Name = 'a', all) Excluded");
     assert_eq!(select("tags.`mlflow.prompt.is_prompt` != 'true'"), "all Excluded");
     assert_eq!(PromptSelection::Excluded, select_prompts(Filter::All).1);
-}
-
-#[test]
-fn bounds_are_enforced() {
-    let nested = |depth: usize| format!("{}tags.a = 'x'{}", "(".repeat(depth), ")".repeat(depth));
-    assert_eq!(outcome(runs::parse_filter(&nested(MAX_DEPTH))), "tag[a] = 'x'");
-    let negations = format!("{}tags.a = 'x'", "NOT ".repeat(100_000));
-    let list = |count: usize| format!("run_id IN ({})", vec!["'a'"; count].join(","));
-    assert!(runs::parse_filter(&list(MAX_LIST_VALUES)).is_ok());
-    refuses(
-        runs::parse_filter,
-        &[
-            (&nested(MAX_DEPTH + 1), "Invalid filter: nested deeper than 64 levels at position 65"),
-            (&negations, "Invalid filter: nested deeper than 64 levels"),
-            (&"tags.a = 'x' ".repeat(MAX_COMPARISONS + 1), "Invalid filter: more than 1000 comparisons"),
-            (&list(MAX_LIST_VALUES + 1), "Invalid filter: more than 20000 values in a list"),
-            (&" ".repeat(MAX_LENGTH + 1), "Invalid filter: it is 1048577 bytes long"),
-        ],
-    );
-    let long = format!("tags.{} > 1", "a".repeat(100_000));
-    assert!(outcome(runs::parse_filter(&long)).len() < 1_000, "errors do not echo the whole input");
-}
-
-const PARSERS: [fn(&str) -> Result<Filter>; 5] = [
-    runs::parse_filter,
-    experiments::parse_filter,
-    models::parse_filter,
-    versions::parse_filter,
-    logged_models::parse_filter,
-];
-
-fn parse_everything(text: &str) {
-    for parse in PARSERS {
-        if let Err(error) = parse(text) {
-            assert!(matches!(error, Error::Invalid { .. }), "{error:?}");
-        }
-    }
-    let clauses = [text.to_owned()];
-    let _ = runs::parse_order_by(&clauses);
-    let _ = experiments::parse_order_by(&clauses);
-    let _ = models::parse_order_by(&clauses);
-    let _ = versions::parse_order_by(&clauses);
-}
-
-proptest! {
-    #[test]
-    fn any_text_parses_or_is_refused(text in any::<String>()) {
-        parse_everything(&text);
-    }
-
-    #[test]
-    fn any_sequence_of_pieces_parses_or_is_refused(
-        pieces in prop::collection::vec(prop::sample::select(vec![
-            "metrics.a", "params.", "tags", ".", "`", "'", "\"", "\\", "ü", "''", "(", ")", ",", ";", "-", "1", "1e", "e5",
-            "AND", "OR", "NOT", "IN", "IS", "NULL", "LIKE", "=", "!=", ">", " ", "\n", "[", "]", "run_id", "name",
-        ]), 0..40)
-    ) {
-        parse_everything(&pieces.concat());
-    }
-
-    #[test]
-    fn any_value_without_quotes_comes_back(key in "[^`]{1,20}", value in "[^'\\\\]{0,20}") {
-        let filter = format!("params.`{key}` = '{value}'");
-        prop_assert_eq!(
-            runs::parse_filter(&filter).unwrap(),
-            Filter::Test(Field::Param(key), Predicate::Text(Comparison::Equal, value))
-        );
-    }
 }

@@ -63,7 +63,7 @@ class Answer:
         for text in texts:
             assert text in message, self
         if exactly is not None:
-            assert message == exactly
+            assert message == exactly, self
         return message
 
     def invalid(self, *texts, exactly=None):

@@ -27,6 +27,8 @@ START_SECONDS = 120
 def pytest_configure(config):
     config.addinivalue_line("markers", "stele_only: a rule of Stele that MLflow does not have")
     config.addinivalue_line("markers", "mlflow_only: MLflow's behaviour where Stele differs on purpose")
+    for category in ("DeprecationWarning", "FutureWarning"):
+        config.addinivalue_line("filterwarnings", f"ignore::{category}")
     config.addinivalue_line("markers", "client(version): needs at least this client, such as '3.0'")
 
 

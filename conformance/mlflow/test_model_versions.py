@@ -236,7 +236,7 @@ def test_download_address(api, client, model, new_version):
 
 
 def test_client(client, model):
-    created = client.create_model_version(model, "s3://bucket/m", "run-1", {"a": "1", "n": 5}, description="text")
+    created = client.create_model_version(model, "s3://bucket/m", "run-1", {"a": "1", "n": "5"}, description="text")
     assert (created.version, created.status, created.run_id) == ("1", "READY", "run-1")
     assert created.tags == {"a": "1", "n": "5"}
     found = client.get_model_version(model, 1)

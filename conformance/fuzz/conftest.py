@@ -33,7 +33,7 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def wire(server_url: str) -> Wire:
-    return Wire(server_url)
+    return Wire(server_url, keep_alive=False)
 
 
 @pytest.fixture(scope="session")

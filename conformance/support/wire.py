@@ -40,8 +40,9 @@ class Answer:
 class Wire:
     """One keep-alive connection, opened again when it was lost. Not for use by several threads at once."""
 
-    def __init__(self, url: str, timeout: float = 60):
+    def __init__(self, url: str, timeout: float = 60, keep_alive: bool = True):
         parts = urlsplit(url)
+        self.keep_alive = keep_alive
         self.host, self.port, self.timeout = parts.hostname or "127.0.0.1", parts.port or 80, timeout
         self.connection: http.client.HTTPConnection | None = None
 
@@ -63,7 +64,7 @@ class Wire:
             self.close()
             raise
         found = {name.lower(): value for name, value in response.getheaders()}
-        if response.will_close:
+        if response.will_close or not self.keep_alive:
             self.close()
         return Answer(response.status, found, content)
 

@@ -152,8 +152,10 @@ class TagWriter(ParamWriter):
     def check(self) -> None:
         tags = {tag["key"]: tag["value"] for tag in self.run()["data"].get("tags", [])}
         counts = [value for key, value in self.acknowledged if key == "counter"]
-        allowed = set(counts[-1:]) | ({self.open[1]} if self.open and self.open[0] == "counter" else set())
-        assert tags.get("counter") in (allowed or {None}), f"{self.name}: the counter went back to {tags.get('counter')}"
+        allowed = {counts[-1] if counts else None}
+        if self.open and self.open[0] == "counter":
+            allowed.add(self.open[1])
+        assert tags.get("counter") in allowed, f"{self.name}: the counter went back to {tags.get('counter')}"
         written = {(key, value) for key, value in self.acknowledged if key != "counter"}
         lost = written - set(tags.items())
         assert not lost, f"{self.name}: {len(lost)} acknowledged lost"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from servers import Server, fresh_postgres_database, peer_is_mlflow
-from wire import Wire
+from raw_http import Wire
 from workload import API, WRITERS, Writer
 
 ROUNDS = int(os.environ.get("STELE_KILL_ROUNDS", "2" if peer_is_mlflow() else "50"))

@@ -11,12 +11,12 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
-from conftest import Ids, snapshot
+from bystanders import Ids, snapshot
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from routes import API_ROUTES, FILE_ROUTES, Route
 from servers import peer_is_mlflow
-from wire import JSON, Answer, Wire, talk_raw
+from raw_http import JSON, Answer, Wire, talk_raw
 
 # 501: storage that cannot do multipart uploads; 503: a mode that is switched off. The two others are MLflow's own and documented: it
 # maps every code without a status of its own to 500.

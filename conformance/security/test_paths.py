@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from urllib.parse import quote, unquote
 
 import pytest
-from conftest import API, PROXY, Site
+from hostile_site import API, PROXY, Site
 from servers import peer_is_mlflow
 from spellings import UP, leaves_the_root, spellings
-from wire import JSON, Answer
+from raw_http import JSON, Answer
 
 known_of_the_peer = pytest.mark.xfail(peer_is_mlflow(), reason="MLflow reads any place an experiment or version names")
 

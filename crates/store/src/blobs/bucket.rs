@@ -240,8 +240,10 @@ impl Part {
 
 /// An upload in parts that is aborted when it is dropped unfinished, so that the parts do not stay and cost.
 struct PartsUpload {
-    open: Option<(Box<dyn MultipartUpload>, JoinSet<object_store::Result<()>>)>,
+    open: Option<(Box<dyn MultipartUpload>, PartTasks)>,
 }
+
+type PartTasks = JoinSet<object_store::Result<()>>;
 
 impl PartsUpload {
     fn new(upload: Box<dyn MultipartUpload>) -> PartsUpload {
@@ -268,7 +270,7 @@ impl PartsUpload {
     }
 }
 
-async fn join_one(tasks: &mut JoinSet<object_store::Result<()>>) -> object_store::Result<()> {
+async fn join_one(tasks: &mut PartTasks) -> object_store::Result<()> {
     match tasks.join_next().await {
         Some(Ok(result)) => result,
         Some(Err(source)) => Err(object_store::Error::JoinError { source }),

@@ -165,8 +165,9 @@ impl LocalFolder {
         if !metadata.is_file() || name.starts_with(STAGING_PREFIX) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        let etag =
-            format!("\"{:x}-{:x}-{:x}\"", metadata.mtime(), metadata.mtime_nsec(), metadata.len() ^ metadata.ino());
+        // The inode tells two versions apart that were written within one tick of the file system's clock.
+        let (seconds, nanoseconds, inode) = (metadata.mtime(), metadata.mtime_nsec(), metadata.ino());
+        let etag = format!("\"{seconds:x}-{nanoseconds:x}-{:x}-{inode:x}\"", metadata.len());
         let meta = BlobMeta { size: metadata.len(), etag: Some(etag), last_modified: metadata.modified()? };
         Ok(Some((file, meta)))
     }

@@ -3,6 +3,8 @@
 
 mod ctx;
 mod experiment;
+mod maintenance;
+mod metric;
 mod run;
 mod transact;
 

@@ -5,6 +5,8 @@ mod ctx;
 mod dataset;
 mod experiment;
 mod logged_model;
+mod maintenance;
+mod metric;
 mod run;
 mod run_tag;
 mod transact;

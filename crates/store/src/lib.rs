@@ -9,6 +9,7 @@ mod experiment;
 mod history;
 mod metric;
 mod migrate;
+mod registry;
 mod run;
 mod run_read;
 pub mod series;
@@ -20,6 +21,7 @@ pub use engine::Tx;
 use engine::{Postgres, Sqlite};
 pub use experiment::NewExperiment;
 pub use history::Origin;
+pub use registry::{LoggedModelRoot, ModelHead, ModelVersionHead, NewModel, NewModelVersion};
 pub use run::NewRun;
 use stele_domain::{Error, Result};
 

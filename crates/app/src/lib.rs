@@ -3,6 +3,7 @@
 
 mod ctx;
 mod experiment;
+mod metric;
 mod run;
 mod transact;
 

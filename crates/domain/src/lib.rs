@@ -9,6 +9,7 @@ pub mod id;
 pub mod lifecycle;
 pub mod metric;
 pub mod model_uri;
+pub mod names;
 pub mod record;
 pub mod registry;
 pub mod search;

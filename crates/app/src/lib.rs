@@ -4,6 +4,7 @@
 mod ctx;
 mod experiment;
 mod metric;
+mod registry;
 mod run;
 mod transact;
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 pub use ctx::{Ctx, Script};
 pub use experiment::NewExperiment;
+pub use registry::{CheckedSource, NewModel, NewModelVersion, Owner, SourceError, SourceProblem, SourceRequest};
 pub use run::{NewRun, RunUpdate, RunValues};
 use stele_domain::Result;
 use stele_domain::id::{Clock, IdSource, WorkspaceId};

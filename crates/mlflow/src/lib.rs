@@ -9,6 +9,7 @@ mod experiments;
 mod input;
 mod metrics;
 mod page_token;
+mod registry;
 mod routes;
 mod runs;
 mod server;

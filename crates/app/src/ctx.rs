@@ -9,7 +9,7 @@ use crate::App;
 
 /// Who asks, in which workspace, through which script, with the clock and id source to use.
 ///
-/// Only authentication makes one for requests, and [`Ctx::system`] one for the server's own jobs.
+/// Only authentication makes one.
 #[derive(Clone)]
 pub struct Ctx {
     subject: Subject,
@@ -23,15 +23,12 @@ pub struct Ctx {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Script {
     Mlflow,
-    /// The server's own jobs.
-    Internal,
 }
 
 impl Script {
     pub fn as_str(self) -> &'static str {
         match self {
             Script::Mlflow => "mlflow",
-            Script::Internal => "internal",
         }
     }
 }
@@ -48,11 +45,6 @@ impl App {
     /// The context of a request to a server that runs without authentication.
     pub fn local_owner(&self, script: Script, request_id: impl Into<String>) -> Ctx {
         self.ctx(Principal::LocalOwner, script, request_id.into())
-    }
-
-    /// The context of a job that the server runs for itself, for the stated reason.
-    pub(crate) fn system(&self, reason: &'static str) -> Ctx {
-        self.ctx(Principal::System(reason), Script::Internal, reason.to_owned())
     }
 
     fn ctx(&self, principal: Principal, script: Script, request_id: String) -> Ctx {

@@ -3,6 +3,7 @@
 
 mod ctx;
 mod experiment;
+mod maintenance;
 mod metric;
 mod registry;
 mod run;

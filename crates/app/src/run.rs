@@ -4,6 +4,7 @@ use stele_domain::authz::{LogRun, Permit};
 use stele_domain::change::Change;
 use stele_domain::id::{ExperimentId, RunId, Timestamp};
 use stele_domain::lifecycle::{Presence, PresenceEvent, RunKind, RunStatus, presence_after, run_status_after};
+use stele_domain::names::random_name;
 use stele_domain::record::{MetricValue, Param, Run, RunInfo, Tag};
 use stele_domain::{Error, Kind, Result};
 use stele_store::Tx;
@@ -12,7 +13,7 @@ use crate::experiment::{check_tags, require_active};
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
 
-/// A run to be started.
+/// A run to be started; without a name it gets a generated one.
 #[derive(Debug, Clone)]
 pub struct NewRun {
     pub experiment: ExperimentId,
@@ -47,7 +48,9 @@ impl App {
         check_text("run name", &new.name)?;
         check_text("user", &new.user)?;
         check_tags(&new.tags)?;
-        let id = RunId::from_uuid(ctx.new_id());
+        let uuid = ctx.new_id();
+        let id = RunId::from_uuid(uuid);
+        let new = NewRun { name: if new.name.is_empty() { random_name(uuid) } else { new.name }, ..new };
         let now = ctx.now();
         let visible = ctx.visible();
         self.change::<LogRun, _>(ctx, id.clone().as_str(), move |tx, permit| {

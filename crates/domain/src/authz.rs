@@ -6,7 +6,7 @@
 use std::marker::PhantomData;
 
 use crate::id::WorkspaceId;
-use crate::{Error, Kind, Result};
+use crate::{Kind, Result};
 
 /// Who asks, and in which workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,15 +19,12 @@ pub struct Subject {
 pub enum Principal {
     /// Whoever reaches a server that runs without authentication, which only listens on loopback.
     LocalOwner,
-    /// The server itself, for the stated reason.
-    System(&'static str),
 }
 
 impl Principal {
     pub fn name(&self) -> &str {
         match self {
             Principal::LocalOwner => "local-owner",
-            Principal::System(reason) => reason,
         }
     }
 }
@@ -92,7 +89,7 @@ impl<V> Permit<V> {
 /// Decides whether `subject` may do `V`.
 pub fn authorize<V: Verb>(subject: &Subject) -> Result<Permit<V>> {
     match subject.principal {
-        Principal::LocalOwner | Principal::System(_) => Ok(Permit { workspace: subject.workspace, verb: PhantomData }),
+        Principal::LocalOwner => Ok(Permit { workspace: subject.workspace, verb: PhantomData }),
     }
 }
 
@@ -111,9 +108,4 @@ impl Visibility {
 /// The part of the record that `subject` may see. What it may not see does not exist for it.
 pub fn visible(subject: &Subject) -> Visibility {
     Visibility { workspace: subject.workspace }
-}
-
-/// The error for a subject whom [`authorize`] refused.
-pub fn forbidden<V: Verb>(subject: &Subject) -> Error {
-    Error::Forbidden { message: format!("{} may not do {}", subject.principal.name(), V::NAME) }
 }

@@ -6,6 +6,7 @@
 mod dto;
 mod error;
 mod experiments;
+mod filter;
 mod input;
 mod metrics;
 mod page_token;

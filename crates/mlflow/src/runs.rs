@@ -142,11 +142,3 @@ fn param_changed(error: Error) -> Failure {
     }
 }
 
-/// Tags of a request, each with its key.
-pub(crate) fn tag_inputs(input: &Input, field: &str) -> Result<Vec<Tag>> {
-    input
-        .messages(field)?
-        .iter()
-        .map(|tag| Ok(Tag { key: tag.text("key")?.unwrap_or_default(), value: tag.text("value")?.unwrap_or_default() }))
-        .collect()
-}

@@ -14,6 +14,7 @@ mod run;
 mod run_read;
 pub mod series;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -49,6 +50,16 @@ impl DatabaseUrl {
     }
 }
 
+impl fmt::Display for DatabaseUrl {
+    /// The URL without its password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DatabaseUrl::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            DatabaseUrl::Postgres(url) => f.write_str(&engine::without_password(url)),
+        }
+    }
+}
+
 /// The record's database. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
@@ -66,8 +77,9 @@ impl Store {
     pub fn open(url: &DatabaseUrl) -> Result<Store> {
         let engine = match url {
             DatabaseUrl::Sqlite(path) => {
+                let lock = engine::lock(path)?;
                 migrate::sqlite(&mut engine::open_writer(path)?)?;
-                Engine::Sqlite(Arc::new(Sqlite::open(path)?))
+                Engine::Sqlite(Arc::new(Sqlite::open(path, lock)?))
             }
             DatabaseUrl::Postgres(url) => {
                 migrate::postgres(&mut engine::connect(url)?)?;

@@ -5,8 +5,8 @@ mod sqlite;
 mod tx;
 mod value;
 
-pub(crate) use postgres::{Postgres, connect};
-pub(crate) use sqlite::{Sqlite, open_writer};
+pub(crate) use postgres::{Postgres, connect, without_password};
+pub(crate) use sqlite::{Sqlite, lock, open_writer};
 pub use tx::Tx;
 pub(crate) use tx::list;
 pub(crate) use value::{Row, Value, params};

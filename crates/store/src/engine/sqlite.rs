@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc;
@@ -12,6 +13,8 @@ use super::tx::{Tx, sqlite_error};
 
 /// SQLite in WAL mode: one writer thread that commits in groups, and a few read connections.
 pub(crate) struct Sqlite {
+    /// Held as long as the database is open: one process at a time.
+    _lock: File,
     writer: mpsc::Sender<Box<dyn WriteJob>>,
     readers: Mutex<Vec<Connection>>,
     reader_slots: Semaphore,
@@ -28,7 +31,7 @@ const STATEMENTS: usize = 256;
 
 impl Sqlite {
     /// Opens the file, which must be migrated already.
-    pub(crate) fn open(path: &Path) -> Result<Sqlite> {
+    pub(crate) fn open(path: &Path, lock: File) -> Result<Sqlite> {
         let connection = open_writer(path)?;
         let (writer, jobs) = mpsc::channel();
         std::thread::Builder::new()
@@ -36,7 +39,7 @@ impl Sqlite {
             .spawn(move || write_in_groups(&connection, &jobs))
             .map_err(|e| Error::internal(format!("cannot start the writer thread: {e}")))?;
         let readers = (0..READERS).map(|_| open_reader(path)).collect::<Result<Vec<_>>>()?;
-        Ok(Sqlite { writer, readers: Mutex::new(readers), reader_slots: Semaphore::new(READERS) })
+        Ok(Sqlite { _lock: lock, writer, readers: Mutex::new(readers), reader_slots: Semaphore::new(READERS) })
     }
 
     pub(crate) async fn write<T: Send + 'static>(
@@ -70,6 +73,20 @@ fn read_snapshot<T>(connection: &Connection, work: impl FnOnce(&mut Tx) -> Resul
     let result = work(&mut Tx::sqlite(&snapshot));
     snapshot.finish().map_err(|e| sqlite_error("ROLLBACK", &e))?;
     result
+}
+
+/// Takes the lock file beside the database, so that no second server writes to it.
+pub(crate) fn lock(path: &Path) -> Result<File> {
+    let lock_path = path.with_added_extension("lock");
+    let failed = |error: &dyn std::fmt::Display| {
+        Error::internal(format!("cannot lock the database with {}: {error}", lock_path.display()))
+    };
+    let file = File::create(&lock_path).map_err(|e| failed(&e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(failed(&"another server is using it")),
+        Err(std::fs::TryLockError::Error(error)) => Err(failed(&error)),
+    }
 }
 
 fn stopped() -> Error {

@@ -23,6 +23,9 @@ pub(super) const BLOCK: usize = 256;
 const MAX_PACKED_WIDTH: u32 = 56;
 const MAX_PATCHES: usize = BLOCK / 8;
 
+/// Integers looked at to choose between them and their differences.
+const SAMPLE: usize = 32;
+
 const WIDTH_BITS: u8 = 0x3f;
 const WIDTH_64: u8 = 63;
 const PATCHED: u8 = 0x40;
@@ -31,24 +34,28 @@ const DIFFERENCES: u8 = 0x80;
 /// Appends a block of 1 to [`BLOCK`] integers.
 pub(super) fn write_block(integers: &[i64], out: &mut Vec<u8>) {
     debug_assert!((1..=BLOCK).contains(&integers.len()));
+    let (plain_width, difference_width) = sampled_widths(integers);
     let mut differences = [0; BLOCK];
-    let differences = &mut differences[..integers.len() - 1];
-    for (difference, pair) in differences.iter_mut().zip(integers.windows(2)) {
-        *difference = pair[1].wrapping_sub(pair[0]);
+    let mut by_difference = None;
+    if difference_width < plain_width {
+        let differences = &mut differences[..integers.len() - 1];
+        for (difference, pair) in differences.iter_mut().zip(integers.windows(2)) {
+            *difference = pair[1].wrapping_sub(pair[0]);
+        }
+        let packed = Packed::fit(differences);
+        if packed.bits <= integers.len() * (difference_width as usize + 2) {
+            return packed.write(Some(integers[0]), out);
+        }
+        // An outlier that the sample missed: its fall, beside its rise, is the minimum that widens all differences.
+        by_difference = Some(packed);
     }
-    let difference_frame = Frame::fit(differences);
-    if difference_frame.bits == 0 {
-        return difference_frame.write(Some(integers[0]), differences, out);
-    }
-
     let mut plain = [0; BLOCK];
     let plain = &mut plain[..integers.len()];
     plain.copy_from_slice(integers);
-    let plain_frame = Frame::fit(plain);
-    if difference_frame.bits < plain_frame.bits {
-        difference_frame.write(Some(integers[0]), differences, out);
-    } else {
-        plain_frame.write(None, plain, out);
+    let plain = Packed::fit(plain);
+    match by_difference {
+        Some(packed) if packed.bits < plain.bits => packed.write(Some(integers[0]), out),
+        _ => plain.write(None, out),
     }
 }
 
@@ -75,55 +82,88 @@ pub(super) fn read_block(input: &mut Reader, integers: &mut [i64]) -> Result<(),
     Ok(())
 }
 
-/// How a run of integers is packed.
-struct Frame {
+/// The mean width of a sample of the integers and of their differences, in bits, without the zeros that all end in.
+///
+/// The mean is not spoiled by one outlier as the width of the widest is.
+fn sampled_widths(integers: &[i64]) -> (u32, u32) {
+    let stride = integers.len() / SAMPLE + 1;
+    let (mut plain, mut differences) = ([0; SAMPLE], [0; SAMPLE]);
+    let mut count = 0;
+    for pair in integers.windows(2).step_by(stride) {
+        plain[count] = pair[1];
+        differences[count] = pair[1].wrapping_sub(pair[0]);
+        count += 1;
+    }
+    let mean_width = |sample: &mut [i64]| {
+        let (_, union) = subtract_minimum(sample);
+        let shift = union.trailing_zeros() % 64;
+        let widths = sample.iter().map(|&residual| width_of(residual as u64 >> shift));
+        widths.sum::<u32>().div_ceil(count.max(1) as u32)
+    };
+    (mean_width(&mut plain[..count]), mean_width(&mut differences[..count]))
+}
+
+/// Returns the minimum, and all that remains or-ed.
+fn subtract_minimum(integers: &mut [i64]) -> (i64, u64) {
+    let minimum = integers.iter().copied().min().unwrap_or(0);
+    let mut union = 0;
+    for integer in integers {
+        *integer = integer.wrapping_sub(minimum);
+        union |= *integer as u64;
+    }
+    (minimum, union)
+}
+
+fn width_of(residual: u64) -> u32 {
+    64 - residual.leading_zeros()
+}
+
+/// Integers less their minimum and less their common zeros, and the cheapest way to pack them.
+struct Packed<'a> {
     minimum: i64,
     shift: u32,
+    residuals: &'a [i64],
     width: u32,
     patches: usize,
-    /// Bits that the packed integers and their patches take.
+    /// What the packed residuals and their patches take.
     bits: usize,
 }
 
-impl Frame {
-    /// Finds the cheapest frame and replaces the integers by their residuals in it.
-    fn fit(integers: &mut [i64]) -> Frame {
-        let minimum = integers.iter().copied().min().unwrap_or(0);
-        let mut union = 0;
-        for integer in integers.iter_mut() {
-            *integer = integer.wrapping_sub(minimum);
-            union |= *integer as u64;
-        }
+impl<'a> Packed<'a> {
+    fn fit(integers: &'a mut [i64]) -> Packed<'a> {
+        let (minimum, union) = subtract_minimum(integers);
         if union == 0 {
-            return Frame { minimum, shift: 0, width: 0, patches: 0, bits: 0 };
+            return Packed { minimum, shift: 0, residuals: integers, width: 0, patches: 0, bits: 0 };
         }
         let shift = union.trailing_zeros();
-        let widest = 64 - (union >> shift).leading_zeros();
-
-        let mut widths = [0u16; 65];
+        let mut counts = [0u32; 65];
         for integer in integers.iter_mut() {
             let residual = *integer as u64 >> shift;
             *integer = residual as i64;
-            widths[64 - residual.leading_zeros() as usize] += 1;
+            counts[width_of(residual) as usize] += 1;
         }
+
+        let count = integers.len();
+        let widest = width_of(union >> shift);
         let width = if widest > MAX_PACKED_WIDTH { 64 } else { widest };
-        let mut frame = Frame { minimum, shift, width, patches: 0, bits: integers.len() * width as usize };
+        let bits = count * width as usize;
+        let mut packed = Packed { minimum, shift, residuals: integers, width, patches: 0, bits };
         let mut patches = 0;
         for width in (0..widest).rev() {
-            patches += usize::from(widths[width as usize + 1]);
+            patches += counts[width as usize + 1] as usize;
             if patches > MAX_PATCHES {
                 break;
             }
             let patch_bits = 8 + 8 * (widest - width).div_ceil(7) as usize;
-            let bits = integers.len() * width as usize + patches * patch_bits;
-            if width <= MAX_PACKED_WIDTH && bits < frame.bits {
-                frame = Frame { width, patches, bits, ..frame };
+            let bits = count * width as usize + patches * patch_bits;
+            if width <= MAX_PACKED_WIDTH && bits < packed.bits {
+                packed = Packed { width, patches, bits, ..packed };
             }
         }
-        frame
+        packed
     }
 
-    fn write(&self, first: Option<i64>, residuals: &[i64], out: &mut Vec<u8>) {
+    fn write(&self, first: Option<i64>, out: &mut Vec<u8>) {
         let patched = self.shift > 0 || self.patches > 0;
         let mut head = if self.width == 64 { WIDTH_64 } else { self.width as u8 };
         head |= if patched { PATCHED } else { 0 };
@@ -136,9 +176,9 @@ impl Frame {
         if patched {
             out.extend([self.shift as u8, self.patches as u8]);
         }
-        pack(residuals, self.width, out);
+        pack(self.residuals, self.width, out);
         if self.patches > 0 {
-            for (index, &residual) in residuals.iter().enumerate() {
+            for (index, &residual) in self.residuals.iter().enumerate() {
                 let high_bits = residual as u64 >> self.width;
                 if high_bits > 0 {
                     out.push(index as u8);
@@ -298,6 +338,17 @@ mod tests {
         let without = written(&integers).len();
         integers[100] = 1 << 60;
         assert!(written(&integers).len() <= without + 13);
+    }
+
+    #[test]
+    fn an_outlier_does_not_widen_its_neighbours_differences() {
+        let mut integers: Vec<i64> = (0..BLOCK as i64).map(|index| 1000 * index + index * index % 16).collect();
+        let as_they_are = 18 * BLOCK / 8;
+        for outlier in 0..BLOCK {
+            let before = std::mem::replace(&mut integers[outlier], 1 << 60);
+            assert!(written(&integers).len() <= as_they_are + 20);
+            integers[outlier] = before;
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use axum::response::Response;
 use serde_json::json;
-use stele_app::NewModel;
+use stele_app::{App, Ctx, NewModel};
 use stele_domain::lifecycle::Stage;
 use stele_domain::{Error, Kind};
 
@@ -19,14 +19,16 @@ pub(crate) async fn create(mut call: Call) -> Result<Response> {
     let tags = given.into_iter().map(|(key, value)| rules::model_tag(key, value)).collect::<Result<Vec<_>>>()?;
     match call.app.model_create(&call.ctx, NewModel { name, description, tags }).await {
         Ok(model) => reply(&json!({ "registered_model": RegisteredModelDto::from(model) })),
-        Err(Error::AlreadyExists { kind: Kind::Model, id }) => Err(name_taken(&call, id, is_prompt).await),
+        Err(Error::AlreadyExists { kind: Kind::Model, id }) => {
+            Err(name_taken(&call.app, &call.ctx, id, is_prompt).await)
+        }
         Err(error) => Err(error.into()),
     }
 }
 
 /// Prompts and models share one space of names, and clients want to know which of them has it.
-async fn name_taken(call: &Call, name: String, is_prompt: bool) -> Failure {
-    let was_prompt = match call.app.model_get(&call.ctx, name.clone()).await {
+async fn name_taken(app: &App, ctx: &Ctx, name: String, is_prompt: bool) -> Failure {
+    let was_prompt = match app.model_get(ctx, name.clone()).await {
         Ok(model) => rules::is_prompt(&model.tags),
         Err(Error::NotFound { .. }) => is_prompt,
         Err(error) => return error.into(),

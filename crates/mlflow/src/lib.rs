@@ -10,6 +10,7 @@ mod filter;
 mod input;
 mod metrics;
 mod page_token;
+mod registry;
 mod routes;
 mod runs;
 mod server;

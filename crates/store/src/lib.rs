@@ -14,6 +14,7 @@ mod lineage;
 mod logged_model;
 mod metric;
 mod migrate;
+mod registry;
 mod run;
 mod run_read;
 mod search;
@@ -28,6 +29,7 @@ use engine::{Postgres, Sqlite};
 pub use experiment::NewExperiment;
 pub use history::Origin;
 pub use logged_model::NewLoggedModel;
+pub use registry::{LoggedModelRoot, ModelHead, ModelVersionHead, NewModel, NewModelVersion};
 pub use run::NewRun;
 use stele_domain::{Error, Result};
 

@@ -183,5 +183,14 @@ pub struct ExperimentSearch {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LoggedModelSearch {
     pub experiments: Vec<ExperimentId>,
+    /// When there are any, only models with a metric on one of these datasets.
+    pub measured_on: Vec<DatasetSelector>,
     pub query: Query,
+}
+
+/// A dataset by name, of any digest unless one is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatasetSelector {
+    pub name: String,
+    pub digest: Option<String>,
 }

@@ -3,8 +3,8 @@
 //! The store is synchronous inside: [`Store::read`] and [`Store::write`] run a closure on a database thread.
 //! One closure is one transaction, and a write is acknowledged only after it is on disk.
 
-pub mod blobs;
 mod artifact;
+pub mod blobs;
 mod bootstrap;
 mod dataset;
 mod engine;

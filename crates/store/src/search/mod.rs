@@ -1,6 +1,10 @@
 //! The one search: from the record's search language to SQL, a file an entity.
 
 mod builder;
+mod experiments;
+mod logged_models;
+mod model_versions;
+mod models;
 mod predicate;
 mod run_candidate;
 mod run_plan;
@@ -8,7 +12,7 @@ mod runs;
 #[cfg(test)]
 mod tests;
 
-use stele_domain::search::{Filter, Predicate, Query, Window};
+use stele_domain::search::{Attribute, Field, Filter, Predicate, Presences, Query, Window};
 use stele_domain::{Error, Result};
 
 /// The most predicates in one filter.
@@ -38,6 +42,35 @@ fn check_bounds(query: &Query) -> Result<()> {
     }
     let mut size = Size::default();
     size.add(filter, 0)
+}
+
+fn no_attribute(things: &str, attribute: Attribute) -> Error {
+    Error::unsupported(format!("{things} have no attribute {attribute:?}"))
+}
+
+fn no_field(things: &str, field: &Field) -> Error {
+    let what = match field {
+        Field::Attribute(_) => "attributes",
+        Field::Metric(_) => "metrics",
+        Field::MetricOnDataset { .. } => "metrics on a dataset",
+        Field::Param(_) => "params",
+        Field::Tag(_) => "tags",
+        Field::Dataset(_) => "datasets",
+    };
+    Error::unsupported(format!("{things} cannot be searched or ordered by {what}"))
+}
+
+fn presence_condition(presences: Presences) -> &'static str {
+    match presences {
+        Presences::Active => "presence = 'active'",
+        Presences::Deleted => "presence = 'deleted'",
+        Presences::All => "TRUE",
+    }
+}
+
+/// Whether an order clause is by this attribute, so that it is no tie-breaker any more.
+fn is_by(query: &Query, attribute: Attribute) -> bool {
+    query.order_by.iter().any(|order| order.field == Field::Attribute(attribute))
 }
 
 #[derive(Default)]

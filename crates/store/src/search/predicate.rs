@@ -1,6 +1,6 @@
 //! Predicates on columns and on key-value tables. Each writes a condition that is never unknown.
 
-use stele_domain::search::{Comparison, Predicate};
+use stele_domain::search::{Comparison, Direction, Predicate};
 use stele_domain::{Error, Result};
 
 use super::builder::Sql;
@@ -21,13 +21,30 @@ impl Column {
     pub(super) const fn optional(name: &'static str) -> Column {
         Column { name, optional: true }
     }
+}
 
-    pub(super) fn name(self) -> &'static str {
-        self.name
+/// An attribute of the searched entity: its column and what that holds.
+#[derive(Clone, Copy)]
+pub(super) enum Attributed {
+    Text(Column),
+    Integer(Column),
+}
+
+impl Attributed {
+    pub(super) fn test<'v>(self, sql: &mut Sql<'v>, predicate: &'v Predicate) -> Result<()> {
+        match self {
+            Attributed::Text(column) => text(sql, column, predicate),
+            Attributed::Integer(column) => integer(sql, column, predicate),
+        }
     }
 
-    pub(super) fn is_optional(self) -> bool {
-        self.optional
+    /// An order clause: what lacks the attribute comes last in both directions.
+    pub(super) fn order(self, sql: &mut Sql<'_>, direction: Direction) {
+        let (Attributed::Text(column) | Attributed::Integer(column)) = self;
+        sql.push(column.name).direction(direction);
+        if column.optional {
+            sql.push(" NULLS LAST");
+        }
     }
 }
 
@@ -156,9 +173,7 @@ pub(super) fn number<'v>(
         (Comparison::NotEqual, false) => {
             sql.push("(").push(is_nan).push(" = 1 OR ").push(value).push(" <> ").bind(*number).push(")")
         }
-        (_, false) => {
-            sql.push(is_nan).push(" = 0 AND ").push(value).push(operator(*comparison)).bind(*number)
-        }
+        (_, false) => sql.push(is_nan).push(" = 0 AND ").push(value).push(operator(*comparison)).bind(*number),
     };
     Ok(())
 }

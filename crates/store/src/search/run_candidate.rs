@@ -61,7 +61,7 @@ impl<'s> Required<'s> {
             Field::Tag(key) => self.select_text(sql, search, "run_tag", key)?,
             Field::Dataset(_) => {
                 sql.push(
-                    "SELECT DISTINCT edge.target_id AS run_id FROM dataset JOIN edge ON edge.source_kind = 'dataset' \
+                    "SELECT DISTINCT edge.target_id AS run_id FROM dataset JOIN edge ON edge.source_kind = 'artifact_version' \
                      AND edge.source_id = dataset.id AND edge.kind = 'consumed' AND edge.target_kind = 'run' WHERE ",
                 );
                 in_experiments(sql, "dataset.experiment_id", search);
@@ -76,13 +76,7 @@ impl<'s> Required<'s> {
         Ok(())
     }
 
-    fn select_text(
-        self,
-        sql: &mut Sql<'s>,
-        search: &'s RunSearch,
-        table: &'static str,
-        key: &'s str,
-    ) -> Result<()> {
+    fn select_text(self, sql: &mut Sql<'s>, search: &'s RunSearch, table: &'static str, key: &'s str) -> Result<()> {
         sql.push("SELECT run_id FROM ").push(table).push(" WHERE ");
         in_experiments(sql, "experiment_id", search);
         sql.push(" AND key = ").bind(key);

@@ -224,11 +224,7 @@ pub(super) fn statement<'s>(
     }
     sql.push("run.workspace_id = ").bind(visible.workspace()).push(" AND ");
     in_experiments(&mut sql, "run.experiment_id", search);
-    match search.presences {
-        Presences::Active => sql.push(" AND run.presence = 'active' AND "),
-        Presences::Deleted => sql.push(" AND run.presence = 'deleted' AND "),
-        Presences::All => sql.push(" AND "),
-    };
+    sql.push(" AND ").push(super::presence_condition(search.presences)).push(" AND ");
     sql.filter(&search.query.filter, runs::test)?;
     if let Output::Rows(window) = output {
         order(&mut sql, search, source)?;
@@ -297,9 +293,8 @@ fn order<'s>(sql: &mut Sql<'s>, search: &'s RunSearch, source: Source<'s>) -> Re
         runs::order_term(sql, index, order)?;
         sql.push(", ");
     }
-    let is_by = |attribute| orders.iter().any(|order| order.field == Field::Attribute(attribute));
     let walks_by_start = matches!(source, Source::Walk(Walk::Start(_), _));
-    if !walks_by_start && !is_by(Attribute::StartTime) {
+    if !walks_by_start && !super::is_by(&search.query, Attribute::StartTime) {
         sql.push("run.started_at DESC NULLS LAST, ");
     }
     sql.push("run.public_id");

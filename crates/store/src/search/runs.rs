@@ -1,12 +1,12 @@
 //! Searching runs: what filters and orders mean in SQL. How the engine walks to the page is in `run_plan`.
 
+use stele_domain::Result;
 use stele_domain::authz::Visibility;
 use stele_domain::record::{Run, RunInfo};
 use stele_domain::search::{Attribute, DatasetField, Field, Order, Page, Predicate, RunSearch};
-use stele_domain::{Error, Result};
 
 use super::builder::Sql;
-use super::predicate::{self, Column, KeyedTable};
+use super::predicate::{self, Attributed, Column, KeyedTable};
 use super::run_plan;
 use crate::Tx;
 
@@ -33,15 +33,12 @@ impl Tx<'_> {
 /// Writes one predicate on a run.
 pub(super) fn test<'v>(sql: &mut Sql<'v>, field: &'v Field, predicate: &'v Predicate) -> Result<()> {
     match field {
-        Field::Attribute(attribute) => match column(*attribute)? {
-            RunColumn::Text(column) => predicate::text(sql, column, predicate),
-            RunColumn::Integer(column) => predicate::integer(sql, column, predicate),
-        },
+        Field::Attribute(attribute) => column(*attribute)?.test(sql, predicate),
         Field::Metric(key) => predicate::keyed_number(sql, SERIES, key, predicate),
         Field::Param(key) => predicate::keyed_text(sql, PARAMS, key, predicate),
         Field::Tag(key) => predicate::keyed_text(sql, TAGS, key, predicate),
         Field::Dataset(field) => dataset(sql, *field, predicate),
-        Field::MetricOnDataset { .. } => Err(Error::unsupported("runs cannot be searched by a metric on a dataset")),
+        Field::MetricOnDataset { .. } => Err(super::no_field("runs", field)),
     }
 }
 
@@ -66,7 +63,7 @@ fn dataset<'v>(sql: &mut Sql<'v>, field: DatasetField, predicate: &'v Predicate)
         }
     };
     sql.push(" WHERE edge.target_kind = 'run' AND edge.target_id = run.id AND edge.kind = 'consumed'");
-    sql.push(" AND edge.source_kind = 'dataset'");
+    sql.push(" AND edge.source_kind = 'artifact_version'");
     if !matches!(predicate, Predicate::IsNull | Predicate::IsNotNull) {
         sql.push(" AND ");
         predicate::text(sql, Column::required(value), predicate)?;
@@ -75,22 +72,17 @@ fn dataset<'v>(sql: &mut Sql<'v>, field: DatasetField, predicate: &'v Predicate)
     Ok(())
 }
 
-enum RunColumn {
-    Text(Column),
-    Integer(Column),
-}
-
-fn column(attribute: Attribute) -> Result<RunColumn> {
+fn column(attribute: Attribute) -> Result<Attributed> {
     Ok(match attribute {
-        Attribute::Id => RunColumn::Text(Column::required("run.public_id")),
-        Attribute::Name => RunColumn::Text(Column::required("run.name")),
-        Attribute::ExperimentId => RunColumn::Integer(Column::required("run.experiment_id")),
-        Attribute::Status => RunColumn::Text(Column::required("run.status")),
-        Attribute::User => RunColumn::Text(Column::required("run.user_name")),
-        Attribute::ArtifactUri => RunColumn::Text(Column::required("run.artifact_uri")),
-        Attribute::StartTime => RunColumn::Integer(Column::optional("run.started_at")),
-        Attribute::EndTime => RunColumn::Integer(Column::optional("run.ended_at")),
-        Attribute::CreatedAt => RunColumn::Integer(Column::required("run.created_at")),
+        Attribute::Id => Attributed::Text(Column::required("run.public_id")),
+        Attribute::Name => Attributed::Text(Column::required("run.name")),
+        Attribute::ExperimentId => Attributed::Integer(Column::required("run.experiment_id")),
+        Attribute::Status => Attributed::Text(Column::required("run.status")),
+        Attribute::User => Attributed::Text(Column::required("run.user_name")),
+        Attribute::ArtifactUri => Attributed::Text(Column::required("run.artifact_uri")),
+        Attribute::StartTime => Attributed::Integer(Column::optional("run.started_at")),
+        Attribute::EndTime => Attributed::Integer(Column::optional("run.ended_at")),
+        Attribute::CreatedAt => Attributed::Integer(Column::required("run.created_at")),
         Attribute::UpdatedAt
         | Attribute::VersionNumber
         | Attribute::RunId
@@ -98,7 +90,7 @@ fn column(attribute: Attribute) -> Result<RunColumn> {
         | Attribute::Stage
         | Attribute::ModelType
         | Attribute::Description => {
-            return Err(Error::unsupported(format!("runs have no attribute {attribute:?}")));
+            return Err(super::no_attribute("runs", attribute));
         }
     })
 }
@@ -127,11 +119,7 @@ pub(super) fn order_term<'v>(sql: &mut Sql<'v>, index: usize, order: &'v Order) 
             sql.push(STATUS_RANK).direction(order.direction);
         }
         Field::Attribute(attribute) => {
-            let (RunColumn::Text(column) | RunColumn::Integer(column)) = column(*attribute)?;
-            sql.push(column.name()).direction(order.direction);
-            if column.is_optional() {
-                sql.push(" NULLS LAST");
-            }
+            column(*attribute)?.order(sql, order.direction);
         }
         Field::Metric(_) => {
             sql.alias(index).push(".is_nan ASC NULLS LAST, ");
@@ -141,7 +129,7 @@ pub(super) fn order_term<'v>(sql: &mut Sql<'v>, index: usize, order: &'v Order) 
             sql.alias(index).push(".value").direction(order.direction).push(" NULLS LAST");
         }
         Field::Dataset(_) | Field::MetricOnDataset { .. } => {
-            return Err(Error::unsupported("runs cannot be ordered by their datasets"));
+            return Err(super::no_field("runs", &order.field));
         }
     }
     Ok(())

@@ -35,14 +35,17 @@ impl App {
             }
             // Datasets are locked by name while they are made: one order for all keeps requests from waiting
             // for each other in a circle.
-            let mut by_name: Vec<(&DatasetInput, &String)> = datasets.iter().zip(&new_ids).collect();
-            by_name.sort_by_key(|(input, _)| (&input.dataset.name, &input.dataset.digest));
-            for (input, new_id) in by_name {
-                tx.dataset_ensure(permit, run.experiment, &input.dataset, new_id, now)?;
+            let mut by_name: Vec<(usize, &DatasetInput)> = datasets.iter().enumerate().collect();
+            by_name.sort_by_key(|(_, input)| (&input.dataset.name, &input.dataset.digest));
+            let mut found = Vec::with_capacity(datasets.len());
+            for (position, input) in by_name {
+                let new_id = &new_ids[position];
+                let row = tx.dataset_ensure(permit, run.experiment, &input.dataset, new_id, now)?;
+                found.push((position, row, input));
             }
-            for (input, new_id) in datasets.iter().zip(&new_ids) {
-                let dataset = tx.dataset_ensure(permit, run.experiment, &input.dataset, new_id, now)?;
-                tx.run_dataset_input_add(permit, run.row, dataset, &input.tags, now)?;
+            found.sort_by_key(|(position, ..)| *position);
+            for (_, row, input) in found {
+                tx.run_dataset_input_add(permit, run.row, row, &input.tags, now)?;
             }
             tx.run_model_inputs_add(permit, run.row, models, now)?;
             let names: Vec<_> =
@@ -54,7 +57,7 @@ impl App {
         .await
     }
 
-    /// Notes which logged models an active run made. What is noted already keeps its step.
+    /// Notes which logged models an active run made. Noting one again at another step is a conflict.
     pub async fn run_outputs_log(&self, ctx: &Ctx, id: RunId, outputs: Vec<ModelOutput>) -> Result<()> {
         for output in &outputs {
             check_text("model id", output.model.as_str())?;

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use stele_domain::Result;
 use stele_domain::authz::{LogRun, Permit};
 use stele_domain::id::{ArtifactRow, LoggedModelId, RunRow, Timestamp};
 use stele_domain::record::{Dataset, DatasetInput, ModelOutput, Run, Tag};
+use stele_domain::{Error, Result};
 
 use crate::Tx;
 use crate::dataset::dataset;
@@ -40,14 +40,14 @@ impl Tx<'_> {
         for model in models {
             match known.get(model) {
                 Some(row) => self.consumed_add(run, *row, now).map(|_| ())?,
-                None => self.unknown_model_link_add(run, "consumed", model, 0)?,
+                None => self.unknown_model_link_add(run, "consumed", model, 0).map(|_| ())?,
             }
         }
         Ok(())
     }
 
-    /// Notes that a run made logged models, also ones that this server does not have. An output that is known
-    /// already keeps its step.
+    /// Notes that a run made logged models, also ones that this server does not have. Noting one again at another
+    /// step is a conflict.
     pub fn run_model_outputs_add(
         &mut self,
         permit: &Permit<LogRun>,
@@ -57,12 +57,20 @@ impl Tx<'_> {
     ) -> Result<()> {
         const PRODUCED: &str =
             "INSERT INTO edge (kind, source_kind, source_id, target_kind, target_id, step, created_at)
-             VALUES ('produced', 'run', $1, 'artifact_version', $2, $3, $4) ON CONFLICT DO NOTHING";
+             VALUES ('produced', 'run', $1, 'artifact_version', $2, $3, $4)
+             ON CONFLICT (source_kind, source_id, kind, target_kind, target_id) DO UPDATE SET step = edge.step
+             RETURNING step";
         let known = self.logged_model_rows(permit.workspace(), outputs.iter().map(|output| &output.model))?;
         for output in outputs {
-            match known.get(&output.model) {
-                Some(row) => self.execute(PRODUCED, params![run, *row, output.step, now]).map(|_| ())?,
+            let step = match known.get(&output.model) {
+                Some(row) => self.query_one(PRODUCED, params![run, *row, output.step, now], |row| row.int(0))?,
                 None => self.unknown_model_link_add(run, "produced", &output.model, output.step)?,
+            };
+            if step != output.step {
+                return Err(Error::conflict(format!(
+                    "model '{}' is an output of the run at step {step} already",
+                    output.model
+                )));
             }
         }
         Ok(())
@@ -75,13 +83,15 @@ impl Tx<'_> {
         self.query_opt(CONSUMED, params![version, run, now], |row| row.int(0))
     }
 
-    fn unknown_model_link_add(&mut self, run: RunRow, kind: &str, model: &LoggedModelId, step: i64) -> Result<()> {
+    /// Gives the step of the link, which is an older one when there was a link already.
+    fn unknown_model_link_add(&mut self, run: RunRow, kind: &str, model: &LoggedModelId, step: i64) -> Result<i64> {
         const INSERT: &str = "INSERT INTO unknown_model_link (run_id, kind, model, step) VALUES ($1, $2, $3, $4)
-             ON CONFLICT DO NOTHING";
-        self.execute(INSERT, params![run, kind, model.as_str(), step]).map(|_| ())
+             ON CONFLICT (run_id, kind, model) DO UPDATE SET step = unknown_model_link.step RETURNING step";
+        self.query_one(INSERT, params![run, kind, model.as_str(), step], |row| row.int(0))
     }
 
-    /// Adds to runs what they read and made, with a few queries for all. `positions` says where in `runs` the
+    /// Adds to runs what they read and made, with a few queries for all: datasets in the order in which they were
+    /// noted, models by id. `positions` says where in `runs` the
     /// run of a row id is.
     pub(crate) fn runs_add_lineage(&mut self, runs: &mut [Run], positions: &HashMap<i64, usize>) -> Result<()> {
         let rows = list(runs.iter().map(|run| run.info.row.0));
@@ -100,6 +110,10 @@ impl Tx<'_> {
                 "consumed" => run.model_inputs.push(model),
                 _ => run.model_outputs.push(ModelOutput { model, step }),
             }
+        }
+        for run in runs {
+            run.model_inputs.sort_unstable();
+            run.model_outputs.sort_unstable_by(|left, right| left.model.cmp(&right.model));
         }
         Ok(())
     }

@@ -57,6 +57,7 @@ CREATE TABLE run (
     facets {text} NOT NULL DEFAULT '{}'
 );
 CREATE INDEX run_by_start ON run (experiment_id, presence, started_at DESC{nulls_last}, public_id);
+CREATE INDEX run_by_name ON run (experiment_id, presence, substr(name, 1, 100));
 CREATE INDEX run_by_parent ON run (parent_id);
 
 CREATE TABLE run_tag (

@@ -58,6 +58,12 @@ pub(super) struct KeyedTable {
     pub(super) is: &'static str,
 }
 
+/// Begins a subquery that is tested row by row, and its ends. `EXISTS` would say the same, but either engine may turn
+/// that into a join or a hash table of the whole subquery, and leave the order that a walk is about.
+pub(super) const ANY: &str = "(SELECT TRUE FROM ";
+pub(super) const IS_SOME: &str = " LIMIT 1) IS TRUE";
+pub(super) const IS_NONE: &str = " LIMIT 1) IS NOT TRUE";
+
 /// A predicate on a column of text.
 pub(super) fn text<'v>(sql: &mut Sql<'v>, column: Column, predicate: &'v Predicate) -> Result<()> {
     guarded(sql, column, predicate, |sql, column| match predicate {
@@ -144,16 +150,13 @@ pub(super) fn keyed<'v>(
     predicate: &'v Predicate,
     test: impl FnOnce(&mut Sql<'v>) -> Result<()>,
 ) -> Result<()> {
-    if *predicate == Predicate::IsNull {
-        sql.push("NOT ");
-    }
-    sql.push("EXISTS (SELECT 1 FROM ").push(table.name).push(" AS item WHERE item.").push(table.owner).push(" = ");
+    sql.push(ANY).push(table.name).push(" AS item WHERE item.").push(table.owner).push(" = ");
     sql.push(table.is).push(" AND item.key = ").bind(key);
     if !matches!(predicate, Predicate::IsNull | Predicate::IsNotNull) {
         sql.push(" AND ");
         test(sql)?;
     }
-    sql.push(")");
+    sql.push(if *predicate == Predicate::IsNull { IS_NONE } else { IS_SOME });
     Ok(())
 }
 

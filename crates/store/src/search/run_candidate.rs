@@ -1,7 +1,7 @@
 //! Required predicates that an index answers on its own.
 
 use stele_domain::Result;
-use stele_domain::search::{Attribute, Comparison, DatasetField, Field, Filter, Predicate, RunSearch};
+use stele_domain::search::{Attribute, Comparison, DatasetField, Field, Filter, Predicate, Presences, RunSearch};
 
 use super::builder::Sql;
 use super::predicate::{self, Column};
@@ -29,16 +29,17 @@ impl<'s> Required<'s> {
             (Field::Metric(_), Predicate::Number(comparison, number)) => {
                 *comparison != Comparison::NotEqual && !number.is_nan()
             }
-            (Field::Param(_) | Field::Tag(_), Predicate::Like { pattern, ignore_case: false }) => {
-                !literal_prefix(pattern).is_empty()
-            }
+            (
+                Field::Param(_) | Field::Tag(_) | Field::Attribute(Attribute::Name),
+                Predicate::Like { pattern, ignore_case: false },
+            ) => !literal_prefix(pattern).is_empty(),
             (
                 Field::Param(_) | Field::Tag(_),
                 Predicate::Text(Comparison::Equal, _) | Predicate::In(_) | Predicate::IsNotNull,
             )
             | (Field::Metric(_), Predicate::IsNotNull)
             | (
-                Field::Attribute(Attribute::Id) | Field::Dataset(DatasetField::Name),
+                Field::Attribute(Attribute::Id | Attribute::Name) | Field::Dataset(DatasetField::Name),
                 Predicate::Text(Comparison::Equal, _) | Predicate::In(_),
             ) => true,
             _ => false,
@@ -57,8 +58,8 @@ impl<'s> Required<'s> {
                     predicate::number(sql, "is_nan", "value", self.predicate)?;
                 }
             }
-            Field::Param(key) => self.select_text(sql, search, "run_param", key)?,
-            Field::Tag(key) => self.select_text(sql, search, "run_tag", key)?,
+            Field::Param(key) => self.select_text(sql, search, "run_param", key),
+            Field::Tag(key) => self.select_text(sql, search, "run_tag", key),
             Field::Dataset(_) => {
                 sql.push(
                     "SELECT DISTINCT edge.target_id AS run_id FROM dataset JOIN edge ON edge.source_kind = 'artifact_version' \
@@ -68,6 +69,17 @@ impl<'s> Required<'s> {
                 sql.push(" AND ");
                 predicate::text(sql, Column::required("dataset.name"), self.predicate)?;
             }
+            Field::Attribute(Attribute::Name) => {
+                sql.push("SELECT id AS run_id FROM run WHERE ");
+                in_experiments(sql, "experiment_id", search);
+                sql.push(match search.presences {
+                    Presences::Active => " AND presence = 'active'",
+                    Presences::Deleted => " AND presence = 'deleted'",
+                    // The index by name begins with the presence.
+                    Presences::All => " AND presence IN ('active', 'deleted')",
+                });
+                self.text_range(sql, "substr(name, 1, 100)", "name");
+            }
             Field::Attribute(_) | Field::MetricOnDataset { .. } => {
                 sql.push("SELECT id AS run_id FROM run WHERE ");
                 predicate::text(sql, Column::required("public_id"), self.predicate)?;
@@ -76,30 +88,40 @@ impl<'s> Required<'s> {
         Ok(())
     }
 
-    fn select_text(self, sql: &mut Sql<'s>, search: &'s RunSearch, table: &'static str, key: &'s str) -> Result<()> {
+    fn select_text(self, sql: &mut Sql<'s>, search: &'s RunSearch, table: &'static str, key: &'s str) {
         sql.push("SELECT run_id FROM ").push(table).push(" WHERE ");
         in_experiments(sql, "experiment_id", search);
         sql.push(" AND key = ").bind(key);
-        // The index holds the first hundred characters of each value.
+        self.text_range(sql, "substr(value, 1, 100)", "value");
+    }
+
+    /// The index holds the first hundred characters of each text, as `start`.
+    fn text_range(self, sql: &mut Sql<'s>, start: &'static str, column: &'static str) {
         match self.predicate {
             Predicate::Text(_, value) => {
-                sql.push(" AND substr(value, 1, 100) = ").bind(first_hundred(value)).push(" AND value = ").bind(value);
+                let first = first_hundred(value);
+                sql.push(" AND ").push(start).push(" = ").bind(first);
+                // A text with a shorter start is that start.
+                if first.chars().nth(99).is_some() {
+                    sql.push(" AND ").push(column).push(" = ").bind(value);
+                }
             }
             Predicate::In(values) => {
                 let starts: Vec<String> = values.iter().map(|value| first_hundred(value).to_owned()).collect();
-                sql.push(" AND substr(value, 1, 100) ").is_one_of_texts(&starts);
-                sql.push(" AND value ").is_one_of_texts(values);
+                sql.push(" AND ").push(start).push(" ").is_one_of_texts(&starts);
+                if values.iter().any(|value| value.chars().nth(99).is_some()) {
+                    sql.push(" AND ").push(column).push(" ").is_one_of_texts(values);
+                }
             }
             Predicate::Like { pattern, .. } => {
                 let prefix = literal_prefix(pattern);
-                sql.push(" AND substr(value, 1, 100) >= ").bind(prefix);
+                sql.push(" AND ").push(start).push(" >= ").bind(prefix);
                 if let Some(after) = first_after_prefix(prefix) {
-                    sql.push(" AND substr(value, 1, 100) < ").bind(after);
+                    sql.push(" AND ").push(start).push(" < ").bind(after);
                 }
             }
             Predicate::Number(..) | Predicate::NotIn(_) | Predicate::IsNull | Predicate::IsNotNull => {}
         }
-        Ok(())
     }
 }
 

@@ -6,10 +6,12 @@
 //!   few runs fulfil. Those runs are fetched, tested against the whole filter, and sorted.
 //! - in *order*: the index of the first order key is walked, each run is tested, and the walk ends with the page.
 //!   Where a run may lack the key this takes a walk for each part of the result: runs with a value, NaN, without.
+//!   A candidate that is too large to fetch may still be worth a set of row ids, which spares most runs the test.
 //! - the *whole*: all runs of the experiments are tested and sorted. For orders without an index.
 //!
-//! When `m` of `n` runs match, a walk in order meets a page of `p` after about `p * n / m` runs, and a candidate costs
-//! about `m`. So a candidate is worth it up to `sqrt(p * n)` matches, and matches are counted in the index up to that.
+//! When `m` of `n` runs match, a walk meets a page of `p` after about `p * n / m` runs, and at worst after all. The
+//! costs, measured on SQLite with a million runs: one to step over a run or to put it in a set, twenty-odd to fetch
+//! and test it. Matches are counted in the index, up to where a set costs more than it spares.
 
 use stele_domain::Result;
 use stele_domain::authz::Visibility;
@@ -26,6 +28,12 @@ use crate::Tx;
 use crate::engine::params;
 use crate::run::{RUN_COLUMNS, run_info};
 
+/// Closes a set of row ids. Without the `IS TRUE` either engine may drive the statement from the set, out of order.
+const LISTED: &str = ") IS TRUE";
+
+/// What it costs to fetch and test a run, when stepping over one in an index costs 1.
+const FETCH: i64 = 20;
+
 /// The most required predicates whose matches are counted.
 const MOST_COUNTED: usize = 8;
 
@@ -34,13 +42,15 @@ const MOST_COUNTED: usize = 8;
 pub(super) enum Source<'s> {
     Whole,
     Candidate(Required<'s>),
-    Walk(Walk<'s>, Part),
+    /// Only among the runs that fulfil a predicate, if one is given.
+    Walk(Walk<'s>, Part, Option<Required<'s>>),
 }
 
 /// An index in the order that is wanted.
 #[derive(Clone, Copy)]
 pub(super) enum Walk<'s> {
     Start(Direction),
+    Name(Direction),
     Metric(&'s str, Direction),
     /// By a param or tag.
     Text(KeyedTable, &'s str, Direction),
@@ -67,15 +77,13 @@ pub(super) fn search(tx: &mut Tx, visible: Visibility, search: &RunSearch) -> Re
         return Ok(Page::empty());
     }
     let walk = walk(search);
-    let source = match best_candidate(tx, search, walk.is_some())? {
-        Candidate::NothingMatches => return Ok(Page::empty()),
-        Candidate::Worthwhile(required) => Source::Candidate(required),
-        Candidate::None => match walk {
-            Some(walk) => return walk_parts(tx, visible, search, walk),
-            None => Source::Whole,
-        },
-    };
-    at_once(tx, visible, search, source)
+    match (best_candidate(tx, search, walk.is_some())?, walk) {
+        (Candidate::NothingMatches, _) => Ok(Page::empty()),
+        (Candidate::Few(required), _) => at_once(tx, visible, search, Source::Candidate(required)),
+        (Candidate::Some(required), Some(walk)) => walk_parts(tx, visible, search, walk, Some(required)),
+        (Candidate::None, Some(walk)) => walk_parts(tx, visible, search, walk, None),
+        (Candidate::Some(_) | Candidate::None, None) => at_once(tx, visible, search, Source::Whole),
+    }
 }
 
 /// A page from one statement.
@@ -88,7 +96,10 @@ pub(super) fn at_once(tx: &mut Tx, visible: Visibility, search: &RunSearch, sour
 enum Candidate<'s> {
     None,
     NothingMatches,
-    Worthwhile(Required<'s>),
+    /// Few enough to fetch them all.
+    Few(Required<'s>),
+    /// Few enough to keep their row ids.
+    Some(Required<'s>),
 }
 
 fn best_candidate<'s>(tx: &mut Tx, search: &'s RunSearch, can_walk: bool) -> Result<Candidate<'s>> {
@@ -100,24 +111,35 @@ fn best_candidate<'s>(tx: &mut Tx, search: &'s RunSearch, can_walk: bool) -> Res
     // Ids are given in sequence, so the greatest bounds the number of runs.
     let runs = tx.query_one(RUNS, params![], |row| row.int(0))?;
     let wanted = search.query.window.offset.saturating_add(search.query.window.limit);
-    let mut fewest = if can_walk { runs.saturating_mul(wanted).isqrt() } else { runs / 2 };
-    let mut best = Candidate::None;
+    // A set of `m` is worth it while `m` is less than the cost of testing `wanted * runs / m` runs.
+    let most = if can_walk { runs.saturating_mul(wanted).saturating_mul(FETCH).isqrt() } else { runs / 2 };
+    let mut best: Option<(Required, i64)> = None;
+    #[expect(clippy::cast_precision_loss, reason = "estimates")]
+    let mut joint = runs as f64;
     for test in indexed.into_iter().take(MOST_COUNTED) {
         let mut sql = Sql::new(tx.engine());
         sql.push("SELECT COUNT(*) FROM (");
         test.select(&mut sql, search)?;
-        sql.push(" LIMIT ").bind(fewest + 1).push(") AS matching");
+        sql.push(" LIMIT ").bind(most + 1).push(") AS matching");
         let (sql, values) = sql.finish();
         let matches = tx.query_one(&sql, &values, |row| row.int(0))?;
         if matches == 0 {
             return Ok(Candidate::NothingMatches);
         }
-        if matches <= fewest {
-            fewest = matches;
-            best = Candidate::Worthwhile(test);
+        #[expect(clippy::cast_precision_loss, reason = "estimates")]
+        {
+            joint *= matches as f64 / runs as f64;
+        }
+        if matches <= most && best.is_none_or(|(_, fewest)| matches < fewest) {
+            best = Some((test, matches));
         }
     }
-    Ok(best)
+    let Some((test, matches)) = best else { return Ok(Candidate::None) };
+    #[expect(clippy::cast_precision_loss, reason = "estimates")]
+    let steps = (runs as f64).min(wanted as f64 * runs as f64 / joint.max(1.0));
+    #[expect(clippy::cast_precision_loss, reason = "estimates")]
+    let is_few = !can_walk || (matches * FETCH) as f64 <= steps;
+    Ok(if is_few { Candidate::Few(test) } else { Candidate::Some(test) })
 }
 
 /// The index that has the runs in the wanted order, if there is one.
@@ -126,9 +148,10 @@ pub(super) fn walk(search: &RunSearch) -> Option<Walk<'_>> {
         return None;
     }
     match search.query.order_by.first() {
-        None => start_walk(search, Direction::Descending),
+        None => of_one_presence(search, Walk::Start(Direction::Descending)),
         Some(Order { field, direction }) => match field {
-            Field::Attribute(Attribute::StartTime) => start_walk(search, *direction),
+            Field::Attribute(Attribute::StartTime) => of_one_presence(search, Walk::Start(*direction)),
+            Field::Attribute(Attribute::Name) => of_one_presence(search, Walk::Name(*direction)),
             Field::Metric(key) => Some(Walk::Metric(key, *direction)),
             Field::Param(key) => Some(Walk::Text(PARAMS, key, *direction)),
             Field::Tag(key) => Some(Walk::Text(TAGS, key, *direction)),
@@ -137,15 +160,15 @@ pub(super) fn walk(search: &RunSearch) -> Option<Walk<'_>> {
     }
 }
 
-/// The index by start holds the runs of each presence apart.
-fn start_walk(search: &RunSearch, direction: Direction) -> Option<Walk<'static>> {
-    (search.presences != Presences::All).then_some(Walk::Start(direction))
+/// The indexes of runs hold those of each presence apart.
+fn of_one_presence<'s>(search: &RunSearch, walk: Walk<'s>) -> Option<Walk<'s>> {
+    (search.presences != Presences::All).then_some(walk)
 }
 
 /// The parts of a walk in order, without those that the filter leaves empty.
 pub(super) fn parts(search: &RunSearch, walk: Walk) -> Vec<Part> {
     let all: &[Part] = match walk {
-        Walk::Start(Direction::Descending) => &[Part::Whole],
+        Walk::Start(Direction::Descending) | Walk::Name(_) => &[Part::Whole],
         Walk::Start(Direction::Ascending) | Walk::Text(..) => &[Part::WithValue, Part::Without],
         Walk::Metric(..) => &[Part::WithValue, Part::NotANumber, Part::Without],
     };
@@ -163,13 +186,19 @@ pub(super) fn parts(search: &RunSearch, walk: Walk) -> Vec<Part> {
 }
 
 /// A page from a statement for each part of a walk, as far as they are needed.
-pub(super) fn walk_parts(tx: &mut Tx, visible: Visibility, search: &RunSearch, walk: Walk) -> Result<Page<RunInfo>> {
+pub(super) fn walk_parts<'s>(
+    tx: &mut Tx,
+    visible: Visibility,
+    search: &'s RunSearch,
+    walk: Walk<'s>,
+    among: Option<Required<'s>>,
+) -> Result<Page<RunInfo>> {
     let window = search.query.window;
     let mut offset = window.offset;
     let mut infos: Vec<RunInfo> = Vec::new();
     let parts = parts(search, walk);
     for (index, part) in parts.iter().enumerate() {
-        let source = Source::Walk(walk, *part);
+        let source = Source::Walk(walk, *part, among);
         let rest = Window { offset, limit: window.limit - infos.len() as i64 };
         let (sql, values) = statement(Sql::new(tx.engine()), visible, search, source, Output::Rows(rest))?.finish();
         let found = tx.query(&sql, &values, run_info)?;
@@ -206,10 +235,10 @@ pub(super) fn statement<'s>(
     // SQLite joins a CROSS JOIN in the order it is written in.
     match source {
         Source::Candidate(_) => sql.push(" FROM candidate CROSS JOIN run"),
-        Source::Walk(Walk::Metric(..), Part::WithValue | Part::NotANumber) => {
+        Source::Walk(Walk::Metric(..), Part::WithValue | Part::NotANumber, _) => {
             sql.push(" FROM series AS order_0 CROSS JOIN run")
         }
-        Source::Walk(Walk::Text(table, ..), Part::WithValue) => {
+        Source::Walk(Walk::Text(table, ..), Part::WithValue, _) => {
             sql.push(" FROM ").push(table.name).push(" AS order_0 CROSS JOIN run")
         }
         Source::Whole | Source::Walk(..) => sql.push(" FROM run"),
@@ -226,7 +255,7 @@ pub(super) fn statement<'s>(
         Source::Candidate(_) => {
             sql.push("run.id = candidate.run_id AND ");
         }
-        Source::Walk(walk, part) => walk_condition(&mut sql, search, walk, part)?,
+        Source::Walk(walk, part, among) => walk_condition(&mut sql, search, walk, part, among)?,
     }
     sql.push("run.workspace_id = ").bind(visible.workspace()).push(" AND ");
     in_experiments(&mut sql, "run.experiment_id", search);
@@ -239,43 +268,70 @@ pub(super) fn statement<'s>(
     Ok(sql)
 }
 
-fn walk_condition<'s>(sql: &mut Sql<'s>, search: &'s RunSearch, walk: Walk<'s>, part: Part) -> Result<()> {
-    let (table, key) = match walk {
-        Walk::Start(_) => {
-            match part {
-                Part::WithValue => sql.push("run.started_at IS NOT NULL AND "),
-                Part::Without => sql.push("run.started_at IS NULL AND "),
-                Part::Whole | Part::NotANumber => sql,
-            };
+fn walk_condition<'s>(
+    sql: &mut Sql<'s>,
+    search: &'s RunSearch,
+    walk: Walk<'s>,
+    part: Part,
+    among: Option<Required<'s>>,
+) -> Result<()> {
+    match (walk, part) {
+        (Walk::Start(_), Part::Whole | Part::NotANumber) => {}
+        // True of every name, and what makes SQLite prefer the index by name to others that are as narrow.
+        (Walk::Name(_), _) => {
+            sql.push("substr(run.name, 1, 100) >= '' AND ");
+        }
+        (Walk::Start(_), Part::WithValue) => {
+            sql.push("run.started_at IS NOT NULL AND ");
+        }
+        (Walk::Start(_), Part::Without) => {
+            sql.push("run.started_at IS NULL AND ");
+        }
+        (Walk::Metric(key, _), Part::Without) => without(sql, SERIES, key)?,
+        (Walk::Text(table, key, _), Part::Without) => without(sql, table, key)?,
+        (Walk::Metric(key, _) | Walk::Text(_, key, _), _) => {
+            in_experiments(sql, "order_0.experiment_id", search);
+            sql.push(" AND order_0.key = ").bind(key);
+            if let Walk::Metric(..) = walk {
+                metric_range(sql, search, walk, part);
+            }
+            if let Some(among) = among {
+                sql.push(" AND order_0.run_id IN (");
+                among.select(sql, search)?;
+                sql.push(LISTED);
+            }
+            sql.push(" AND run.id = order_0.run_id AND ");
             return Ok(());
         }
-        Walk::Metric(key, _) => (SERIES, key),
-        Walk::Text(table, key, _) => (table, key),
-    };
-    if part == Part::Without {
-        predicate::keyed(sql, table, key, &Predicate::IsNull, |_| Ok(()))?;
-        sql.push(" AND ");
-        return Ok(());
     }
-    in_experiments(sql, "order_0.experiment_id", search);
-    sql.push(" AND order_0.key = ").bind(key);
-    if let Walk::Metric(..) = walk {
-        sql.push(if part == Part::NotANumber { " AND order_0.is_nan = 1" } else { " AND order_0.is_nan = 0" });
-        for test in required(&search.query.filter).iter().filter(|test| walk.is_by(test.field)) {
-            if let Some((comparison, number)) = range(test.predicate) {
-                sql.push(" AND order_0.value").push(predicate::operator(comparison)).bind(number);
-            }
+    if let Some(among) = among {
+        sql.push("run.id IN (");
+        among.select(sql, search)?;
+        sql.push(LISTED).push(" AND ");
+    }
+    Ok(())
+}
+
+fn without<'s>(sql: &mut Sql<'s>, table: KeyedTable, key: &'s str) -> Result<()> {
+    predicate::keyed(sql, table, key, &Predicate::IsNull, |_| Ok(()))?;
+    sql.push(" AND ");
+    Ok(())
+}
+
+fn metric_range<'s>(sql: &mut Sql<'s>, search: &'s RunSearch, walk: Walk<'s>, part: Part) {
+    sql.push(if part == Part::NotANumber { " AND order_0.is_nan = 1" } else { " AND order_0.is_nan = 0" });
+    for test in required(&search.query.filter).iter().filter(|test| walk.is_by(test.field)) {
+        if let Some((comparison, number)) = range(test.predicate) {
+            sql.push(" AND order_0.value").push(predicate::operator(comparison)).bind(number);
         }
     }
-    sql.push(" AND run.id = order_0.run_id AND ");
-    Ok(())
 }
 
 fn order<'s>(sql: &mut Sql<'s>, search: &'s RunSearch, source: Source<'s>) -> Result<()> {
     sql.push(" ORDER BY ");
     let orders = &search.query.order_by;
     let mut first = 0;
-    if let Source::Walk(walk, part) = source {
+    if let Source::Walk(walk, part, _) = source {
         first = 1;
         match (walk, part) {
             (Walk::Metric(_, direction), Part::WithValue) => {
@@ -289,6 +345,10 @@ fn order<'s>(sql: &mut Sql<'s>, search: &'s RunSearch, source: Source<'s>) -> Re
             (Walk::Start(Direction::Ascending), Part::WithValue) => {
                 sql.push("run.started_at ASC NULLS FIRST, ");
             }
+            (Walk::Name(direction), _) => {
+                sql.push("substr(run.name, 1, 100)").direction(direction);
+                sql.push(", run.name").direction(direction).push(", ");
+            }
             (Walk::Start(_), Part::Whole) => {
                 sql.push("run.started_at DESC NULLS LAST, ");
             }
@@ -299,7 +359,7 @@ fn order<'s>(sql: &mut Sql<'s>, search: &'s RunSearch, source: Source<'s>) -> Re
         runs::order_term(sql, index, order)?;
         sql.push(", ");
     }
-    let walks_by_start = matches!(source, Source::Walk(Walk::Start(_), _));
+    let walks_by_start = matches!(source, Source::Walk(Walk::Start(_), ..));
     if !walks_by_start && !super::is_by(&search.query, Attribute::StartTime) {
         sql.push("run.started_at DESC NULLS LAST, ");
     }

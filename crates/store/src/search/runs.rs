@@ -6,7 +6,7 @@ use stele_domain::record::{Run, RunInfo};
 use stele_domain::search::{Attribute, DatasetField, Field, Order, Page, Predicate, RunSearch};
 
 use super::builder::Sql;
-use super::predicate::{self, Attributed, Column, KeyedTable};
+use super::predicate::{self, ANY, Attributed, Column, IS_NONE, IS_SOME, KeyedTable};
 use super::run_plan;
 use crate::Tx;
 
@@ -44,10 +44,7 @@ pub(super) fn test<'v>(sql: &mut Sql<'v>, field: &'v Field, predicate: &'v Predi
 
 /// Whether the run read a dataset that fulfils the predicate, or for `IsNull` whether it read none.
 fn dataset<'v>(sql: &mut Sql<'v>, field: DatasetField, predicate: &'v Predicate) -> Result<()> {
-    if *predicate == Predicate::IsNull {
-        sql.push("NOT ");
-    }
-    sql.push("EXISTS (SELECT 1 FROM edge");
+    sql.push(ANY).push("edge");
     let value = match field {
         DatasetField::Name => {
             sql.push(" JOIN dataset ON dataset.id = edge.source_id");
@@ -68,7 +65,7 @@ fn dataset<'v>(sql: &mut Sql<'v>, field: DatasetField, predicate: &'v Predicate)
         sql.push(" AND ");
         predicate::text(sql, Column::required(value), predicate)?;
     }
-    sql.push(")");
+    sql.push(if *predicate == Predicate::IsNull { IS_NONE } else { IS_SOME });
     Ok(())
 }
 

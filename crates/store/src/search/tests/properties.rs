@@ -47,10 +47,15 @@ fn every_plan(tx: &mut Tx, search: &RunSearch) -> Result<Vec<(String, Page<RunIn
         ("chosen".to_owned(), tx.run_infos_search(visible, search)?),
         ("whole".to_owned(), run_plan::at_once(tx, visible, search, Source::Whole)?),
     ];
-    if let Some(walk) = run_plan::walk(search) {
-        pages.push(("walk".to_owned(), run_plan::walk_parts(tx, visible, search, walk)?));
+    let walk = run_plan::walk(search);
+    if let Some(walk) = walk {
+        pages.push(("walk".to_owned(), run_plan::walk_parts(tx, visible, search, walk, None)?));
     }
     for test in required(&search.query.filter).into_iter().filter(|test| test.has_index()) {
+        if let Some(walk) = walk {
+            let page = run_plan::walk_parts(tx, visible, search, walk, Some(test))?;
+            pages.push((format!("walk among {test:?}"), page));
+        }
         pages.push((format!("{test:?}"), run_plan::at_once(tx, visible, search, Source::Candidate(test))?));
     }
     Ok(pages)

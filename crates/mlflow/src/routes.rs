@@ -16,7 +16,7 @@ use stele_app::{App, Ctx, Script};
 
 use crate::error::{Failure, Result, json_response};
 use crate::input::Input;
-use crate::{MOST_JSON, experiments, metrics, runs, server};
+use crate::{MOST_JSON, experiments, inputs, logged_models, metrics, runs, server};
 
 /// A request that has been let in, before its body is read.
 pub(crate) struct Call {
@@ -127,6 +127,18 @@ pub fn routes() -> Vec<Route> {
         POST Both "2.0/mlflow/runs/log-parameter" => runs::log_param;
         POST Both "2.0/mlflow/runs/log-metric" => metrics::log_metric;
         POST Both "2.0/mlflow/runs/log-batch" => metrics::log_batch;
+        POST Both "2.0/mlflow/runs/log-inputs" => inputs::log_inputs;
+        POST Both "2.0/mlflow/runs/outputs" => inputs::log_outputs;
+        POST Both "2.0/mlflow/runs/log-model" => inputs::log_model;
+        POST Ajax "2.0/mlflow/experiments/search-datasets" => inputs::search_datasets;
+
+        POST Both "2.0/mlflow/logged-models" => logged_models::create;
+        GET Both "2.0/mlflow/logged-models/{model_id}" => logged_models::get;
+        PATCH Both "2.0/mlflow/logged-models/{model_id}" => logged_models::finalize;
+        DELETE Both "2.0/mlflow/logged-models/{model_id}" => logged_models::delete;
+        POST Both "2.0/mlflow/logged-models/{model_id}/params" => logged_models::log_params;
+        PATCH Both "2.0/mlflow/logged-models/{model_id}/tags" => logged_models::set_tags;
+        DELETE Both "2.0/mlflow/logged-models/{model_id}/tags/{tag_key}" => logged_models::delete_tag;
 
         GET Both "2.0/mlflow/metrics/get-history" => metrics::history;
         GET Ajax "2.0/mlflow/metrics/get-history-bulk" => metrics::history_bulk;

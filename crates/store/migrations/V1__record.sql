@@ -196,7 +196,8 @@ CREATE TABLE logged_model_metric (
 ){keyed};
 
 -- A typed edge between two things of the record, by kind and row id. kind is consumed (from what was read to the
--- run) or produced (from the run to what it made); later scripts bring more.
+-- run) or produced (from the run to what it made); later scripts bring more. source_kind and target_kind are run
+-- or artifact_version, whose id datasets and logged models share.
 CREATE TABLE edge (
     id {id},
     kind {text} NOT NULL,
@@ -215,6 +216,16 @@ CREATE TABLE edge_tag (
     key {text} NOT NULL,
     value {text} NOT NULL,
     PRIMARY KEY (edge_id, key)
+){keyed};
+
+-- A logged model that a run names as its input (consumed) or output (produced) and that this server does not have.
+-- There is nothing to draw an edge to, but clients read back what they wrote.
+CREATE TABLE unknown_model_link (
+    run_id BIGINT NOT NULL REFERENCES run (id),
+    kind {text} NOT NULL,
+    model {text} NOT NULL,
+    step BIGINT NOT NULL DEFAULT 0,
+    PRIMARY KEY (run_id, kind, model)
 ){keyed};
 
 -- Registry ---------------------------------------------------------------------------------------------------

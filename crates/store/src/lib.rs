@@ -4,10 +4,14 @@
 //! One closure is one transaction, and a write is acknowledged only after it is on disk.
 
 pub mod blobs;
+mod artifact;
 mod bootstrap;
+mod dataset;
 mod engine;
 mod experiment;
 mod history;
+mod lineage;
+mod logged_model;
 mod metric;
 mod migrate;
 mod run;
@@ -22,6 +26,7 @@ pub use engine::Tx;
 use engine::{Postgres, Sqlite};
 pub use experiment::NewExperiment;
 pub use history::Origin;
+pub use logged_model::NewLoggedModel;
 pub use run::NewRun;
 use stele_domain::{Error, Result};
 

@@ -13,6 +13,7 @@ mod logged_models;
 mod metrics;
 mod page_token;
 mod python;
+mod registry;
 mod routes;
 mod runs;
 mod server;

@@ -16,6 +16,7 @@ use stele_app::{App, Ctx, Script};
 
 use crate::error::{Failure, Result, json_response};
 use crate::input::Input;
+use crate::registry::{aliases, models, versions};
 use crate::{MOST_JSON, experiments, inputs, logged_models, metrics, runs, server};
 
 /// A request that has been let in, before its body is read.
@@ -143,6 +144,28 @@ pub fn routes() -> Vec<Route> {
         GET Both "2.0/mlflow/metrics/get-history" => metrics::history;
         GET Ajax "2.0/mlflow/metrics/get-history-bulk" => metrics::history_bulk;
         GET Both "2.0/mlflow/metrics/get-history-bulk-interval" => metrics::history_bulk_interval;
+
+        POST Both "2.0/mlflow/registered-models/create" => models::create;
+        GET Both "2.0/mlflow/registered-models/get" => models::get;
+        PATCH Both "2.0/mlflow/registered-models/update" => models::update;
+        POST Both "2.0/mlflow/registered-models/rename" => models::rename;
+        DELETE Both "2.0/mlflow/registered-models/delete" => models::delete;
+        GET Both "2.0/mlflow/registered-models/get-latest-versions" => models::latest_versions;
+        POST Both "2.0/mlflow/registered-models/get-latest-versions" => models::latest_versions;
+        POST Both "2.0/mlflow/registered-models/set-tag" => models::set_tag;
+        DELETE Both "2.0/mlflow/registered-models/delete-tag" => models::delete_tag;
+        GET Both "2.0/mlflow/registered-models/alias" => aliases::get;
+        POST Both "2.0/mlflow/registered-models/alias" => aliases::set;
+        DELETE Both "2.0/mlflow/registered-models/alias" => aliases::delete;
+
+        POST Both "2.0/mlflow/model-versions/create" => versions::create;
+        GET Both "2.0/mlflow/model-versions/get" => versions::get;
+        PATCH Both "2.0/mlflow/model-versions/update" => versions::update;
+        POST Both "2.0/mlflow/model-versions/transition-stage" => versions::transition;
+        DELETE Both "2.0/mlflow/model-versions/delete" => versions::delete;
+        GET Both "2.0/mlflow/model-versions/get-download-uri" => versions::download_uri;
+        POST Both "2.0/mlflow/model-versions/set-tag" => versions::set_tag;
+        DELETE Both "2.0/mlflow/model-versions/delete-tag" => versions::delete_tag;
     }
 }
 

@@ -3,8 +3,8 @@
 //! The store is synchronous inside: [`Store::read`] and [`Store::write`] run a closure on a database thread.
 //! One closure is one transaction, and a write is acknowledged only after it is on disk.
 
-pub mod blobs;
 mod artifact;
+pub mod blobs;
 mod bootstrap;
 mod dataset;
 mod engine;
@@ -14,6 +14,7 @@ mod lineage;
 mod logged_model;
 mod metric;
 mod migrate;
+mod registry;
 mod run;
 mod run_read;
 pub mod series;
@@ -27,6 +28,7 @@ use engine::{Postgres, Sqlite};
 pub use experiment::NewExperiment;
 pub use history::Origin;
 pub use logged_model::NewLoggedModel;
+pub use registry::{LoggedModelRoot, ModelHead, ModelVersionHead, NewModel, NewModelVersion};
 pub use run::NewRun;
 use stele_domain::{Error, Result};
 

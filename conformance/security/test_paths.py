@@ -115,7 +115,9 @@ def test_every_spelling(place: str, site: Site) -> None:
 def must_be_refused(place: str, spelling: str) -> bool:
     if place in MAY_BE_501:
         return False
-    return leaves_the_root(spelling) and place not in MAY_BE_ANOTHER_ROUTE
+    # What follows a folder is no longer absolute.
+    written = "folder/" + spelling if place.endswith("in a run") else spelling
+    return leaves_the_root(written) and place not in MAY_BE_ANOTHER_ROUTE
 
 
 def test_fragments_that_are_not_encoded(site: Site) -> None:
@@ -209,7 +211,9 @@ def test_experiment_locations(kind: str, site: Site) -> None:
     for path in ("secret.txt", "x", site.listed, quote(f"{UP}{site.canary}")):
         for target in (f"/get-artifact?run_id={run}&path={path}", f"{API}/artifacts/list?run_id={run}&path={path}"):
             answer = site.wire.send("GET", target)
-            assert not site.leaks(answer.body) and answer.status < 500, f"{target}: {answer}"
+            # An error may repeat the name that was asked for.
+            said = answer.body.replace(path.encode(), b"") if answer.status >= 400 else answer.body
+            assert not site.leaks(said) and answer.status < 500, f"{target}: {answer}"
     outcome = site.wire.send("POST", f"/ajax-api/2.0/mlflow/upload-artifact?run_uuid={run}&path=secret.txt", b"overwritten")
     assert outcome.status < 500, outcome
     site.wire.call("POST", f"{API}/runs/delete", {"run_id": run})

@@ -155,12 +155,3 @@ def test_an_empty_name_changes_nothing(api, run, set_tag, read_run, tags_of):
     set_tag("mlflow.runName", "").ok
     api.post("runs/update", run_id=run, run_name="").ok
     assert read_run(run)["info"]["run_name"] == tags_of(run)["mlflow.runName"] == "kept"
-
-
-def test_deleting_the_name_tag_keeps_the_name(api, new_run, read_run, tags_of):
-    run_id = new_run(run_name="kept")
-    api.post("runs/delete-tag", run_id=run_id, key="mlflow.runName").ok
-    assert "mlflow.runName" not in tags_of(run_id)
-    assert read_run(run_id)["info"]["run_name"] == "kept"
-    api.post("runs/update", run_id=run_id, run_name="again").ok
-    assert tags_of(run_id)["mlflow.runName"] == "again"

@@ -141,4 +141,3 @@ fn param_changed(error: Error) -> Failure {
         other => other.into(),
     }
 }
-

@@ -3,6 +3,7 @@
 //! The store is synchronous inside: [`Store::read`] and [`Store::write`] run a closure on a database thread.
 //! One closure is one transaction, and a write is acknowledged only after it is on disk.
 
+pub mod blobs;
 mod bootstrap;
 mod engine;
 mod experiment;

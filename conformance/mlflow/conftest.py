@@ -75,7 +75,7 @@ def wait_until_healthy(url, process, log):
         try:
             if requests.get(url + "/health", timeout=2).text == "OK":
                 return
-        except requests.ConnectionError:
+        except requests.RequestException:
             pass
         time.sleep(0.05)
     process.kill()

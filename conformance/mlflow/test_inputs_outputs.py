@@ -165,6 +165,20 @@ class TestDatasetSearch:
         body = ajax.post(self.PATH, experiment_ids=[experiment]).ok
         assert sorted(entry["context"] for entry in body["dataset_summaries"]) == ["eval", "train"]
 
+    def test_several_experiments(self, api, ajax, new_experiment):
+        experiments = [new_experiment() for _ in range(2)]
+        for experiment in experiments:
+            run_id = api.post("runs/create", experiment_id=experiment).ok["run"]["info"]["run_id"]
+            api.post("runs/log-inputs", run_id=run_id, datasets=[dataset()]).ok
+        found = ajax.post(self.PATH, experiment_ids=experiments).ok["dataset_summaries"]
+        assert sorted(entry["experiment_id"] for entry in found) == sorted(experiments)
+        found = ajax.post(self.PATH, experiment_ids=experiments[:1]).ok["dataset_summaries"]
+        assert [entry["experiment_id"] for entry in found] == experiments[:1]
+
+    def test_at_most_a_thousand(self, ajax, log, experiment):
+        log(*(dataset(f"name {i}", f"digest {i}") for i in range(1010))).ok
+        assert len(ajax.post(self.PATH, experiment_ids=[experiment]).ok["dataset_summaries"]) == 1000
+
     def test_nothing(self, ajax, experiment):
         assert ajax.post(self.PATH, experiment_ids=[experiment, "987654321"]).ok == {}
 

@@ -177,6 +177,17 @@ def test_repeated_points_are_stored_once(api, send, run):
     assert [point["value"] for point in history] == ["NaN", 1.0, 2.0, 3.0]
 
 
+def test_repeats_among_new_points_of_many_keys(api, send, run, data):
+    old = points(150)
+    send(metrics=old).ok
+    send(metrics=old).ok
+    send(metrics=[*old, *points(150, timestamp=2, step=1)]).ok
+    assert data()[0] == {f"m{i}": float(i) for i in range(150)}
+    for key in ("m0", "m75", "m149"):
+        history = api.get("metrics/get-history", run_id=run, metric_key=key).ok["metrics"]
+        assert [(point["timestamp"], point["step"]) for point in history] == [(1, 0), (2, 1)]
+
+
 def test_latest_within_one_batch(send, data):
     send(metrics=[{"key": "m", "value": v, "timestamp": t, "step": s} for v, t, s in [(1, 9, 2), (2, 1, 3), (3, 8, 1)]]).ok
     assert data()[0] == {"m": 2.0}

@@ -78,7 +78,6 @@ def wait_until_healthy(url, process, log):
         except requests.RequestException:
             pass
         time.sleep(0.05)
-    process.kill()
     pytest.exit(f"the server did not come up:\n{log.read_text()[-4000:]}", returncode=2)
 
 
@@ -96,13 +95,15 @@ def base_url(tmp_path_factory):
         process = subprocess.Popen(
             server_command(port, folder), cwd=folder, stdout=sink, stderr=subprocess.STDOUT
         )
-    wait_until_healthy(url, process, log)
-    yield url
-    process.terminate()
     try:
-        process.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        process.kill()
+        wait_until_healthy(url, process, log)
+        yield url
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 @pytest.fixture(scope="session")

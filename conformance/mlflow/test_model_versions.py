@@ -243,7 +243,7 @@ def test_client(client, model):
     assert found == created
     assert found.current_stage == "None"
     assert client.update_model_version(model, 1, "changed").description == "changed"
-    client.delete_model_version_tag(model, 1, "a")
+    client.delete_model_version_tag(model, "1", "a")
     assert client.get_model_version(model, "1").tags == {"n": "5"}
     client.delete_model_version(model, 1)
     with pytest.raises(MlflowException, match="Model Version .+ not found") as caught:

@@ -60,6 +60,10 @@ class TestModels:
             ("name LIKE '{p}A%'", ["Apricot"]),
             ("name ILIKE '{p}a%'", ["Apricot", "apple"]),
             ("name like '%ee_'", ["beet"]),
+            ("name lIkE '%EE_'", []),
+            ("name iLike '%EE_'", ["beet"]),
+            ("tags.Kind = 'fruit'", []),
+            ("tags.color != 'red' AND tags.color ILIKE 'r%'", ["apple"]),
             ("name IN ('{p}apple', '{p}beet', 'nobody')", ["apple", "beet"]),
             ("name NOT IN ('{p}apple', '{p}beet')", ["Apricot", "carrot"]),
             ("tags.kind = 'fruit'", ["Apricot", "apple"]),
@@ -89,6 +93,8 @@ class TestModels:
             ("params.x = 'y'", "Invalid entity type 'params'. Valid entity types are ('attribute', 'tag', 'tags')"),
             ("name", "Invalid clause(s) in filter string: name"),
             ("name = 'a'; name = 'b'", "Search filter contained multiple expression"),
+            ("evilhax = true", "Invalid clause(s) in filter string"),
+            ("source_path = 'x'", "Invalid attribute key 'source_path' specified."),
             ("name IN ()", "While parsing a list in the query, expected a non-empty list of string values, but got empty list"),
         ],
     )
@@ -105,6 +111,11 @@ class TestModels:
             (["timestamp DESC"], ["apple", "beet", "carrot", "Apricot"]),
             (["last_updated_timestamp"], ["Apricot", "carrot", "beet", "apple"]),
             (["last_updated_timestamp DESC", "name ASC"], ["apple", "beet", "carrot", "Apricot"]),
+            # blanks of any kind, words in any case
+            (["name   DESC"], ["carrot", "beet", "apple", "Apricot"]),
+            (["timestamp\tASC"], ["Apricot", "carrot", "beet", "apple"]),
+            (["timestamp\r\rdEsC"], ["apple", "beet", "carrot", "Apricot"]),
+            (["timestamp\nasc"], ["Apricot", "carrot", "beet", "apple"]),
         ],
     )
     def test_order(self, search, order_by, expected):
@@ -116,9 +127,14 @@ class TestModels:
 
     def test_order_words(self, api):
         api.get("registered-models/search", order_by="name UP").invalid("Invalid ordering key in order_by clause 'name UP'.")
-        api.get("registered-models/search", order_by=["name", "name DESC"]).refused(
-            "INTERNAL_ERROR", "`order_by` contains duplicate fields: "
+        api.get("registered-models/search", order_by=["name ASC", "creation_timestamp DESC"]).invalid(
+            "Invalid order by key 'creation_timestamp' specified."
         )
+        api.get("registered-models/search", order_by=["name", "last_updated_timestamp DESC blah"]).invalid("Invalid order_by clause")
+        for twice in (["name", "name DESC"], ["timestamp", "last_updated_timestamp"]):
+            api.get("registered-models/search", order_by=twice).refused(
+                "INTERNAL_ERROR", "`order_by` contains duplicate fields: "
+            )
 
     @pytest.mark.parametrize("size", [1, 3, 4, 5])
     def test_pages(self, api, garden, size):
@@ -206,6 +222,8 @@ class TestVersions:
             ("tags.ok ILIKE 'YES'", ["beet2", "apple1"]),
             ("tags.ok = 'yes' AND tags.by LIKE 'a%'", ["beet2"]),
             ("tags.ok = 'yes' and run_id = 'run-1'", ["apple1"]),
+            ("tags.OK = 'yes'", []),
+            ("tags.ok LIKE '%' AND tags.ok != 'yes'", ["apple2"]),
         ],
     )
     def test_filters(self, search, filter_string, expected):
@@ -250,7 +268,8 @@ class TestVersions:
     def test_order_refusals(self, api):
         search = "model-versions/search"
         api.get(search, order_by="bogus").invalid("Invalid attribute key 'bogus' specified. Valid keys are")
-        api.get(search, order_by="run_id").invalid("Invalid attribute key 'run_id' specified.")
+        api.get(search, order_by=["name ASC", "run_id DESC"]).invalid("Invalid attribute key 'run_id' specified.")
+        api.get(search, order_by="last_updated_timestamp DESC blah").invalid("Invalid order_by clause")
         api.get(search, order_by="name UP").invalid("Invalid ordering key in order_by clause 'name UP'.")
         api.get(search, order_by=["name", "name DESC"]).refused("INTERNAL_ERROR", "`order_by` contains duplicate fields: ")
 

@@ -164,6 +164,7 @@ def test_run_ids(menagerie, search):
     assert search(f"attributes.run_id != '{ids['a']}'") == "edcb"
     assert search(f"run_id IN ('{ids['a']}', '{ids['b']}')") == "ba"
     assert search(f"attributes.run_id in ('{ids['c']}')") == "c"
+    assert search(f"run_id IN ('{ids['a']}',)") == "a"
     assert search(f"run_id NOT IN ('{ids['a']}','{ids['b']}')") == "edc"
     assert search(f"run_id IN ('{ids['a']}', '{ids['c']}') AND metrics.m > 1") == "c"
     assert search(f"attributes.run_id LIKE '{ids['d'][:20]}%'") == "d"

@@ -80,6 +80,8 @@ def search(api, shelf):
         (["status DESC", "start_time"], "acebd"),
         (["status", "metrics.m DESC"], "dbcae"),
         (["user_id"], "edcba"),
+        (["metrics.m   dEsC"], "cadbe"),
+        (["params.p\tASC"], "cdabe"),
     ],
 )
 def test_order(search, order_by, expected):

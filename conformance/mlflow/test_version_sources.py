@@ -238,9 +238,11 @@ class TestOtherVersions:
         )
 
     def test_client_copies(self, client, model, new_model):
-        client.create_model_version(model, "s3://bucket/m", "run-1", {"a": "1"}, description="text")
+        client.create_model_version(model, "s3://bucket/m", "run-1", {"a": "1"}, run_link="https://run", description="text")
         client.set_registered_model_alias(model, "best", "1")
+        client.transition_model_version_stage(model, "1", "Production")
         copy = client.copy_model_version(f"models:/{model}@best", new_model())
+        assert (copy.current_stage, copy.aliases, copy.run_link) == ("None", [], "https://run")
         assert (copy.version, copy.source, copy.run_id) == ("1", f"models:/{model}/1", "run-1")
         assert (copy.description, copy.tags) == ("text", {"a": "1"})
         assert client.get_model_version_download_uri(copy.name, 1) == "s3://bucket/m"

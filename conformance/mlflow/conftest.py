@@ -92,9 +92,7 @@ def base_url(tmp_path_factory):
     url = f"http://127.0.0.1:{port}"
     log = folder / "server.log"
     with log.open("w") as sink:
-        process = subprocess.Popen(
-            server_command(port, folder), cwd=folder, stdout=sink, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen(server_command(port, folder), cwd=folder, stdout=sink, stderr=subprocess.STDOUT)
     try:
         wait_until_healthy(url, process, log)
         yield url

@@ -86,8 +86,14 @@ class TestModels:
             ("name > 'x'", "Invalid comparator for attribute: >"),
             ("tags.kind > 'x'", "Invalid comparator for tag: >"),
             ("tags.kind = 5", "Expected a quoted string value for tag (e.g. 'my-value'). Got value 5"),
-            ("name = 5", "Expected a quoted string value or a list of quoted string values for attributes. Got value 5"),
-            ("name = word", "Parameter value is either not quoted or unidentified quote types used for string value word."),
+            (
+                "name = 5",
+                "Expected a quoted string value or a list of quoted string values for attributes. Got value 5",
+            ),
+            (
+                "name = word",
+                "Parameter value is either not quoted or unidentified quote types used for string value word.",
+            ),
             ("run_id = 'x'", "Invalid attribute key 'run_id' specified. Valid keys are '{'name'}'"),
             ("creation_timestamp > 5", "Invalid attribute key 'creation_timestamp' specified."),
             ("params.x = 'y'", "Invalid entity type 'params'. Valid entity types are ('attribute', 'tag', 'tags')"),
@@ -95,7 +101,10 @@ class TestModels:
             ("name = 'a'; name = 'b'", "Search filter contained multiple expression"),
             ("evilhax = true", "Invalid clause(s) in filter string"),
             ("source_path = 'x'", "Invalid attribute key 'source_path' specified."),
-            ("name IN ()", "While parsing a list in the query, expected a non-empty list of string values, but got empty list"),
+            (
+                "name IN ()",
+                "While parsing a list in the query, expected a non-empty list of string values, but got empty list",
+            ),
         ],
     )
     def test_filter_refusals(self, api, filter_string, text):
@@ -123,14 +132,20 @@ class TestModels:
 
     @pytest.mark.parametrize("key", ["creation_timestamp", "description", "tags.kind"])
     def test_order_refusals(self, api, key):
-        api.get("registered-models/search", order_by=key).invalid(f"Invalid order by key '{key}' specified. Valid keys are")
+        api.get("registered-models/search", order_by=key).invalid(
+            f"Invalid order by key '{key}' specified. Valid keys are"
+        )
 
     def test_order_words(self, api):
-        api.get("registered-models/search", order_by="name UP").invalid("Invalid ordering key in order_by clause 'name UP'.")
+        api.get("registered-models/search", order_by="name UP").invalid(
+            "Invalid ordering key in order_by clause 'name UP'."
+        )
         api.get("registered-models/search", order_by=["name ASC", "creation_timestamp DESC"]).invalid(
             "Invalid order by key 'creation_timestamp' specified."
         )
-        api.get("registered-models/search", order_by=["name", "last_updated_timestamp DESC blah"]).invalid("Invalid order_by clause")
+        api.get("registered-models/search", order_by=["name", "last_updated_timestamp DESC blah"]).invalid(
+            "Invalid order_by clause"
+        )
         for twice in (["name", "name DESC"], ["timestamp", "last_updated_timestamp"]):
             api.get("registered-models/search", order_by=twice).refused(
                 "INTERNAL_ERROR", "`order_by` contains duplicate fields: "
@@ -271,7 +286,9 @@ class TestVersions:
         api.get(search, order_by=["name ASC", "run_id DESC"]).invalid("Invalid attribute key 'run_id' specified.")
         api.get(search, order_by="last_updated_timestamp DESC blah").invalid("Invalid order_by clause")
         api.get(search, order_by="name UP").invalid("Invalid ordering key in order_by clause 'name UP'.")
-        api.get(search, order_by=["name", "name DESC"]).refused("INTERNAL_ERROR", "`order_by` contains duplicate fields: ")
+        api.get(search, order_by=["name", "name DESC"]).refused(
+            "INTERNAL_ERROR", "`order_by` contains duplicate fields: "
+        )
 
     def test_version_numbers_sort_as_numbers(self, api, model, new_version):
         for _ in range(11):

@@ -101,7 +101,7 @@ def search(api, menagerie):
         ("tags.t LIKE '%Z'", "b"),
         ("tags.dot.ted = '1'", "b"),
         ("tags.`dot.ted` = '1'", "b"),
-        ("tags.quote = \"it's\"", "d"),
+        ('tags.quote = "it\'s"', "d"),
         ("tags.empty = ''", "d"),
         ("tag.t = 'Xyz'", "a"),
         ("tags.`mlflow.runName` = 'Alpha'", "a"),

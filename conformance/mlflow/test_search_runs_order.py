@@ -109,7 +109,10 @@ def test_equal_starts_go_by_run_id(api, experiment, new_run):
     [
         (["bogus"], "Invalid attribute key 'bogus' specified. Valid keys are"),
         (["lifecycle_stage"], "Invalid attribute key 'lifecycle_stage' specified."),
-        (["bogus.x"], "Invalid entity type 'bogus'. Valid values are ['metric', 'parameter', 'tag', 'attribute', 'dataset']"),
+        (
+            ["bogus.x"],
+            "Invalid entity type 'bogus'. Valid values are ['metric', 'parameter', 'tag', 'attribute', 'dataset']",
+        ),
         (["datasets.name"], "Invalid identifier type 'dataset'"),
         (["metrics.m UP"], "Invalid ordering key in order_by clause 'metrics.m UP'."),
         (["metrics.m ASC DESC"], "Invalid order_by clause 'metrics.m ASC DESC'. Could not be parsed."),
@@ -123,7 +126,9 @@ def test_order_refusals(api, shelf, order_by, text):
     api.post("runs/search", experiment_ids=[shelf[0]], order_by=order_by).invalid(text)
 
 
-@pytest.mark.parametrize("twice", [["metrics.m", "metrics.m"], ["start_time", "attributes.start_time DESC"], ["params.p", "parameter.p"]])
+@pytest.mark.parametrize(
+    "twice", [["metrics.m", "metrics.m"], ["start_time", "attributes.start_time DESC"], ["params.p", "parameter.p"]]
+)
 def test_the_same_key_twice(api, shelf, twice):
     api.post("runs/search", experiment_ids=[shelf[0]], order_by=twice).refused(
         "INTERNAL_ERROR", "`order_by` contains duplicate fields: "

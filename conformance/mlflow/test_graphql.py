@@ -110,7 +110,12 @@ def test_search_runs(ask, experiment, registered, new_run):
             runs { info { runUuid } experiment { experimentId } modelVersions { name version } }
           }
         }""",
-        data={"experimentIds": [experiment], "filter": "params.p = 'v'", "orderBy": ["start_time DESC"], "maxResults": 5},
+        data={
+            "experimentIds": [experiment],
+            "filter": "params.p = 'v'",
+            "orderBy": ["start_time DESC"],
+            "maxResults": 5,
+        },
     )
     run_id, model = registered
     assert body["errors"] is None
@@ -156,7 +161,9 @@ def test_a_metric_that_is_not_a_number_is_null(api, ask, run):
 
 
 def test_literal_input_and_alias(ask, experiment):
-    body = ask(f'query {{ mine: mlflowGetExperiment(input: {{experimentId: "{experiment}"}}) {{ experiment {{ experimentId }} }} }}')
+    body = ask(
+        f'query {{ mine: mlflowGetExperiment(input: {{experimentId: "{experiment}"}}) {{ experiment {{ experimentId }} }} }}'
+    )
     assert body["data"] == {"mine": {"experiment": {"experimentId": experiment}}}
 
 

@@ -27,8 +27,7 @@ def wrong_type(value, parameter, type_name):
     """The text for a parameter of the wrong JSON type."""
     shown = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return (
-        f"Invalid value {shown} for parameter '{parameter}' supplied:  "
-        f"Hint: Value was of type '{type_name}'.{SEE_DOCS}"
+        f"Invalid value {shown} for parameter '{parameter}' supplied:  Hint: Value was of type '{type_name}'.{SEE_DOCS}"
     )
 
 

@@ -97,7 +97,7 @@ class TestModels:
             ("run_id = 'x'", "Invalid attribute key 'run_id' specified. Valid keys are '{'name'}'"),
             ("creation_timestamp > 5", "Invalid attribute key 'creation_timestamp' specified."),
             ("params.x = 'y'", "Invalid entity type 'params'. Valid entity types are ('attribute', 'tag', 'tags')"),
-            ("name", "Invalid clause(s) in filter string: name"),
+            ("name", "Invalid clause(s) in filter string: "),
             ("name = 'a'; name = 'b'", "Search filter contained multiple expression"),
             ("evilhax = true", "Invalid clause(s) in filter string"),
             ("source_path = 'x'", "Invalid attribute key 'source_path' specified."),
@@ -147,9 +147,7 @@ class TestModels:
             "Invalid order_by clause"
         )
         for twice in (["name", "name DESC"], ["timestamp", "last_updated_timestamp"]):
-            api.get("registered-models/search", order_by=twice).refused(
-                "INTERNAL_ERROR", "`order_by` contains duplicate fields: "
-            )
+            api.get("registered-models/search", order_by=twice).repeated_order()
 
     @pytest.mark.parametrize("size", [1, 3, 4, 5])
     def test_pages(self, api, garden, size):
@@ -254,12 +252,11 @@ class TestVersions:
             ("version_number = 'x'", "Invalid value for numeric attribute 'version_number': 'x'"),
             ("bogus = 'x'", "Invalid attribute key 'bogus' specified. Valid keys are"),
             ("creation_timestamp > 1", "Invalid attribute key 'creation_timestamp' specified."),
-            ("source_path IN ('r', 's')", "Only ['name', 'run_id'] attributes support comparison with a list of quoted string values."),
             ("run_id IN ()", "While parsing a list in the query, expected a non-empty list of string values, but got empty list"),
             ("run_id IN (1)", "While parsing a list in the query, expected string value, punctuation, or whitespace, but got different type in list"),
             ("run_id = word", "Parameter value is either not quoted or unidentified quote types used for string value word."),
             ("params.x = 'y'", "Invalid entity type 'params'. Valid entity types are ('attribute', 'tag', 'tags')"),
-            ("name", "Invalid clause(s) in filter string: name"),
+            ("name", "Invalid clause(s) in filter string: "),
         ],
     )  # fmt: skip
     def test_filter_refusals(self, api, filter_string, text):
@@ -286,9 +283,7 @@ class TestVersions:
         api.get(search, order_by=["name ASC", "run_id DESC"]).invalid("Invalid attribute key 'run_id' specified.")
         api.get(search, order_by="last_updated_timestamp DESC blah").invalid("Invalid order_by clause")
         api.get(search, order_by="name UP").invalid("Invalid ordering key in order_by clause 'name UP'.")
-        api.get(search, order_by=["name", "name DESC"]).refused(
-            "INTERNAL_ERROR", "`order_by` contains duplicate fields: "
-        )
+        api.get(search, order_by=["name", "name DESC"]).repeated_order()
 
     def test_version_numbers_sort_as_numbers(self, api, model, new_version):
         for _ in range(11):

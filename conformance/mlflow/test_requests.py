@@ -188,11 +188,6 @@ class TestErrors:
                 (400, "INVALID_PARAMETER_VALUE", "KAM00", "INVALID_PARAMETER_VALUE"),
             ),
             ("runs/get", {"run_id": "x"}, (404, "RESOURCE_DOES_NOT_EXIST", "KAM00", "RESOURCE_NOT_FOUND")),
-            (
-                "model-versions/search",
-                {"order_by": ["name", "name"]},
-                (500, "INTERNAL_ERROR", "XXM00", "CLIENT_INTERNAL_ERROR"),
-            ),
         ],
     )
     def test_shape(self, api, path, query, expected):

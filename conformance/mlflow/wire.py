@@ -65,6 +65,11 @@ class Answer:
             assert message == exactly, self
         return message
 
+    def repeated_order(self):
+        """Assert the refusal of an order_by that names a field twice: MLflow says 500, which its clients retry."""
+        code = "INVALID_PARAMETER_VALUE" if self.status == 400 else "INTERNAL_ERROR"
+        return self.refused(code, "`order_by` contains duplicate fields: ")
+
     def invalid(self, *texts, exactly=None):
         return self.refused("INVALID_PARAMETER_VALUE", *texts, exactly=exactly)
 
@@ -159,3 +164,11 @@ def scrub(body, **names):
 GENERATED_NAME = re.compile(r"^[a-z]+-[a-z]+-\d+$")
 RUN_ID = re.compile(r"^[0-9a-f]{32}$")
 MODEL_ID = re.compile(r"^m-[0-9a-f]{32}$")
+
+
+STAGE_ALIASES = {"staging", "production", "archived"}
+
+
+def own_aliases(version):
+    """The aliases of a version besides those that mean its stage, which MLflow does not have."""
+    return [alias for alias in version.get("aliases", []) if alias not in STAGE_ALIASES]

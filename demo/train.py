@@ -90,7 +90,9 @@ def learning_curve(data: Data, epochs: int = 40) -> None:
     classes = np.unique(data.train_labels)
     with mlflow.start_run(run_name="gradient descent, step by step"):
         mlflow.log_params({"epochs": epochs, "alpha": 0.001})
-        mlflow.log_input(mlflow.data.from_numpy(data.train, targets=data.train_labels, name="digits"), context="training")
+        mlflow.log_input(
+            mlflow.data.from_numpy(data.train, targets=data.train_labels, name="digits"), context="training"
+        )
         model = SGDClassifier(loss="log_loss", alpha=0.001, random_state=0)
         for epoch in range(epochs):
             model.partial_fit(data.train, data.train_labels, classes=classes)
@@ -113,7 +115,9 @@ def grid_of_regressors() -> None:
             for rate in (0.05, 0.2):
                 with mlflow.start_run(run_name=f"depth {depth}, rate {rate}", nested=True):
                     mlflow.log_params({"max_depth": depth, "learning_rate": rate})
-                    model = GradientBoostingRegressor(max_depth=depth, learning_rate=rate, n_estimators=60, random_state=0)
+                    model = GradientBoostingRegressor(
+                        max_depth=depth, learning_rate=rate, n_estimators=60, random_state=0
+                    )
                     model.fit(train, train_target)
                     for step, guess in enumerate(model.staged_predict(test)):
                         if step % 5 == 0:
@@ -142,7 +146,9 @@ def use_the_champion(data: Data) -> None:
 
 def show_runs(client: MlflowClient) -> None:
     experiments = [found.experiment_id for found in client.search_experiments(filter_string="name LIKE 'demo: %'")]
-    runs = client.search_runs(experiments, "metrics.test_accuracy > 0.5", order_by=["metrics.test_accuracy DESC"], max_results=8)
+    runs = client.search_runs(
+        experiments, "metrics.test_accuracy > 0.5", order_by=["metrics.test_accuracy DESC"], max_results=8
+    )
     print(f"\n{'run':32} {'test accuracy':>13} {'status':>9}  id")
     for run in runs:
         accuracy = run.data.metrics["test_accuracy"]
@@ -150,7 +156,9 @@ def show_runs(client: MlflowClient) -> None:
     print(f"\n{'run':32} {'test R2':>13} {'depth':>9}  rate")
     for run in client.search_runs(experiments, "metrics.test_r2 > 0", order_by=["metrics.test_r2 DESC"], max_results=6):
         params = run.data.params
-        print(f"{run.info.run_name:32} {run.data.metrics['test_r2']:13.3f} {params['max_depth']:>9}  {params['learning_rate']}")
+        print(
+            f"{run.info.run_name:32} {run.data.metrics['test_r2']:13.3f} {params['max_depth']:>9}  {params['learning_rate']}"
+        )
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ clients() {
   local venv=$1 database=$2
   shift 2
   local url=
-  [ "$database" = sqlite ] || url=$(fresh_database ".venv/$venv/bin/python")
+  [ "$database" = sqlite ] || url=$(fresh_database ".venv/$venv/bin/python") || return 1
   STELE_DATABASE=$url pytest_in "$venv" -n "$workers" --dist loadfile conformance/mlflow "$@"
 }
 

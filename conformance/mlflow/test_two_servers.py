@@ -89,7 +89,9 @@ def test_one_series_through_both(pair: Pair) -> None:
         wire = Wire(pair.first if number % 2 else pair.second)
         for batch in range(10):
             start = number * 1000 + batch * 50
-            metrics = [{"key": "m", "value": step, "timestamp": step, "step": step} for step in range(start, start + 50)]
+            metrics = [
+                {"key": "m", "value": step, "timestamp": step, "step": step} for step in range(start, start + 50)
+            ]
             post(wire, "/runs/log-batch", run_id=run, metrics=metrics)
             # The same batch again, through the other server, as after an answer that was lost.
             post(Wire(pair.second if number % 2 else pair.first), "/runs/log-batch", run_id=run, metrics=metrics)
@@ -98,7 +100,9 @@ def test_one_series_through_both(pair: Pair) -> None:
         list(pool.map(write, range(8)))
     for wire in pair.wires():
         history = wire.expect("GET", f"{API}/metrics/get-history?run_id={run}&metric_key=m")["metrics"]
-        assert sorted(metric["step"] for metric in history) == sorted(n * 1000 + s for n in range(8) for s in range(500))
+        assert sorted(metric["step"] for metric in history) == sorted(
+            n * 1000 + s for n in range(8) for s in range(500)
+        )
         latest = wire.expect("GET", f"{API}/runs/get?run_id={run}")["run"]["data"]["metrics"]
         assert [(metric["step"], metric["value"]) for metric in latest] == [(7499, 7499)]
 
@@ -155,12 +159,19 @@ def test_one_version_in_production(pair: Pair) -> None:
 
     def promote(number: int) -> int:
         wire = Wire(pair.first if number % 2 else pair.second)
-        request = {"name": "promoted", "version": str(number + 1), "stage": "Production", "archive_existing_versions": True}
+        request = {
+            "name": "promoted",
+            "version": str(number + 1),
+            "stage": "Production",
+            "archive_existing_versions": True,
+        }
         return wire.call("POST", f"{API}/model-versions/transition-stage", request).status
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(promote, range(8))) == {200}
-    found = Wire(pair.second).expect("GET", f"{API}/model-versions/search?filter=name%3D%27promoted%27")["model_versions"]
+    found = Wire(pair.second).expect("GET", f"{API}/model-versions/search?filter=name%3D%27promoted%27")[
+        "model_versions"
+    ]
     stages = [version["current_stage"] for version in found]
     assert (stages.count("Production"), stages.count("Archived")) == (1, 7)
 

@@ -1,1 +1,52 @@
+//! The use cases, one file a resource. Each one authorizes, checks, transacts, audits and emits; nobody else
+//! holds a store.
 
+mod ctx;
+mod experiment;
+mod maintenance;
+mod metric;
+mod run;
+mod transact;
+
+use std::sync::Arc;
+
+pub use ctx::{Ctx, Script};
+pub use experiment::NewExperiment;
+pub use run::{NewRun, RunUpdate, RunValues};
+use stele_domain::Result;
+use stele_domain::id::{Clock, IdSource, WorkspaceId};
+use stele_store::Store;
+
+/// Where the artifacts of experiments without a location of their own lie: behind this server.
+pub const DEFAULT_ARTIFACT_ROOT: &str = "mlflow-artifacts:/";
+
+/// The application: everything that the dialects can ask for. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    parts: Arc<Parts>,
+}
+
+struct Parts {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+    workspace: WorkspaceId,
+}
+
+impl App {
+    /// Prepares the record in `store` for use.
+    pub async fn start(store: Store, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Result<App> {
+        let now = clock.now();
+        let workspace = store
+            .write(move |tx| {
+                let location = stele_domain::artifact_uri::append_to_uri_path(DEFAULT_ARTIFACT_ROOT, "0")?;
+                tx.bootstrap(&location, now)
+            })
+            .await?;
+        Ok(App { parts: Arc::new(Parts { store, clock, ids, workspace }) })
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.parts.store
+    }
+}

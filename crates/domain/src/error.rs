@@ -7,21 +7,24 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Error {
     /// The thing does not exist, or the caller may not know that it does.
-    #[error("{message}")]
-    NotFound { kind: Kind, message: String },
+    #[error("{kind} '{id}' does not exist")]
+    NotFound { kind: Kind, id: String },
     /// A unique name or id is taken, possibly by something deleted.
-    #[error("{message}")]
-    AlreadyExists { kind: Kind, message: String },
+    #[error("{kind} '{id}' already exists")]
+    AlreadyExists { kind: Kind, id: String },
     /// The input is wrong whatever the state of the record.
     #[error("{message}")]
     Invalid { message: String },
-    /// The input is fine, but the thing is in a state that forbids it.
-    #[error("{message}")]
-    WrongState { kind: Kind, message: String },
+    /// The input is fine, but the thing is in `state`, and the operation wants it in `needed`.
+    #[error("{kind} '{id}' is {state} and must be {needed}")]
+    WrongState { kind: Kind, id: String, state: &'static str, needed: &'static str },
+    /// Params never change, and these would.
+    #[error("params of run '{run}' cannot change")]
+    ParamsChanged { run: String, changes: Vec<ParamChange> },
     /// Somebody else changed the same thing, or the change contradicts what is stored.
     #[error("{message}")]
     Conflict { message: String },
-    /// A gate refused a promotion.
+    /// A rule of the model or workspace refused a promotion.
     #[error("{message}")]
     GateFailed { message: String },
     #[error("{message}")]
@@ -39,6 +42,14 @@ pub enum Error {
     /// A defect or damaged data. The message goes to the log; clients get a generic text.
     #[error("{message}")]
     Internal { message: String },
+}
+
+/// A param that a request would have changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParamChange {
+    pub key: String,
+    pub old: String,
+    pub new: String,
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -86,20 +97,20 @@ impl fmt::Display for Kind {
 }
 
 impl Error {
-    pub fn not_found(kind: Kind, message: impl Into<String>) -> Error {
-        Error::NotFound { kind, message: message.into() }
+    pub fn not_found(kind: Kind, id: impl Into<String>) -> Error {
+        Error::NotFound { kind, id: id.into() }
     }
 
-    pub fn already_exists(kind: Kind, message: impl Into<String>) -> Error {
-        Error::AlreadyExists { kind, message: message.into() }
+    pub fn already_exists(kind: Kind, id: impl Into<String>) -> Error {
+        Error::AlreadyExists { kind, id: id.into() }
     }
 
     pub fn invalid(message: impl Into<String>) -> Error {
         Error::Invalid { message: message.into() }
     }
 
-    pub fn wrong_state(kind: Kind, message: impl Into<String>) -> Error {
-        Error::WrongState { kind, message: message.into() }
+    pub fn conflict(message: impl Into<String>) -> Error {
+        Error::Conflict { message: message.into() }
     }
 
     pub fn unsupported(message: impl Into<String>) -> Error {

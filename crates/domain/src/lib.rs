@@ -1,6 +1,18 @@
 //! The record: types, ids, lifecycles, search, authorization and errors. No IO, no async, no wire formats.
 
+pub mod artifact_path;
+pub mod artifact_uri;
+pub mod authz;
+pub mod change;
 pub mod error;
+pub mod id;
+pub mod lifecycle;
+pub mod metric;
+pub mod names;
+pub mod record;
+pub mod registry;
 pub mod search;
 
+pub use artifact_path::ArtifactPath;
 pub use error::{Error, Kind, Result};
+pub use metric::Point;

@@ -18,6 +18,12 @@ pub enum Filter {
 pub enum Field {
     Attribute(Attribute),
     Metric(String),
+    /// A logged model's metric as measured on one dataset, of any digest unless one is named.
+    MetricOnDataset {
+        key: String,
+        dataset_name: String,
+        dataset_digest: Option<String>,
+    },
     Param(String),
     Tag(String),
     Dataset(DatasetField),

@@ -1,1 +1,32 @@
+//! The MLflow script: the routes, request conventions and error shapes that stock MLflow clients expect.
+//!
+//! Each handler translates: it parses a request, calls one use case of the app, and renders the answer. Nothing
+//! here touches the store.
 
+mod dto;
+mod error;
+mod experiments;
+mod filter;
+mod input;
+mod metrics;
+mod page_token;
+mod routes;
+mod runs;
+mod server;
+mod validate;
+
+use axum::Router;
+use stele_app::App;
+
+pub use routes::{Route, Surface, routes};
+
+/// The version of MLflow that this server presents to clients, which decides what they try.
+pub const MLFLOW_VERSION: &str = "3.17.2";
+
+/// The largest JSON body, in bytes. A full log-batch of MLflow's largest values stays below it.
+pub const MOST_JSON: usize = 64 * 1024 * 1024;
+
+/// Every route of the script.
+pub fn router(app: App) -> Router {
+    routes::router(app)
+}

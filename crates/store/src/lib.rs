@@ -1,1 +1,107 @@
+//! All SQL, metric series and blobs. Knows the record, decides nothing about it.
+//!
+//! The store is synchronous inside: [`Store::read`] and [`Store::write`] run a closure on a database thread.
+//! One closure is one transaction, and a write is acknowledged only after it is on disk.
 
+pub mod blobs;
+mod bootstrap;
+mod engine;
+mod experiment;
+mod history;
+mod metric;
+mod migrate;
+mod run;
+mod run_read;
+pub mod series;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use engine::Tx;
+use engine::{Postgres, Sqlite};
+pub use experiment::NewExperiment;
+pub use history::Origin;
+pub use run::NewRun;
+use stele_domain::{Error, Result};
+
+/// Where the record is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    Sqlite(PathBuf),
+    Postgres(String),
+}
+
+impl DatabaseUrl {
+    /// Reads `sqlite:PATH`, `postgres://..` or `postgresql://..`.
+    pub fn parse(text: &str) -> Result<DatabaseUrl> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(DatabaseUrl::Postgres(text.to_owned()));
+        }
+        match text.strip_prefix("sqlite:") {
+            Some(path) if !path.trim_start_matches("//").is_empty() => {
+                Ok(DatabaseUrl::Sqlite(PathBuf::from(path.strip_prefix("//").unwrap_or(path))))
+            }
+            _ => Err(Error::invalid(format!(
+                "'{text}' is not a database: expected sqlite:PATH or postgres://USER@HOST/NAME"
+            ))),
+        }
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    /// The URL without its password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DatabaseUrl::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            DatabaseUrl::Postgres(url) => f.write_str(&engine::without_password(url)),
+        }
+    }
+}
+
+/// The record's database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    engine: Engine,
+}
+
+#[derive(Clone)]
+enum Engine {
+    Sqlite(Arc<Sqlite>),
+    Postgres(Arc<Postgres>),
+}
+
+impl Store {
+    /// Opens the database, making and migrating it as needed. Blocks.
+    pub fn open(url: &DatabaseUrl) -> Result<Store> {
+        let engine = match url {
+            DatabaseUrl::Sqlite(path) => {
+                let lock = engine::lock(path)?;
+                migrate::sqlite(&mut engine::open_writer(path)?)?;
+                Engine::Sqlite(Arc::new(Sqlite::open(path, lock)?))
+            }
+            DatabaseUrl::Postgres(url) => {
+                migrate::postgres(&mut engine::connect(url)?)?;
+                Engine::Postgres(Arc::new(Postgres::open(url)?))
+            }
+        };
+        Ok(Store { engine })
+    }
+
+    /// Runs `work` against one consistent snapshot.
+    pub async fn read<T: Send + 'static>(&self, work: impl FnOnce(&mut Tx) -> Result<T> + Send + 'static) -> Result<T> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.read(work).await,
+            Engine::Postgres(postgres) => postgres.read(work).await,
+        }
+    }
+
+    /// Runs `work` in one transaction and returns once it is durable. `work` may run more than once, each
+    /// time on a clean transaction, when the database asks for it; an error undoes everything it did.
+    pub async fn write<T: Send + 'static>(&self, work: impl FnMut(&mut Tx) -> Result<T> + Send + 'static) -> Result<T> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.write(work).await,
+            Engine::Postgres(postgres) => postgres.write(work).await,
+        }
+    }
+}

@@ -1,0 +1,83 @@
+use std::ops::Deref;
+use std::sync::Arc;
+
+use stele_domain::authz::{Principal, Subject, Visibility, visible};
+use stele_domain::id::{Clock, IdSource, Timestamp};
+use uuid::Uuid;
+
+use crate::App;
+
+/// Who asks, in which workspace, through which script, with the clock and id source to use.
+///
+/// Only authentication makes one.
+#[derive(Clone)]
+pub struct Ctx {
+    subject: Subject,
+    script: Script,
+    request_id: String,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+}
+
+/// The wire API that a request came through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Script {
+    Mlflow,
+}
+
+impl Script {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Script::Mlflow => "mlflow",
+        }
+    }
+}
+
+impl Deref for Ctx {
+    type Target = Subject;
+
+    fn deref(&self) -> &Subject {
+        &self.subject
+    }
+}
+
+impl App {
+    /// The context of a request to a server that runs without authentication.
+    pub fn local_owner(&self, script: Script, request_id: impl Into<String>) -> Ctx {
+        self.ctx(Principal::LocalOwner, script, request_id.into())
+    }
+
+    fn ctx(&self, principal: Principal, script: Script, request_id: String) -> Ctx {
+        Ctx {
+            subject: Subject { principal, workspace: self.parts.workspace },
+            script,
+            request_id,
+            clock: Arc::clone(&self.parts.clock),
+            ids: Arc::clone(&self.parts.ids),
+        }
+    }
+}
+
+impl Ctx {
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn new_id(&self) -> Uuid {
+        self.ids.next(self.clock.now())
+    }
+
+    pub(crate) fn visible(&self) -> Visibility {
+        visible(&self.subject)
+    }
+
+    pub(crate) fn origin(&self) -> stele_store::Origin {
+        stele_store::Origin {
+            workspace: self.subject.workspace,
+            principal: self.subject.principal.name().to_owned(),
+            script: self.script.as_str(),
+            request_id: self.request_id.clone(),
+            at: self.now(),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What the server does for itself in the background: merging small metric chunks and forgetting old events.
+
+use std::time::Duration;
+
+use stele_domain::id::Timestamp;
+
+use crate::App;
+
+/// How long to rest when there is nothing to merge.
+const REST: Duration = Duration::from_secs(2);
+
+/// How long an event waits for a subscriber.
+const EVENT_AGE_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+
+impl App {
+    /// Runs until the future is dropped. Failures are logged and tried again later.
+    pub async fn maintain(&self) {
+        let mut rounds: u64 = 0;
+        loop {
+            let merged = self.store().write(|tx| tx.series_merge_one()).await;
+            match merged {
+                Ok(true) => {}
+                Ok(false) => tokio::time::sleep(REST).await,
+                Err(error) => {
+                    tracing::warn!(%error, "merging metric chunks failed");
+                    tokio::time::sleep(REST * 5).await;
+                }
+            }
+            if rounds.is_multiple_of(1800) {
+                self.prune_events().await;
+            }
+            rounds += 1;
+        }
+    }
+
+    async fn prune_events(&self) {
+        let oldest = Timestamp(self.parts.clock.now().0 - EVENT_AGE_MS);
+        if let Err(error) = self.store().write(move |tx| tx.outbox_prune(oldest)).await {
+            tracing::warn!(%error, "forgetting old events failed");
+        }
+    }
+}

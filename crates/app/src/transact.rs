@@ -1,0 +1,75 @@
+use stele_domain::authz::{Permit, Verb, authorize};
+use stele_domain::change::Change;
+use stele_domain::{Error, Result};
+use stele_store::Tx;
+
+use crate::{App, Ctx};
+
+/// What a write gives back, with the changes that it made for the audit log and the outbox.
+pub(crate) struct Changed<T> {
+    value: T,
+    changes: Vec<Change>,
+}
+
+impl<T> Changed<T> {
+    pub(crate) fn one(value: T, change: Change) -> Changed<T> {
+        Changed { value, changes: vec![change] }
+    }
+
+    pub(crate) fn many(value: T, changes: Vec<Change>) -> Changed<T> {
+        Changed { value, changes }
+    }
+
+    /// The record was as the caller wanted it already.
+    pub(crate) fn nothing(value: T) -> Changed<T> {
+        Changed { value, changes: Vec::new() }
+    }
+}
+
+impl App {
+    /// The frame of every changing use case: authorizes `V`, runs `work` in one transaction, and commits the
+    /// audit entries and events of its changes with it. A denial is recorded as well. `object` names what the
+    /// change is about when it is denied.
+    pub(crate) async fn change<V: Verb, T: Send + 'static>(
+        &self,
+        ctx: &Ctx,
+        object: &str,
+        mut work: impl FnMut(&mut Tx, &Permit<V>) -> Result<Changed<T>> + Send + 'static,
+    ) -> Result<T> {
+        let origin = ctx.origin();
+        let permit = match authorize::<V>(ctx) {
+            Ok(permit) => permit,
+            Err(refusal) => {
+                let denied = Change::quiet(V::NAME, V::KIND, object);
+                self.store().write(move |tx| tx.denial_record(&origin, &denied)).await?;
+                return Err(refusal);
+            }
+        };
+        let ids = ctx.clone();
+        self.store()
+            .write(move |tx| {
+                let Changed { value, changes } = work(tx, &permit)?;
+                for change in &changes {
+                    tx.change_record(&origin, change, &ids.new_id().simple().to_string())?;
+                }
+                Ok(value)
+            })
+            .await
+    }
+
+    /// Runs a read against one snapshot.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Tx) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.store().read(work).await
+    }
+}
+
+/// Refuses text that PostgreSQL cannot keep.
+pub(crate) fn check_text(field: &str, text: &str) -> Result<()> {
+    if text.contains('\0') {
+        return Err(Error::invalid(format!("{field} contains a NUL character")));
+    }
+    Ok(())
+}

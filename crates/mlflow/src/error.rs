@@ -1,0 +1,161 @@
+//! MLflow's error shape, and how the record's errors read in it.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use stele_domain::error::ParamChange;
+use stele_domain::{Error, Kind};
+
+pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// An error as MLflow clients read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    code: Code,
+    message: String,
+}
+
+macro_rules! codes {
+    ($($name:ident = $text:literal, $status:ident, $class:expr;)+) => {
+        /// The error codes of MLflow that this server uses.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Code { $($name),+ }
+
+        impl Code {
+            fn text(self) -> &'static str {
+                match self { $(Code::$name => $text),+ }
+            }
+
+            fn status(self) -> StatusCode {
+                match self { $(Code::$name => StatusCode::$status),+ }
+            }
+
+            /// SQLSTATE and error class, which clients since 3.11 show.
+            fn class(self) -> Option<(&'static str, &'static str)> {
+                match self { $(Code::$name => $class),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    InvalidParameterValue = "INVALID_PARAMETER_VALUE", BAD_REQUEST, Some(("KAM00", "INVALID_PARAMETER_VALUE"));
+    BadRequest = "BAD_REQUEST", BAD_REQUEST, Some(("KAM00", "INVALID_PARAMETER_VALUE"));
+    ResourceAlreadyExists = "RESOURCE_ALREADY_EXISTS", BAD_REQUEST, Some(("KAM00", "RESOURCE_ALREADY_EXISTS"));
+    ResourceDoesNotExist = "RESOURCE_DOES_NOT_EXIST", NOT_FOUND, Some(("KAM00", "RESOURCE_NOT_FOUND"));
+    Unauthenticated = "UNAUTHENTICATED", UNAUTHORIZED, None;
+    PermissionDenied = "PERMISSION_DENIED", FORBIDDEN, Some(("KAM00", "PERMISSION_DENIED"));
+    InternalError = "INTERNAL_ERROR", INTERNAL_SERVER_ERROR, Some(("XXM00", "CLIENT_INTERNAL_ERROR"));
+    InvalidState = "INVALID_STATE", INTERNAL_SERVER_ERROR, Some(("XXM00", "CLIENT_INTERNAL_ERROR"));
+    NotImplemented = "NOT_IMPLEMENTED", NOT_IMPLEMENTED, None;
+    TemporarilyUnavailable = "TEMPORARILY_UNAVAILABLE", SERVICE_UNAVAILABLE, Some(("XXM00", "CLIENT_INTERNAL_ERROR"));
+}
+
+impl Failure {
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Failure {
+        Failure { code, message: message.into() }
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Failure {
+        Failure::new(Code::InvalidParameterValue, message)
+    }
+
+    pub(crate) fn not_found(message: impl Into<String>) -> Failure {
+        Failure::new(Code::ResourceDoesNotExist, message)
+    }
+
+    pub(crate) fn not_implemented(message: impl Into<String>) -> Failure {
+        Failure::new(Code::NotImplemented, message)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        match error {
+            Error::NotFound { kind, id } => Failure::not_found(missing(kind, &id)),
+            Error::AlreadyExists { kind, id } => Failure::new(Code::ResourceAlreadyExists, taken(kind, &id)),
+            Error::Invalid { message } | Error::GateFailed { message } => Failure::invalid(message),
+            Error::WrongState { kind, id, state, needed } => {
+                Failure::invalid(format!("The {kind} {id} must be in the '{needed}' state. Current state is {state}."))
+            }
+            Error::ParamsChanged { run, changes } => Failure::invalid(params_changed(&run, &changes)),
+            Error::Conflict { message } => Failure::new(Code::BadRequest, message),
+            Error::Forbidden { message } => Failure::new(Code::PermissionDenied, message),
+            Error::Unauthenticated { message } => Failure::new(Code::Unauthenticated, message),
+            Error::LimitExceeded { message } => Failure::invalid(message),
+            Error::Unsupported { message } => Failure::not_implemented(message),
+            Error::Unavailable { message } => Failure::new(Code::TemporarilyUnavailable, message),
+            Error::Internal { message } => {
+                tracing::error!(%message, "a request failed");
+                Failure::new(Code::InternalError, "An internal error occurred; the server's log says more")
+            }
+        }
+    }
+}
+
+fn missing(kind: Kind, id: &str) -> String {
+    match kind {
+        Kind::Experiment => format!("No Experiment with id={id} exists"),
+        Kind::Run => format!("Run with id={id} not found"),
+        Kind::LoggedModel => format!("Logged model with ID '{id}' not found."),
+        Kind::Model => format!("Registered Model with name={id} not found"),
+        Kind::ModelVersion => {
+            let (name, version) = id.rsplit_once('/').unwrap_or((id, ""));
+            format!("Model Version (name={name}, version={version}) not found")
+        }
+        Kind::Alias => format!("Registered model alias {id} not found."),
+        Kind::Artifact => format!("No such artifact: '{id}'"),
+        Kind::Workspace | Kind::Metric | Kind::Dataset | Kind::Tag | Kind::Param => {
+            format!("No {kind} with name: {id}")
+        }
+    }
+}
+
+fn taken(kind: Kind, id: &str) -> String {
+    match kind {
+        Kind::Experiment => format!("Experiment(name={id}) already exists."),
+        Kind::Model => format!("Registered Model (name={id}) already exists."),
+        Kind::Workspace
+        | Kind::Run
+        | Kind::Metric
+        | Kind::Dataset
+        | Kind::Artifact
+        | Kind::LoggedModel
+        | Kind::ModelVersion
+        | Kind::Alias
+        | Kind::Tag
+        | Kind::Param => format!("The {kind} '{id}' already exists."),
+    }
+}
+
+/// Clients and tests look for the start of this text.
+fn params_changed(run: &str, changes: &[ParamChange]) -> String {
+    let list: Vec<String> = changes
+        .iter()
+        .map(|ParamChange { key, old, new }| format!("{{'key': '{key}', 'old_value': '{old}', 'new_value': '{new}'}}"))
+        .collect();
+    format!(
+        "Changing param values is not allowed. Params were already logged='[{}]' for run ID='{run}'.",
+        list.join(", ")
+    )
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let Failure { code, message } = self;
+        let mut body = json!({ "error_code": code.text(), "message": message });
+        if let Some((sqlstate, class)) = code.class() {
+            body["sqlstate"] = sqlstate.into();
+            body["error_class"] = class.into();
+        }
+        json_response(code.status(), body.to_string())
+    }
+}
+
+pub(crate) fn json_response(status: StatusCode, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

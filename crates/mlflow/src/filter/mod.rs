@@ -1,0 +1,40 @@
+//! MLflow's filter and `order_by` languages, parsed into the record's search AST.
+//!
+//! The grammar is MLflow's, `comparison (AND comparison)*`, with `OR`, `NOT`, parentheses and `IN` lists on any text
+//! as additions. `NOT` binds tighter than `AND`, `AND` tighter than `OR`; keywords are case-insensitive.
+//! Stray `AND`s and a missing `AND` between two comparisons are accepted, because MLflow accepts them and programs
+//! that join optional clauses rely on it.
+//!
+//! Literals are taken verbatim, as MLflow takes them: `'it''s'` and `'it\'s'` do not end at the inner quote, and the
+//! doubled quote or the backslash stays in the value. Only inside an `IN` list are backslash escapes decoded.
+//!
+//! Error messages begin with MLflow's text, which its clients match, and end with the position (in characters, from 1).
+
+mod comparison;
+pub mod experiments;
+mod key;
+mod lexer;
+pub mod logged_models;
+mod messages;
+pub mod models;
+pub mod order_by;
+mod parser;
+pub mod prompts;
+pub mod runs;
+#[cfg(test)]
+mod tests;
+pub mod versions;
+
+pub use order_by::OrderByError;
+pub use prompts::{PromptSelection, select_prompts};
+
+/// Longest filter or `order_by` clause, in bytes: room for an `IN` list of some 25,000 run ids.
+pub const MAX_LENGTH: usize = 1 << 20;
+/// Deepest nesting of parentheses and `NOT`.
+pub const MAX_DEPTH: usize = 64;
+/// Most comparisons in one filter.
+pub const MAX_COMPARISONS: usize = 1_000;
+/// Most values in one `IN` list.
+pub const MAX_LIST_VALUES: usize = 20_000;
+/// Most clauses in one `order_by`.
+pub const MAX_ORDER_BY_CLAUSES: usize = 100;

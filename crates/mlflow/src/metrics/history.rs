@@ -1,0 +1,171 @@
+use std::cmp::Ordering;
+
+use axum::response::Response;
+use serde_json::{Value, json};
+use stele_domain::Point;
+use stele_domain::id::RunId;
+
+use crate::dto::MetricDto;
+use crate::error::{Failure, Result};
+use crate::page_token;
+use crate::routes::{Call, reply};
+
+/// The most points that one answer of the bulk call holds.
+const MOST_BULK: usize = 25_000;
+const MOST_RUNS: usize = 100;
+const MOST_SAMPLES: i64 = 2_500;
+const SEE_DOCS: &str = " See the API docs for more information about request parameters.";
+
+/// Every point of a metric, or a page of them. A run or metric that does not exist has none.
+pub(crate) async fn history(mut call: Call) -> Result<Response> {
+    let input = call.input().await?;
+    let run = RunId(input.run_id()?);
+    let key = input.required_text("metric_key")?;
+    let offset = page_token::offset(input.text("page_token")?.as_deref())?;
+    let most = input.int("max_results")?;
+    if let Some(most) = most.filter(|most| *most <= 0) {
+        return Err(Failure::invalid(format!(
+            "Invalid value {most} for parameter 'max_results' supplied. It must be a positive integer."
+        )));
+    }
+    let points = call.app.metric_histories(&call.ctx, vec![run], key.clone()).await?.pop();
+    let mut points = points.map(|(_, points)| points).unwrap_or_default();
+    points.sort_by(by_time);
+    let rest = points.get(offset..).unwrap_or_default();
+    let page = most.and_then(|most| rest.get(..usize::try_from(most).ok()?)).unwrap_or(rest);
+    let mut answer = json!({});
+    if !page.is_empty() {
+        answer["metrics"] = page.iter().map(|point| metric(&key, *point, None)).collect();
+    }
+    if page.len() < rest.len() {
+        answer["next_page_token"] = page_token::encode(offset + page.len()).into();
+    }
+    reply(&answer)
+}
+
+/// The points of a metric of several runs, for old web pages. Unlike everywhere else, NaN is a bare token.
+pub(crate) async fn history_bulk(mut call: Call) -> Result<Response> {
+    let input = call.input().await?;
+    let mut runs = input.texts("run_id")?;
+    if runs.is_empty() {
+        return Err(Failure::invalid("GetMetricHistoryBulk request must specify at least one run_id."));
+    }
+    if runs.len() > MOST_RUNS {
+        return Err(Failure::invalid(format!(
+            "GetMetricHistoryBulk request cannot specify more than {MOST_RUNS} run_ids. Received {} run_ids.",
+            runs.len()
+        )));
+    }
+    let Some(key) = input.text("metric_key")? else {
+        return Err(Failure::invalid("GetMetricHistoryBulk request must specify a metric_key."));
+    };
+    let most = input.int("max_results")?.unwrap_or(MOST_BULK as i64);
+    let most = usize::try_from(most).unwrap_or(0).min(MOST_BULK);
+    runs.sort_unstable();
+    runs.dedup();
+    let runs = runs.into_iter().map(RunId).collect();
+    let mut metrics: Vec<String> = Vec::new();
+    for (run, mut points) in call.app.metric_histories(&call.ctx, runs, key.clone()).await? {
+        points.sort_by(by_time);
+        for Point { step, timestamp, value } in points.into_iter().take(most - metrics.len()) {
+            let value =
+                if value.is_nan() { "NaN".to_owned() } else { json!(value.clamp(f64::MIN, f64::MAX)).to_string() };
+            metrics.push(format!(
+                r#"{{"key":{},"run_id":{},"step":{step},"timestamp":{timestamp},"value":{value}}}"#,
+                Value::from(key.as_str()),
+                Value::from(run.as_str()),
+            ));
+        }
+    }
+    let body = format!(r#"{{"metrics":[{}]}}"#, metrics.join(","));
+    Ok(crate::error::json_response(axum::http::StatusCode::OK, body))
+}
+
+/// An even sample of the points of a metric of several runs, as MLflow takes it.
+pub(crate) async fn history_bulk_interval(mut call: Call) -> Result<Response> {
+    let input = call.input().await?;
+    let runs = input.texts("run_ids")?;
+    if runs.is_empty() {
+        return Err(crate::input::missing("run_ids"));
+    }
+    if runs.len() > MOST_RUNS {
+        return Err(Failure::invalid(format!(
+            "GetMetricHistoryBulkInterval request must specify at most {MOST_RUNS} run_ids. Received {} run_ids.{SEE_DOCS}",
+            runs.len()
+        )));
+    }
+    let key = input.required_text("metric_key")?;
+    let (start, end) = (input.int("start_step")?, input.int("end_step")?);
+    let most = input.int("max_results")?.unwrap_or(MOST_SAMPLES);
+    if !(1..=MOST_SAMPLES).contains(&most) {
+        return Err(Failure::invalid(format!("max_results must be between 1 and {MOST_SAMPLES}.{SEE_DOCS}")));
+    }
+    let steps = match (start, end) {
+        (Some(start), Some(end)) if start > end => {
+            return Err(Failure::invalid(format!(
+                "end_step must be greater than start_step. Found start_step={start} and end_step={end}."
+            )));
+        }
+        (Some(start), Some(end)) => start..=end,
+        (None, None) => i64::MIN..=i64::MAX,
+        _ => {
+            return Err(Failure::invalid("If either start step or end step are specified, both must be specified."));
+        }
+    };
+    let runs: Vec<RunId> = runs.into_iter().map(RunId).collect();
+    let histories = call.app.metric_histories_between(&call.ctx, runs, key.clone(), steps).await?;
+    let metrics: Vec<Value> = histories
+        .iter()
+        .flat_map(|(run, points)| {
+            let sampled = sample(points, usize::try_from(most).unwrap_or(1));
+            sampled.into_iter().map(|point| metric(&key, point, Some(run))).collect::<Vec<_>>()
+        })
+        .collect();
+    reply(&if metrics.is_empty() { json!({}) } else { json!({ "metrics": metrics }) })
+}
+
+fn metric(key: &str, point: Point, run: Option<&RunId>) -> Value {
+    let dto = MetricDto { run_id: run.map(|run| run.0.clone()), ..MetricDto::new(key, point) };
+    // The values are texts and numbers, which always serialize.
+    serde_json::to_value(dto).unwrap_or(Value::Null)
+}
+
+/// The order of histories: by time, then step, then value, where NaN counts as zero.
+fn by_time(a: &Point, b: &Point) -> Ordering {
+    let number = |point: &Point| if point.value.is_nan() { 0.0 } else { point.value };
+    (a.timestamp, a.step).cmp(&(b.timestamp, b.step)).then_with(|| number(a).total_cmp(&number(b)))
+}
+
+/// Cuts sorted points into `most` parts of nearly equal size and takes the first of each, as SQL's `NTILE` does;
+/// the very last point is always there.
+fn sample(points: &[Point], most: usize) -> Vec<Point> {
+    let Some(last) = points.last() else { return Vec::new() };
+    let (size, larger) = (points.len() / most, points.len() % most);
+    let starts = (0..most.min(points.len())).map(|part| part * size + part.min(larger));
+    let mut sampled: Vec<Point> = starts.map(|start| points[start]).collect();
+    if sampled.last() != Some(last) {
+        if sampled.len() >= most {
+            sampled.pop();
+        }
+        sampled.push(*last);
+    }
+    sampled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps(count: i64, most: usize) -> Vec<i64> {
+        let points: Vec<Point> = (0..count).map(|step| Point::new(step, 0, 0.0)).collect();
+        sample(&points, most).into_iter().map(|point| point.step).collect()
+    }
+
+    #[test]
+    fn samples_keep_the_ends() {
+        assert_eq!(steps(3, 5), [0, 1, 2]);
+        assert_eq!(steps(10, 4), [0, 3, 6, 9]);
+        assert_eq!(steps(5, 1), [4]);
+        assert_eq!(steps(0, 5), [0_i64; 0]);
+    }
+}

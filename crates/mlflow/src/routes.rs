@@ -1,0 +1,189 @@
+//! The table of routes, which yields the router and the list that tests walk.
+
+use std::collections::{BTreeMap, HashMap};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{RawPathParams, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, MethodRouter};
+use serde::Serialize;
+use stele_app::{App, Ctx, Script};
+
+use crate::error::{Failure, Result, json_response};
+use crate::input::Input;
+use crate::{MOST_JSON, experiments, metrics, runs, server};
+
+/// A request that has been let in, before its body is read.
+pub(crate) struct Call {
+    pub(crate) app: App,
+    pub(crate) ctx: Ctx,
+    pub(crate) method: Method,
+    pub(crate) headers: HeaderMap,
+    pub(crate) query: Option<String>,
+    pub(crate) path: HashMap<String, String>,
+    pub(crate) body: Body,
+}
+
+impl Call {
+    /// The whole body, which must be smaller than [`MOST_JSON`].
+    pub(crate) async fn bytes(&mut self) -> Result<Bytes> {
+        let body = std::mem::take(&mut self.body);
+        axum::body::to_bytes(body, MOST_JSON).await.map_err(|error| {
+            Failure::invalid(format!("The request body cannot be read or is larger than {MOST_JSON} bytes: {error}"))
+        })
+    }
+
+    /// The request as a message.
+    pub(crate) async fn input(&mut self) -> Result<Input> {
+        let body = self.bytes().await?;
+        let path = std::mem::take(&mut self.path);
+        Input::parse(&self.method, &self.headers, self.query.as_deref(), &body, path)
+    }
+}
+
+/// Renders what a handler gives back as JSON.
+pub(crate) fn reply(body: &impl Serialize) -> Result<Response> {
+    let body = serde_json::to_vec(body).map_err(|error| stele_domain::Error::internal(error.to_string()))?;
+    Ok(json_response(StatusCode::OK, body))
+}
+
+/// The answer of calls that have nothing to say.
+pub(crate) fn empty() -> Result<Response> {
+    Ok(json_response(StatusCode::OK, "{}"))
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response>> + Send>>;
+
+/// Where a route is offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surface {
+    /// Below `/api` for clients and below `/ajax-api` for web pages.
+    Both,
+    /// Only below `/ajax-api`.
+    Ajax,
+    /// At the path itself.
+    Root,
+}
+
+/// One route: what it answers to, and where.
+pub struct Route {
+    pub method: Method,
+    pub surface: Surface,
+    /// With the version in front: `2.0/mlflow/runs/get`.
+    pub path: &'static str,
+    handler: fn(Call) -> Answer,
+}
+
+impl Route {
+    /// The paths that the route answers at.
+    pub fn paths(&self) -> Vec<String> {
+        match self.surface {
+            Surface::Both => vec![format!("/api/{}", self.path), format!("/ajax-api/{}", self.path)],
+            Surface::Ajax => vec![format!("/ajax-api/{}", self.path)],
+            Surface::Root => vec![format!("/{}", self.path)],
+        }
+    }
+}
+
+macro_rules! routes {
+    ($($method:ident $surface:ident $path:literal => $handler:path;)+) => {
+        vec![$(Route {
+            method: Method::$method,
+            surface: Surface::$surface,
+            path: $path,
+            handler: |call| Box::pin($handler(call)),
+        }),+]
+    };
+}
+
+/// Every route of the script.
+pub fn routes() -> Vec<Route> {
+    routes! {
+        GET Root "health" => server::health;
+        GET Root "version" => server::version;
+        GET Both "3.0/mlflow/server-info" => server::server_info;
+
+        POST Both "2.0/mlflow/experiments/create" => experiments::create;
+        GET Both "2.0/mlflow/experiments/get" => experiments::get;
+        GET Both "2.0/mlflow/experiments/get-by-name" => experiments::get_by_name;
+        POST Both "2.0/mlflow/experiments/update" => experiments::update;
+        POST Both "2.0/mlflow/experiments/delete" => experiments::delete;
+        POST Both "2.0/mlflow/experiments/restore" => experiments::restore;
+        POST Both "2.0/mlflow/experiments/set-experiment-tag" => experiments::set_tag;
+        POST Both "2.0/mlflow/experiments/delete-experiment-tag" => experiments::delete_tag;
+
+        POST Both "2.0/mlflow/runs/create" => runs::create;
+        GET Both "2.0/mlflow/runs/get" => runs::get;
+        POST Both "2.0/mlflow/runs/update" => runs::update;
+        POST Both "2.0/mlflow/runs/delete" => runs::delete;
+        POST Both "2.0/mlflow/runs/restore" => runs::restore;
+        POST Both "2.0/mlflow/runs/set-tag" => runs::set_tag;
+        POST Both "2.0/mlflow/runs/delete-tag" => runs::delete_tag;
+        POST Both "2.0/mlflow/runs/log-parameter" => runs::log_param;
+        POST Both "2.0/mlflow/runs/log-metric" => metrics::log_metric;
+        POST Both "2.0/mlflow/runs/log-batch" => metrics::log_batch;
+
+        GET Both "2.0/mlflow/metrics/get-history" => metrics::history;
+        GET Ajax "2.0/mlflow/metrics/get-history-bulk" => metrics::history_bulk;
+        GET Both "2.0/mlflow/metrics/get-history-bulk-interval" => metrics::history_bulk_interval;
+    }
+}
+
+pub(crate) fn router(app: App) -> Router {
+    let mut methods: BTreeMap<String, MethodRouter<Shared>> = BTreeMap::new();
+    for route in routes() {
+        // HEAD is answered as GET is, without the body, by axum.
+        let filter = MethodFilter::try_from(route.method.clone()).unwrap_or(MethodFilter::GET);
+        for path in route.paths() {
+            let entry = methods.remove(&path).unwrap_or_default();
+            methods.insert(path, entry.on(filter, Endpoint(route.handler)));
+        }
+    }
+    let shared = Shared { app, requests: Arc::default() };
+    methods.into_iter().fold(Router::new(), |router, (path, method)| router.route(&path, method)).with_state(shared)
+}
+
+#[derive(Clone)]
+struct Shared {
+    app: App,
+    requests: Arc<AtomicU64>,
+}
+
+/// One handler as axum wants it.
+#[derive(Clone)]
+struct Endpoint(fn(Call) -> Answer);
+
+impl axum::handler::Handler<(), Shared> for Endpoint {
+    type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+    fn call(self, request: Request, shared: Shared) -> Self::Future {
+        Box::pin(async move {
+            match admit(request, shared).await {
+                Ok(call) => self.0(call).await.unwrap_or_else(Failure::into_response),
+                Err(failure) => failure.into_response(),
+            }
+        })
+    }
+}
+
+/// Makes the context of a request. Without authentication everybody is the local owner.
+async fn admit(request: Request, shared: Shared) -> Result<Call> {
+    use axum::extract::FromRequestParts;
+    let (mut parts, body) = request.into_parts();
+    let path = RawPathParams::from_request_parts(&mut parts, &())
+        .await
+        .map_err(|error| Failure::invalid(format!("The path is not readable: {error}")))?
+        .iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let request_id = shared.requests.fetch_add(1, Ordering::Relaxed).to_string();
+    let State(shared) = State(shared);
+    let ctx = shared.app.local_owner(Script::Mlflow, request_id);
+    let query = parts.uri.query().map(str::to_owned);
+    Ok(Call { app: shared.app, ctx, method: parts.method, headers: parts.headers, query, path, body })
+}

@@ -1,0 +1,31 @@
+//! What clients ask of the server itself.
+
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::MLFLOW_VERSION;
+use crate::error::Result;
+use crate::routes::{Call, reply};
+
+pub(crate) async fn health(_call: Call) -> Result<Response> {
+    Ok("OK".into_response())
+}
+
+pub(crate) async fn version(_call: Call) -> Result<Response> {
+    Ok(([(header::CONTENT_TYPE, "text/html; charset=utf-8")], MLFLOW_VERSION).into_response())
+}
+
+/// Tells clients since 3.11 which ways of uploading and which features they may use.
+pub(crate) async fn server_info(_call: Call) -> Result<Response> {
+    reply(&json!({
+        "store_type": "SqlStore",
+        "workspaces_enabled": false,
+        "trace_archival_enabled": false,
+        "multipart_uploads_enabled": false,
+        "multipart_downloads_enabled": false,
+        "presigned_upload_run_id_supported": true,
+        "presigned_upload_model_id_supported": true,
+        "features_enabled": { "gateway": false },
+    }))
+}

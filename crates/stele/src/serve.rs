@@ -1,0 +1,125 @@
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use axum::Router;
+use axum::http::StatusCode;
+use axum::serve::ListenerExt;
+use stele_app::App;
+use stele_store::{DatabaseUrl, Store};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::Serve;
+use crate::guard::{self, Guard};
+use crate::system::{OrderedIds, SystemClock};
+
+/// How long requests under way may take to finish once the server is told to stop.
+const GRACE: Duration = Duration::from_secs(15);
+
+pub(crate) fn run(options: Serve) -> Result<()> {
+    let filter = EnvFilter::try_from_env("STELE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    if !options.host.is_loopback() {
+        bail!(
+            "refusing to listen on {}, since anybody who reaches it could change everything: there is no login yet\n\
+             hint: listen on 127.0.0.1 and put a reverse proxy that authenticates in front",
+            options.host
+        );
+    }
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?
+        .block_on(serve(options))
+}
+
+async fn serve(options: Serve) -> Result<()> {
+    std::fs::create_dir_all(&options.data)
+        .with_context(|| format!("cannot make the data folder {}", options.data.display()))?;
+    let database = match &options.database {
+        Some(url) => DatabaseUrl::parse(url)?,
+        None => DatabaseUrl::Sqlite(options.data.join("stele.db")),
+    };
+    let store = open(database.clone()).await?;
+    let app = App::start(store, Arc::new(SystemClock), Arc::new(OrderedIds)).await?;
+    let listener = TcpListener::bind((options.host, options.port))
+        .await
+        .with_context(|| format!("cannot listen on {}:{}", options.host, options.port))?;
+    let address = listener.local_addr()?;
+
+    let maintenance = tokio::spawn({
+        let app = app.clone();
+        async move { app.maintain().await }
+    });
+    let guard = Guard { hosts: options.allowed_hosts.clone(), origins: options.allowed_origins.clone() };
+    let router = router(app, guard);
+    greet(address, &database)?;
+    // Small answers must not wait for more data to fill a packet.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection stays without TCP_NODELAY");
+        }
+    });
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
+        told_to_stop().await;
+        let _ = stop.send(());
+    });
+    tokio::select! {
+        result = server.into_future() => result?,
+        () = async { let _ = stopped.await; tokio::time::sleep(GRACE).await } => {
+            tracing::warn!("stopping although requests are under way");
+        }
+    }
+    maintenance.abort();
+    Ok(())
+}
+
+async fn open(url: DatabaseUrl) -> Result<Store> {
+    if let DatabaseUrl::Sqlite(path) = &url
+        && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
+    {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    }
+    let shown = url.to_string();
+    tokio::task::spawn_blocking(move || Store::open(&url))
+        .await?
+        .with_context(|| format!("cannot open the database {shown}"))
+}
+
+fn router(app: App, guard: Guard) -> Router {
+    stele_mlflow::router(app)
+        .fallback(|| async { (StatusCode::NOT_FOUND, "Not Found") })
+        .layer(axum::middleware::from_fn_with_state(Arc::new(guard), guard::check))
+}
+
+/// Says on standard output where the server is, once it answers.
+fn greet(address: SocketAddr, database: &DatabaseUrl) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "Stele {} is at http://{address}\n  database   {database}\n\nPoint MLflow clients at it:\n  \
+         export MLFLOW_TRACKING_URI=http://{address}",
+        env!("CARGO_PKG_VERSION"),
+    )?;
+    out.flush()?;
+    Ok(())
+}
+
+async fn told_to_stop() {
+    let mut terminate = match signal(SignalKind::terminate()) {
+        Ok(terminate) => terminate,
+        Err(error) => {
+            tracing::warn!(%error, "cannot wait for SIGTERM");
+            return std::future::pending().await;
+        }
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}

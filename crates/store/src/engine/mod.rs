@@ -1,0 +1,12 @@
+//! One SQL text on two engines: values, rows, transactions, and how closures reach a database thread.
+
+mod postgres;
+mod sqlite;
+mod tx;
+mod value;
+
+pub(crate) use postgres::{Postgres, connect, without_password};
+pub(crate) use sqlite::{Sqlite, lock, open_writer};
+pub use tx::Tx;
+pub(crate) use tx::list;
+pub(crate) use value::{Row, Value, params};

@@ -1,0 +1,250 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use postgres::error::SqlState;
+use postgres::{Client, NoTls, Statement, Transaction};
+use r2d2::{ManageConnection, Pool};
+use rand::Rng;
+use stele_domain::{Error, Result};
+
+use super::tx::Tx;
+use super::value::Value;
+
+/// A pool of blocking connections; every transaction runs on a thread of tokio's blocking pool.
+pub(crate) struct Postgres {
+    pool: Pool<Manager>,
+}
+
+const CONNECTIONS: u32 = 16;
+
+/// How often a write is tried when the database asks for it (deadlock, serialization failure).
+const TRIES: u32 = 8;
+
+/// Statements kept prepared on each connection.
+const STATEMENTS: usize = 512;
+
+impl Postgres {
+    pub(crate) fn open(url: &str) -> Result<Postgres> {
+        let config = parse(url)?;
+        let pool = Pool::builder()
+            .max_size(CONNECTIONS)
+            .min_idle(Some(1))
+            .connection_timeout(Duration::from_secs(20))
+            .build(Manager { config })
+            .map_err(|e| unavailable(&e))?;
+        Ok(Postgres { pool })
+    }
+
+    pub(crate) async fn write<T: Send + 'static>(
+        self: &Arc<Self>,
+        mut work: impl FnMut(&mut Tx) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.on_thread(move |connection| {
+            let mut tries = 0;
+            loop {
+                tries += 1;
+                match attempt(connection, "BEGIN", &mut work) {
+                    Err(Attempt::Retry(error)) if tries < TRIES => {
+                        tracing::debug!(%error, tries, "trying a write again");
+                        let most = 5_u64 << tries;
+                        std::thread::sleep(Duration::from_millis(rand::rng().random_range(1..=most)));
+                    }
+                    Err(Attempt::Retry(error) | Attempt::Failed(error)) => return Err(error),
+                    Ok(value) => return Ok(value),
+                }
+            }
+        })
+        .await
+    }
+
+    pub(crate) async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&mut Tx) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let mut work = Some(work);
+        self.on_thread(move |connection| {
+            let once = |tx: &mut Tx| match work.take() {
+                Some(work) => work(tx),
+                None => Err(Error::internal("a read ran twice")),
+            };
+            match attempt(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", once) {
+                Ok(value) => Ok(value),
+                Err(Attempt::Retry(error) | Attempt::Failed(error)) => Err(error),
+            }
+        })
+        .await
+    }
+
+    async fn on_thread<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let this = Arc::clone(self);
+        let finished = tokio::task::spawn_blocking(move || {
+            let mut connection = this.pool.get().map_err(|e| unavailable(&e))?;
+            work(&mut connection)
+        });
+        finished.await.map_err(|e| Error::internal(format!("a transaction did not finish: {e}")))?
+    }
+}
+
+fn parse(url: &str) -> Result<postgres::Config> {
+    url.parse().map_err(|e| Error::invalid(format!("'{}' is not a PostgreSQL URL: {e}", without_password(url))))
+}
+
+/// The URL as it may be shown.
+pub(crate) fn without_password(url: &str) -> String {
+    match url::Url::parse(url) {
+        Ok(mut parsed) if parsed.password().is_some() => {
+            let _ = parsed.set_password(Some("***"));
+            parsed.to_string()
+        }
+        _ => url.to_owned(),
+    }
+}
+
+/// A connection outside the pool, for migrations.
+pub(crate) fn connect(url: &str) -> Result<Client> {
+    parse(url)?.connect(NoTls).map_err(|e| unavailable(&e))
+}
+
+enum Attempt {
+    Retry(Error),
+    Failed(Error),
+}
+
+fn attempt<T>(
+    connection: &mut Connection,
+    begin: &str,
+    mut work: impl FnMut(&mut Tx) -> Result<T>,
+) -> Result<T, Attempt> {
+    let Connection { client, statements, .. } = connection;
+    let transaction = if begin == "BEGIN" {
+        client.transaction()
+    } else {
+        client.build_transaction().isolation_level(postgres::IsolationLevel::RepeatableRead).read_only(true).start()
+    };
+    let transaction = transaction.map_err(|e| Attempt::Failed(unavailable(&e)))?;
+    let mut tx = Tx::postgres(PostgresTx { transaction, statements, retry: false });
+    let result = work(&mut tx);
+    let Some(PostgresTx { transaction, retry, .. }) = tx.into_postgres() else {
+        return Err(Attempt::Failed(Error::internal("a transaction changed its engine")));
+    };
+    match result {
+        Ok(value) => match transaction.commit() {
+            Ok(()) => Ok(value),
+            Err(error) if may_retry(&error) => Err(Attempt::Retry(map_error("COMMIT", &error))),
+            Err(error) => Err(Attempt::Failed(map_error("COMMIT", &error))),
+        },
+        Err(error) => {
+            if let Err(rollback) = transaction.rollback() {
+                tracing::warn!(%rollback, "a transaction could not be rolled back");
+            }
+            Err(if retry { Attempt::Retry(error) } else { Attempt::Failed(error) })
+        }
+    }
+}
+
+pub(crate) struct PostgresTx<'a> {
+    transaction: Transaction<'a>,
+    statements: &'a mut HashMap<String, Statement>,
+    /// Whether the database asked to run the transaction again.
+    retry: bool,
+}
+
+impl PostgresTx<'_> {
+    pub(super) fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64> {
+        self.run(sql, params, |tx, statement, params| tx.execute(statement, params))
+    }
+
+    pub(super) fn query(&mut self, sql: &str, params: &[Value]) -> Result<Vec<postgres::Row>> {
+        self.run(sql, params, |tx, statement, params| tx.query(statement, params))
+    }
+
+    fn run<T>(
+        &mut self,
+        sql: &str,
+        params: &[Value],
+        run: impl FnOnce(
+            &mut Transaction,
+            &Statement,
+            &[&(dyn postgres::types::ToSql + Sync)],
+        ) -> Result<T, postgres::Error>,
+    ) -> Result<T> {
+        let result = self.prepared(sql).and_then(|statement| {
+            let params: Vec<&(dyn postgres::types::ToSql + Sync)> =
+                params.iter().map(|value| value as &(dyn postgres::types::ToSql + Sync)).collect();
+            run(&mut self.transaction, &statement, &params)
+        });
+        result.map_err(|error| {
+            self.retry |= may_retry(&error);
+            map_error(sql, &error)
+        })
+    }
+
+    fn prepared(&mut self, sql: &str) -> Result<Statement, postgres::Error> {
+        if let Some(statement) = self.statements.get(sql) {
+            return Ok(statement.clone());
+        }
+        let statement = self.transaction.prepare(sql)?;
+        if self.statements.len() >= STATEMENTS {
+            self.statements.clear();
+        }
+        self.statements.insert(sql.to_owned(), statement.clone());
+        Ok(statement)
+    }
+}
+
+fn may_retry(error: &postgres::Error) -> bool {
+    matches!(
+        error.code(),
+        Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED | &SqlState::LOCK_NOT_AVAILABLE)
+    )
+}
+
+fn map_error(sql: &str, error: &postgres::Error) -> Error {
+    let detail = error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_owned());
+    match error.code() {
+        Some(code) if code.code().starts_with("23") => {
+            Error::Conflict { message: format!("a constraint refused: {detail}") }
+        }
+        // Class 08: connection, 53: resources, 57: operator intervention, 58: system.
+        Some(code) if matches!(&code.code()[..2], "08" | "53" | "57" | "58" | "40") => {
+            Error::Unavailable { message: format!("the database does not answer: {detail}") }
+        }
+        Some(_) => Error::internal(format!("{detail} in: {sql}")),
+        None if error.is_closed() => Error::Unavailable { message: "the database closed the connection".to_owned() },
+        None => Error::internal(format!("{error} ({:?}) in: {sql}", std::error::Error::source(error))),
+    }
+}
+
+fn unavailable(error: &dyn std::error::Error) -> Error {
+    Error::Unavailable { message: format!("the database does not answer: {error}") }
+}
+
+struct Manager {
+    config: postgres::Config,
+}
+
+struct Connection {
+    client: Client,
+    statements: HashMap<String, Statement>,
+}
+
+impl ManageConnection for Manager {
+    type Connection = Connection;
+    type Error = postgres::Error;
+
+    fn connect(&self) -> Result<Connection, postgres::Error> {
+        Ok(Connection { client: self.config.connect(NoTls)?, statements: HashMap::new() })
+    }
+
+    fn is_valid(&self, connection: &mut Connection) -> Result<(), postgres::Error> {
+        connection.client.is_valid(Duration::from_secs(5))
+    }
+
+    fn has_broken(&self, connection: &mut Connection) -> bool {
+        connection.client.is_closed()
+    }
+}

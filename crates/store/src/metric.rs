@@ -1,0 +1,213 @@
+//! Metric series in SQL: appending batches of points, reading them back, merging small chunks.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use stele_domain::authz::{LogRun, Permit};
+use stele_domain::id::{RunRow, SeriesRow};
+use stele_domain::record::{LatestMetric, MetricValue, RunInfo};
+use stele_domain::{Error, Point, Result};
+
+use crate::Tx;
+use crate::engine::{Row, Value, list, params};
+use crate::series::{self, CHUNK_POINTS, CorruptChunk};
+
+/// A series as its row has it, between a read and the write of its new state.
+struct Series {
+    latest: Point,
+    points: i64,
+    next_chunk: i64,
+    unmerged: i64,
+}
+
+/// A series with more chunks than this since its last merge is worth merging; the index `series_to_merge` is
+/// over these.
+const CHUNKS_TO_MERGE: i64 = 32;
+
+impl Tx<'_> {
+    /// Appends metric values to the series of a run. Points that a series has already are left out, so that a
+    /// batch sent twice counts once.
+    pub fn run_metrics_append(
+        &mut self,
+        _permit: &Permit<LogRun>,
+        run: &RunInfo,
+        values: &[MetricValue],
+    ) -> Result<()> {
+        if values.is_empty() {
+            return Ok(());
+        }
+        let mut batches: BTreeMap<&str, Vec<Point>> = BTreeMap::new();
+        for value in values {
+            batches.entry(&value.key).or_default().push(value.point);
+        }
+        let stored = self.series_of_keys(run.row, batches.keys().copied())?;
+        let mut series_rows: Vec<Value> = Vec::new();
+        let mut appended: Vec<(&str, Vec<Point>, i64)> = Vec::new();
+        for (key, mut points) in batches {
+            points.sort_unstable();
+            points.dedup();
+            let series = match stored.get(key) {
+                None => Series { latest: points[points.len() - 1], points: 0, next_chunk: 0, unmerged: 0 },
+                Some((id, series)) => {
+                    if points[0] <= series.latest {
+                        self.remove_stored(*id, &mut points)?;
+                    }
+                    let Some(newest) = points.last() else { continue };
+                    Series { latest: series.latest.max(*newest), ..*series }
+                }
+            };
+            let (value, is_nan) = stored_value(series.latest.value);
+            series_rows.extend([
+                run.row.into(),
+                key.into(),
+                run.experiment.into(),
+                value.into(),
+                is_nan.into(),
+                series.latest.step.into(),
+                series.latest.timestamp.into(),
+                Value::from(series.points + points.len() as i64),
+                Value::from(series.next_chunk + 1),
+                Value::from(series.unmerged + 1),
+            ]);
+            appended.push((key, points, series.next_chunk));
+        }
+        self.insert_rows(
+            "INSERT INTO series (run_id, key, experiment_id, value, is_nan, step, timestamp, points, next_chunk, unmerged)",
+            10,
+            "ON CONFLICT (run_id, key) DO UPDATE SET value = excluded.value, is_nan = excluded.is_nan,
+                 step = excluded.step, timestamp = excluded.timestamp, points = excluded.points,
+                 next_chunk = excluded.next_chunk, unmerged = excluded.unmerged",
+            &series_rows,
+        )?;
+        let ids = self.series_of_keys(run.row, appended.iter().map(|(key, ..)| *key))?;
+        let mut chunk_rows: Vec<Value> = Vec::with_capacity(appended.len() * 6);
+        for (key, points, number) in &appended {
+            let (id, _) = ids.get(*key).ok_or_else(|| Error::internal("a series vanished while it was written"))?;
+            chunk_rows.extend(chunk_row(*id, *number, points));
+        }
+        self.chunks_insert(&chunk_rows)
+    }
+
+    fn series_of_keys<'k>(
+        &mut self,
+        run: RunRow,
+        keys: impl Iterator<Item = &'k str>,
+    ) -> Result<HashMap<String, (SeriesRow, Series)>> {
+        let sql = format!(
+            "SELECT key, id, step, timestamp, value, is_nan, points, next_chunk, unmerged FROM series
+             WHERE run_id = $1 AND key {}",
+            self.is_one_of_texts(2)
+        );
+        let rows = self.query(&sql, params![run, list(keys)], |row| {
+            let series = Series {
+                latest: Point::new(row.int(2)?, row.int(3)?, read_value(row, 4)?),
+                points: row.int(6)?,
+                next_chunk: row.int(7)?,
+                unmerged: row.int(8)?,
+            };
+            Ok((row.text(0)?, (SeriesRow(row.int(1)?), series)))
+        })?;
+        Ok(rows.into_iter().collect())
+    }
+
+    /// Takes out of `points` those that the series has.
+    fn remove_stored(&mut self, series: SeriesRow, points: &mut Vec<Point>) -> Result<()> {
+        const OVERLAPPING: &str = "SELECT data FROM chunk WHERE series_id = $1 AND max_step >= $2 AND min_step <= $3";
+        let (first, last) = (points[0].step, points[points.len() - 1].step);
+        let chunks = self.query(OVERLAPPING, params![series, first, last], |row| row.blob(0))?;
+        let wanted: HashSet<Point> = points.iter().copied().collect();
+        let mut found: HashSet<Point> = HashSet::new();
+        for chunk in chunks {
+            found.extend(decode(&chunk)?.into_iter().filter(|point| wanted.contains(point)));
+        }
+        points.retain(|point| !found.contains(point));
+        Ok(())
+    }
+
+    fn chunks_insert(&mut self, rows: &[Value]) -> Result<()> {
+        let head = "INSERT INTO chunk (series_id, number, points, min_step, max_step, data)";
+        self.insert_rows(head, 6, "", rows).map(|_| ())
+    }
+
+    /// Every point of a metric of a run, in the order of points; none when the run has no such metric.
+    pub fn metric_points(&mut self, run: RunRow, key: &str) -> Result<Vec<Point>> {
+        self.metric_points_between(run, key, i64::MIN, i64::MAX)
+    }
+
+    /// The points of a metric with a step from `first` to `last`, both included, in the order of points.
+    pub fn metric_points_between(&mut self, run: RunRow, key: &str, first: i64, last: i64) -> Result<Vec<Point>> {
+        const CHUNKS: &str = "SELECT chunk.data FROM series JOIN chunk ON chunk.series_id = series.id
+             WHERE series.run_id = $1 AND series.key = $2 AND chunk.max_step >= $3 AND chunk.min_step <= $4
+             ORDER BY chunk.number";
+        let chunks = self.query(CHUNKS, params![run, key, first, last], |row| row.blob(0))?;
+        let mut points = Vec::new();
+        for chunk in chunks {
+            series::decode_into(&chunk, &mut points).map_err(corrupt)?;
+        }
+        points.retain(|point| (first..=last).contains(&point.step));
+        if !points.is_sorted() {
+            points.sort_unstable();
+        }
+        Ok(points)
+    }
+
+    /// Merges the chunks of one series that has many small ones. Says whether there was one.
+    pub fn series_merge_one(&mut self) -> Result<bool> {
+        const CHUNKS: &str = "SELECT number, data FROM chunk WHERE series_id = $1 AND points < $2 ORDER BY number";
+        const DELETE: &str = "DELETE FROM chunk WHERE series_id = $1 AND points < $2";
+        const UPDATE: &str = "UPDATE series SET next_chunk = $2, unmerged = 0 WHERE id = $1";
+        let candidate = format!(
+            "SELECT id, next_chunk FROM series WHERE unmerged > {CHUNKS_TO_MERGE} ORDER BY unmerged DESC LIMIT 1{}",
+            self.for_update_skipping_locked()
+        );
+        let found = self.query_opt(&candidate, params![], |row| Ok((SeriesRow(row.int(0)?), row.int(1)?)))?;
+        let Some((id, next_chunk)) = found else { return Ok(false) };
+        let full = CHUNK_POINTS.get() as i64;
+        let small = self.query(CHUNKS, params![id, full], |row| decode(&row.blob(1)?))?;
+        let merged = series::merge(small, CHUNK_POINTS);
+        self.execute(DELETE, params![id, full])?;
+        let mut rows: Vec<Value> = Vec::with_capacity(merged.len() * 6);
+        for (number, points) in (next_chunk..).zip(&merged) {
+            rows.extend(chunk_row(id, number, points));
+        }
+        self.chunks_insert(&rows)?;
+        self.execute(UPDATE, params![id, next_chunk + merged.len() as i64])?;
+        Ok(true)
+    }
+}
+
+fn chunk_row(series: SeriesRow, number: i64, points: &[Point]) -> [Value<'static>; 6] {
+    // Points are sorted, so the steps at the ends bound the rest.
+    let (first, last) = (points[0].step, points[points.len() - 1].step);
+    [
+        series.into(),
+        number.into(),
+        Value::from(points.len() as i64),
+        first.into(),
+        last.into(),
+        series::encode(points).into(),
+    ]
+}
+
+fn decode(chunk: &[u8]) -> Result<Vec<Point>> {
+    series::decode(chunk).map_err(corrupt)
+}
+
+fn corrupt(error: CorruptChunk) -> Error {
+    Error::internal(format!("a metric chunk is damaged: {error}"))
+}
+
+/// A value as SQL can compare it, and whether it is not a number.
+pub(crate) fn stored_value(value: f64) -> (f64, bool) {
+    if value.is_nan() { (0.0, true) } else { (value, false) }
+}
+
+/// Reads a value and the flag in the column after it.
+pub(crate) fn read_value(row: &Row, column: usize) -> Result<f64> {
+    Ok(if row.bool(column + 1)? { f64::NAN } else { row.real(column)? })
+}
+
+/// Reads key, step, timestamp, value and flag from `column` on.
+pub(crate) fn latest_metric(row: &Row, column: usize) -> Result<LatestMetric> {
+    let point = Point::new(row.int(column + 1)?, row.int(column + 2)?, read_value(row, column + 3)?);
+    Ok(LatestMetric { key: row.text(column)?, point })
+}

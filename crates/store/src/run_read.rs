@@ -1,0 +1,62 @@
+//! Reading whole runs: the columns of a run with its values, inputs and outputs, for one run or a page of them.
+
+use std::collections::HashMap;
+
+use stele_domain::authz::Visibility;
+use stele_domain::id::RunId;
+use stele_domain::record::{Param, Run, RunInfo};
+use stele_domain::{Error, Kind, Result};
+
+use crate::Tx;
+use crate::engine::{list, params};
+use crate::metric::latest_metric;
+
+impl Tx<'_> {
+    pub fn run_get(&mut self, visible: Visibility, id: &RunId) -> Result<Run> {
+        let info = self.run_info(visible, id)?;
+        self.runs_complete(vec![info])?.pop().ok_or_else(|| Error::not_found(Kind::Run, id.as_str()))
+    }
+
+    /// Adds to the columns of runs everything else that belongs to them, with a few queries for all.
+    pub(crate) fn runs_complete(&mut self, infos: Vec<RunInfo>) -> Result<Vec<Run>> {
+        let rows = list(infos.iter().map(|info| info.row.0));
+        let positions: HashMap<i64, usize> =
+            infos.iter().enumerate().map(|(position, info)| (info.row.0, position)).collect();
+        let mut runs: Vec<Run> = infos.into_iter().map(bare).collect();
+        let one_of = self.is_one_of_ints(1);
+
+        let tags = format!("SELECT run_id, key, value FROM run_tag WHERE run_id {one_of} ORDER BY run_id, key");
+        for (run, tag) in self.query(&tags, params![rows.clone()], |row| {
+            Ok((row.int(0)?, stele_domain::record::Tag { key: row.text(1)?, value: row.text(2)? }))
+        })? {
+            runs[positions[&run]].tags.push(tag);
+        }
+
+        let params = format!("SELECT run_id, key, value FROM run_param WHERE run_id {one_of} ORDER BY run_id, key");
+        for (run, param) in self.query(&params, params![rows.clone()], |row| {
+            Ok((row.int(0)?, Param { key: row.text(1)?, value: row.text(2)? }))
+        })? {
+            runs[positions[&run]].params.push(param);
+        }
+
+        let metrics = format!(
+            "SELECT run_id, key, step, timestamp, value, is_nan FROM series WHERE run_id {one_of} ORDER BY run_id, key"
+        );
+        for (run, metric) in self.query(&metrics, params![rows], |row| Ok((row.int(0)?, latest_metric(row, 1)?)))? {
+            runs[positions[&run]].metrics.push(metric);
+        }
+        Ok(runs)
+    }
+}
+
+fn bare(info: RunInfo) -> Run {
+    Run {
+        info,
+        tags: Vec::new(),
+        params: Vec::new(),
+        metrics: Vec::new(),
+        dataset_inputs: Vec::new(),
+        model_inputs: Vec::new(),
+        model_outputs: Vec::new(),
+    }
+}

@@ -5,8 +5,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+all_stages=(lint rust mlflow3 mlflow2 paths garbage kill)
 stages=("$@")
-[ ${#stages[@]} -gt 0 ] || stages=(lint rust mlflow3 mlflow2 paths garbage kill)
+[ ${#stages[@]} -gt 0 ] || stages=("${all_stages[@]}")
+for stage in "${stages[@]}"; do
+  [[ " ${all_stages[*]} " == *" $stage "* ]] || { echo "error: there is no stage $stage among ${all_stages[*]}" >&2; exit 2; }
+done
 
 if [ -z "${STELE_TEST_POSTGRES:-}" ]; then
   exec scripts/postgres.sh "$0" "${stages[@]}"

@@ -177,6 +177,11 @@ impl Input {
         }
     }
 
+    /// A nested message without fields.
+    pub(crate) fn empty() -> Input {
+        Input { fields: Map::new(), query: None, path: HashMap::new(), place: String::new() }
+    }
+
     fn nested(value: Value) -> Option<Input> {
         match value {
             Value::Object(fields) => Some(Input { fields, query: None, path: HashMap::new(), place: String::new() }),

@@ -8,11 +8,15 @@ mod error;
 mod experiments;
 mod filter;
 mod input;
+mod inputs;
+mod logged_models;
 mod metrics;
 mod page_token;
 mod registry;
+mod python;
 mod routes;
 mod runs;
+mod search;
 mod server;
 mod validate;
 

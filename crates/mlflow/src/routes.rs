@@ -17,7 +17,7 @@ use stele_app::{App, Ctx, Script};
 use crate::error::{Failure, Result, json_response};
 use crate::input::Input;
 use crate::registry::{aliases, models, versions};
-use crate::{MOST_JSON, experiments, metrics, runs, server};
+use crate::{MOST_JSON, experiments, inputs, logged_models, metrics, runs, search, server};
 
 /// A request that has been let in, before its body is read.
 pub(crate) struct Call {
@@ -118,6 +118,13 @@ pub fn routes() -> Vec<Route> {
         POST Both "2.0/mlflow/experiments/set-experiment-tag" => experiments::set_tag;
         POST Both "2.0/mlflow/experiments/delete-experiment-tag" => experiments::delete_tag;
 
+        GET Both "2.0/mlflow/experiments/search" => search::experiments::search;
+        POST Both "2.0/mlflow/experiments/search" => search::experiments::search;
+        POST Both "2.0/mlflow/runs/search" => search::runs::search;
+        GET Both "2.0/mlflow/registered-models/search" => search::registry::search_models;
+        GET Both "2.0/mlflow/model-versions/search" => search::registry::search_versions;
+        POST Both "2.0/mlflow/logged-models/search" => search::logged_models::search;
+
         POST Both "2.0/mlflow/runs/create" => runs::create;
         GET Both "2.0/mlflow/runs/get" => runs::get;
         POST Both "2.0/mlflow/runs/update" => runs::update;
@@ -128,6 +135,18 @@ pub fn routes() -> Vec<Route> {
         POST Both "2.0/mlflow/runs/log-parameter" => runs::log_param;
         POST Both "2.0/mlflow/runs/log-metric" => metrics::log_metric;
         POST Both "2.0/mlflow/runs/log-batch" => metrics::log_batch;
+        POST Both "2.0/mlflow/runs/log-inputs" => inputs::log_inputs;
+        POST Both "2.0/mlflow/runs/outputs" => inputs::log_outputs;
+        POST Both "2.0/mlflow/runs/log-model" => inputs::log_model;
+        POST Ajax "2.0/mlflow/experiments/search-datasets" => inputs::search_datasets;
+
+        POST Both "2.0/mlflow/logged-models" => logged_models::create;
+        GET Both "2.0/mlflow/logged-models/{model_id}" => logged_models::get;
+        PATCH Both "2.0/mlflow/logged-models/{model_id}" => logged_models::finalize;
+        DELETE Both "2.0/mlflow/logged-models/{model_id}" => logged_models::delete;
+        POST Both "2.0/mlflow/logged-models/{model_id}/params" => logged_models::log_params;
+        PATCH Both "2.0/mlflow/logged-models/{model_id}/tags" => logged_models::set_tags;
+        DELETE Both "2.0/mlflow/logged-models/{model_id}/tags/{tag_key}" => logged_models::delete_tag;
 
         GET Both "2.0/mlflow/metrics/get-history" => metrics::history;
         GET Ajax "2.0/mlflow/metrics/get-history-bulk" => metrics::history_bulk;

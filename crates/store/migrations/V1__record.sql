@@ -3,6 +3,7 @@
 --   {text}  text compared and sorted by code point
 --   {blob}  bytes
 --   {keyed} table option for tables that are stored in their primary key
+--   {nulls_last} what a descending index column needs to hold NULLs last
 -- Booleans are BIGINT 0 or 1, times are BIGINT milliseconds since 1970-01-01T00:00:00Z, documents are JSON as {text}.
 
 CREATE TABLE workspace (
@@ -55,7 +56,7 @@ CREATE TABLE run (
     created_at BIGINT NOT NULL,
     facets {text} NOT NULL DEFAULT '{}'
 );
-CREATE INDEX run_by_start ON run (experiment_id, presence, started_at DESC, public_id);
+CREATE INDEX run_by_start ON run (experiment_id, presence, started_at DESC{nulls_last}, public_id);
 CREATE INDEX run_by_parent ON run (parent_id);
 
 CREATE TABLE run_tag (
@@ -196,7 +197,8 @@ CREATE TABLE logged_model_metric (
 ){keyed};
 
 -- A typed edge between two things of the record, by kind and row id. kind is consumed (from what was read to the
--- run) or produced (from the run to what it made); later scripts bring more.
+-- run) or produced (from the run to what it made); later scripts bring more. source_kind and target_kind are run
+-- or artifact_version, whose id datasets and logged models share.
 CREATE TABLE edge (
     id {id},
     kind {text} NOT NULL,
@@ -215,6 +217,16 @@ CREATE TABLE edge_tag (
     key {text} NOT NULL,
     value {text} NOT NULL,
     PRIMARY KEY (edge_id, key)
+){keyed};
+
+-- A logged model that a run names as its input (consumed) or output (produced) and that this server does not have.
+-- There is nothing to draw an edge to, but clients read back what they wrote.
+CREATE TABLE unknown_model_link (
+    run_id BIGINT NOT NULL REFERENCES run (id),
+    kind {text} NOT NULL,
+    model {text} NOT NULL,
+    step BIGINT NOT NULL DEFAULT 0,
+    PRIMARY KEY (run_id, kind, model)
 ){keyed};
 
 -- Registry ---------------------------------------------------------------------------------------------------

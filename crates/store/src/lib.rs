@@ -3,16 +3,21 @@
 //! The store is synchronous inside: [`Store::read`] and [`Store::write`] run a closure on a database thread.
 //! One closure is one transaction, and a write is acknowledged only after it is on disk.
 
+mod artifact;
 pub mod blobs;
 mod bootstrap;
+mod dataset;
 mod engine;
 mod experiment;
 mod history;
+mod lineage;
+mod logged_model;
 mod metric;
 mod migrate;
 mod registry;
 mod run;
 mod run_read;
+mod search;
 pub mod series;
 
 use std::fmt;
@@ -23,6 +28,7 @@ pub use engine::Tx;
 use engine::{Postgres, Sqlite};
 pub use experiment::NewExperiment;
 pub use history::Origin;
+pub use logged_model::NewLoggedModel;
 pub use registry::{LoggedModelRoot, ModelHead, ModelVersionHead, NewModel, NewModelVersion};
 pub use run::NewRun;
 use stele_domain::{Error, Result};

@@ -25,16 +25,12 @@ const CHUNKS_TO_MERGE: i64 = 32;
 
 impl Tx<'_> {
     /// Appends metric values to the series of a run. Points that a series has already are left out, so that a
-    /// batch sent twice counts once.
-    pub fn run_metrics_append(
-        &mut self,
-        _permit: &Permit<LogRun>,
-        run: &RunInfo,
-        values: &[MetricValue],
-    ) -> Result<()> {
+    /// batch sent twice counts once. Values about a logged model are kept beside it as well.
+    pub fn run_metrics_append(&mut self, permit: &Permit<LogRun>, run: &RunInfo, values: &[MetricValue]) -> Result<()> {
         if values.is_empty() {
             return Ok(());
         }
+        self.logged_model_metrics_append(permit, run, values)?;
         let mut batches: BTreeMap<&str, Vec<Point>> = BTreeMap::new();
         for value in values {
             batches.entry(&value.key).or_default().push(value.point);

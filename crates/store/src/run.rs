@@ -123,6 +123,12 @@ impl Tx<'_> {
         .map(|_| ())
     }
 
+    /// The value of one tag of a run.
+    pub fn run_tag(&mut self, run: RunRow, key: &str) -> Result<Option<String>> {
+        const TAG: &str = "SELECT value FROM run_tag WHERE run_id = $1 AND key = $2";
+        self.query_opt(TAG, params![run, key], |row| row.text(0))
+    }
+
     /// Says whether the tag was there.
     pub fn run_tag_delete(&mut self, _permit: &Permit<LogRun>, run: RunRow, key: &str) -> Result<bool> {
         const DELETE: &str = "DELETE FROM run_tag WHERE run_id = $1 AND key = $2";

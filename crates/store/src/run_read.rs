@@ -45,6 +45,7 @@ impl Tx<'_> {
         for (run, metric) in self.query(&metrics, params![rows], |row| Ok((row.int(0)?, latest_metric(row, 1)?)))? {
             runs[positions[&run]].metrics.push(metric);
         }
+        self.runs_add_lineage(&mut runs, &positions)?;
         Ok(runs)
     }
 }

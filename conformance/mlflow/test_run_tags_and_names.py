@@ -45,7 +45,16 @@ def test_good_keys(set_tag, run, tags_of, key):
 
 @pytest.mark.parametrize(
     ("key", "normal"),
-    [("a//b", "a/b"), ("a/../b", "b"), ("./a", "a"), ("..", ".."), ("../a", "../a"), ("/a", "/a"), ("a/", "a"), (".", ".")],
+    [
+        ("a//b", "a/b"),
+        ("a/../b", "b"),
+        ("./a", "a"),
+        ("..", ".."),
+        ("../a", "../a"),
+        ("/a", "/a"),
+        ("a/", "a"),
+        (".", "."),
+    ],
 )
 def test_keys_that_are_not_plain_paths(set_tag, key, normal):
     set_tag(key, "v").invalid(
@@ -120,9 +129,7 @@ def test_same_name_twice_is_fine(new_run, read_run):
 
 
 def test_two_different_names_are_refused(api, experiment):
-    api.post(
-        "runs/create", experiment_id=experiment, run_name="n", tags=pairs({"mlflow.runName": "m"})
-    ).invalid(
+    api.post("runs/create", experiment_id=experiment, run_name="n", tags=pairs({"mlflow.runName": "m"})).invalid(
         exactly="Both 'run_name' argument and 'mlflow.runName' tag are specified, but with different values "
         "(run_name='n', mlflow.runName='m')."
     )

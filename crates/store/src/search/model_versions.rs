@@ -57,7 +57,8 @@ fn column(attribute: Attribute) -> Result<Attributed> {
     Ok(match attribute {
         Attribute::Name => Attributed::Text(Column::required("model.name")),
         Attribute::VersionNumber => Attributed::Integer(Column::required("version.number")),
-        Attribute::RunId => Attributed::Text(Column::optional("version.run")),
+        // A version without a run is one of no run, which differs from every other.
+        Attribute::RunId => Attributed::Text(Column::required("COALESCE(version.run, '')")),
         Attribute::Source => Attributed::Text(Column::required("version.source")),
         Attribute::Stage => Attributed::Text(Column::required("version.stage")),
         Attribute::User => Attributed::Text(Column::optional("version.user_name")),
@@ -68,6 +69,7 @@ fn column(attribute: Attribute) -> Result<Attributed> {
         Attribute::Id
         | Attribute::ExperimentId
         | Attribute::Status
+        | Attribute::Presence
         | Attribute::StartTime
         | Attribute::EndTime
         | Attribute::ModelType => return Err(no_attribute("model versions", attribute)),

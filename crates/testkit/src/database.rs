@@ -29,6 +29,7 @@ async fn open(url: DatabaseUrl) -> Store {
 }
 
 /// Makes a database in a cluster and gives back its URL.
+#[expect(clippy::disallowed_methods, reason = "several test processes share the cluster")]
 async fn create(cluster: String) -> String {
     let name = format!("stele_{}", Uuid::new_v4().simple());
     let statement = format!("CREATE DATABASE {name}");

@@ -1,5 +1,5 @@
 //! The rules of the use cases, on every engine that the machine offers.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod registry;

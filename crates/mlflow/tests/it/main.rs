@@ -1,6 +1,6 @@
 //! What MLflow clients see on the wire, on every engine that the machine offers.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod registry;
 

@@ -26,11 +26,26 @@ async fn get(router: &Router, path: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_version_has_the_fields_of_mlflow_in_its_order() {
+async fn a_version_has_the_fields_of_mlflow() {
     for (router, _test) in routers().await {
         let version = get(&router, "model-versions/get?name=m&version=1").await;
         insta::allow_duplicates! {
-            insta::assert_snapshot!(version.to_string(), @"");
+            insta::assert_json_snapshot!(version, @r#"
+            {
+              "model_version": {
+                "creation_timestamp": 1700000000000,
+                "current_stage": "None",
+                "description": "",
+                "last_updated_timestamp": 1700000000000,
+                "name": "m",
+                "run_id": "",
+                "run_link": "",
+                "source": "s3://bucket/m",
+                "status": "READY",
+                "version": "1"
+              }
+            }
+            "#);
         }
     }
 }
@@ -43,7 +58,10 @@ async fn a_second_version_in_production_is_refused_with_the_rule() {
         let (status, refused) = post(&router, "model-versions/transition-stage", into_production("2")).await;
         assert_eq!(status, StatusCode::BAD_REQUEST);
         insta::allow_duplicates! {
-            insta::assert_snapshot!(refused["message"].as_str().unwrap(), @"");
+            insta::assert_snapshot!(
+                refused["message"].as_str().unwrap(),
+                @"version 2 of model 'm' cannot enter stage production while version 1 is there: a model has one version in production at a time. To archive the existing one, pass archive_existing_versions=True."
+            );
         }
         let (status, moved) =
             post(&router, "registered-models/alias", json!({ "name": "m", "version": "2", "alias": "production" }))

@@ -7,8 +7,10 @@ mod experiment;
 mod logged_model;
 mod maintenance;
 mod metric;
+mod registry;
 mod run;
 mod run_tag;
+mod search;
 mod transact;
 
 use std::sync::Arc;
@@ -17,6 +19,7 @@ pub use ctx::{Ctx, Script};
 pub use dataset::RunInputs;
 pub use experiment::NewExperiment;
 pub use logged_model::NewLoggedModel;
+pub use registry::{CheckedSource, NewModel, NewModelVersion, Owner, SourceError, SourceProblem, SourceRequest};
 pub use run::{NewRun, RunUpdate, RunValues};
 use stele_domain::Result;
 use stele_domain::id::{Clock, IdSource, WorkspaceId};

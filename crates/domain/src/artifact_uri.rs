@@ -122,6 +122,30 @@ pub fn proxied_path(uri: &str) -> Result<Option<ArtifactPath>> {
     ArtifactPath::parse_directory(path).map(Some)
 }
 
+/// Whether `uri` names something that is read through this kind of server, however it is encoded: the scheme
+/// `mlflow-artifacts`, or an `http(s)` URL with the artifact route anywhere in its path.
+pub fn is_proxied(uri: &str) -> bool {
+    let parts = UriParts::split(uri);
+    let route: Vec<&str> = PROXY_ROUTE.split('/').filter(|segment| !segment.is_empty()).collect();
+    match parts.scheme.as_str() {
+        "mlflow-artifacts" => true,
+        "http" | "https" => decoded_segments(parts.path).windows(route.len()).any(|segments| segments == route),
+        _ => false,
+    }
+}
+
+/// Whether the path of `uri` is absolute, names something and says so plainly, however it is encoded: no `.` or `..`
+/// segments (`..` nowhere in the URI) and no NUL.
+pub fn is_plainly_absolute(uri: &str) -> bool {
+    let decoded = decode_fully(&uri.replace('+', " "));
+    if decoded.split('/').any(|segment| segment == "..") {
+        return false;
+    }
+    let path = UriParts::split(&decoded).path;
+    let is_named = !path.trim_end_matches('/').is_empty();
+    is_named && path.starts_with('/') && !path.contains('\0') && path.split('/').all(|segment| segment != ".")
+}
+
 /// Which artifact locations clients may name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocationPolicy {

@@ -8,6 +8,7 @@ pub mod error;
 pub mod id;
 pub mod lifecycle;
 pub mod metric;
+pub mod model_uri;
 pub mod names;
 pub mod record;
 pub mod registry;

@@ -2,7 +2,7 @@
 
 use crate::id::{LoggedModelId, ModelRow, ModelVersionRow, RunId, Timestamp};
 use crate::lifecycle::{ApprovalStatus, Stage};
-use crate::record::{Param, Tag};
+use crate::record::Tag;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
@@ -12,6 +12,7 @@ pub struct Model {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub tags: Vec<Tag>,
+    /// Sorted, with those that mean a stage.
     pub aliases: Vec<ModelAlias>,
     /// The newest version of each stage that has any.
     pub latest_versions: Vec<ModelVersion>,
@@ -44,10 +45,8 @@ pub struct ModelVersion {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub tags: Vec<Tag>,
+    /// Sorted, with the stage's own alias when this is the newest version of its stage.
     pub aliases: Vec<String>,
-    /// Params and metrics of the logged model behind the version, for readers that show them.
-    pub params: Vec<Param>,
-    pub metrics: Vec<crate::record::ModelMetric>,
 }
 
 /// The alias names that always mean the stage of that name.
@@ -57,5 +56,37 @@ pub fn stage_of_alias(alias: &str) -> Option<Stage> {
         "production" => Some(Stage::Production),
         "archived" => Some(Stage::Archived),
         _ => None,
+    }
+}
+
+/// The alias that always means `stage`; stage none has no such alias.
+pub fn alias_of_stage(stage: Stage) -> Option<&'static str> {
+    match stage {
+        Stage::None => None,
+        Stage::Staging | Stage::Production | Stage::Archived => Some(stage.as_str()),
+    }
+}
+
+/// How a model version is named in errors and in the audit log. Model names have no slash.
+pub fn version_id(model: &str, number: i64) -> String {
+    format!("{model}/{number}")
+}
+
+/// What the others in a stage do when a version enters it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occupants {
+    Archive,
+    Stay,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stages_and_their_aliases_agree() {
+        for stage in Stage::ALL {
+            assert_eq!(alias_of_stage(*stage).and_then(stage_of_alias), (*stage != Stage::None).then_some(*stage));
+        }
     }
 }

@@ -13,8 +13,10 @@ mod logged_models;
 mod metrics;
 mod page_token;
 mod python;
+mod registry;
 mod routes;
 mod runs;
+mod search;
 mod server;
 mod validate;
 

@@ -16,7 +16,8 @@ use stele_app::{App, Ctx, Script};
 
 use crate::error::{Failure, Result, json_response};
 use crate::input::Input;
-use crate::{MOST_JSON, experiments, inputs, logged_models, metrics, runs, server};
+use crate::registry::{aliases, models, versions};
+use crate::{MOST_JSON, experiments, inputs, logged_models, metrics, runs, search, server};
 
 /// A request that has been let in, before its body is read.
 pub(crate) struct Call {
@@ -117,6 +118,13 @@ pub fn routes() -> Vec<Route> {
         POST Both "2.0/mlflow/experiments/set-experiment-tag" => experiments::set_tag;
         POST Both "2.0/mlflow/experiments/delete-experiment-tag" => experiments::delete_tag;
 
+        GET Both "2.0/mlflow/experiments/search" => search::experiments::search;
+        POST Both "2.0/mlflow/experiments/search" => search::experiments::search;
+        POST Both "2.0/mlflow/runs/search" => search::runs::search;
+        GET Both "2.0/mlflow/registered-models/search" => search::registry::search_models;
+        GET Both "2.0/mlflow/model-versions/search" => search::registry::search_versions;
+        POST Both "2.0/mlflow/logged-models/search" => search::logged_models::search;
+
         POST Both "2.0/mlflow/runs/create" => runs::create;
         GET Both "2.0/mlflow/runs/get" => runs::get;
         POST Both "2.0/mlflow/runs/update" => runs::update;
@@ -143,6 +151,28 @@ pub fn routes() -> Vec<Route> {
         GET Both "2.0/mlflow/metrics/get-history" => metrics::history;
         GET Ajax "2.0/mlflow/metrics/get-history-bulk" => metrics::history_bulk;
         GET Both "2.0/mlflow/metrics/get-history-bulk-interval" => metrics::history_bulk_interval;
+
+        POST Both "2.0/mlflow/registered-models/create" => models::create;
+        GET Both "2.0/mlflow/registered-models/get" => models::get;
+        PATCH Both "2.0/mlflow/registered-models/update" => models::update;
+        POST Both "2.0/mlflow/registered-models/rename" => models::rename;
+        DELETE Both "2.0/mlflow/registered-models/delete" => models::delete;
+        GET Both "2.0/mlflow/registered-models/get-latest-versions" => models::latest_versions;
+        POST Both "2.0/mlflow/registered-models/get-latest-versions" => models::latest_versions;
+        POST Both "2.0/mlflow/registered-models/set-tag" => models::set_tag;
+        DELETE Both "2.0/mlflow/registered-models/delete-tag" => models::delete_tag;
+        GET Both "2.0/mlflow/registered-models/alias" => aliases::get;
+        POST Both "2.0/mlflow/registered-models/alias" => aliases::set;
+        DELETE Both "2.0/mlflow/registered-models/alias" => aliases::delete;
+
+        POST Both "2.0/mlflow/model-versions/create" => versions::create;
+        GET Both "2.0/mlflow/model-versions/get" => versions::get;
+        PATCH Both "2.0/mlflow/model-versions/update" => versions::update;
+        POST Both "2.0/mlflow/model-versions/transition-stage" => versions::transition;
+        DELETE Both "2.0/mlflow/model-versions/delete" => versions::delete;
+        GET Both "2.0/mlflow/model-versions/get-download-uri" => versions::download_uri;
+        POST Both "2.0/mlflow/model-versions/set-tag" => versions::set_tag;
+        DELETE Both "2.0/mlflow/model-versions/delete-tag" => versions::delete_tag;
     }
 }
 

@@ -4,6 +4,7 @@
 //! One closure is one transaction, and a write is acknowledged only after it is on disk.
 
 mod artifact;
+pub mod blobs;
 mod bootstrap;
 mod dataset;
 mod engine;
@@ -13,8 +14,10 @@ mod lineage;
 mod logged_model;
 mod metric;
 mod migrate;
+mod registry;
 mod run;
 mod run_read;
+mod search;
 pub mod series;
 
 use std::fmt;
@@ -26,6 +29,7 @@ use engine::{Postgres, Sqlite};
 pub use experiment::NewExperiment;
 pub use history::Origin;
 pub use logged_model::NewLoggedModel;
+pub use registry::{LoggedModelRoot, ModelHead, ModelVersionHead, NewModel, NewModelVersion};
 pub use run::NewRun;
 use stele_domain::{Error, Result};
 

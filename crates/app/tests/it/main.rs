@@ -4,3 +4,4 @@
 
 mod lineage;
 mod logged_model;
+mod registry;

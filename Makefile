@@ -1,0 +1,19 @@
+# Short on purpose: what each target does is in scripts/.
+.DEFAULT_GOAL := help
+.PHONY: help run test lint demo
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
+
+run: ## build the server and start it (http://127.0.0.1:5000, data in ./stele-data)
+	cargo build --release -p stele
+	exec ./target/release/stele serve
+
+test: ## set up everything and run every test
+	scripts/test.sh
+
+lint: ## formatting and lints only
+	scripts/lint.sh
+
+demo: ## train a few models against the server with the stock MLflow client
+	scripts/demo.sh

@@ -1,0 +1,134 @@
+"""The routes of MLflow's tracking, registry, artifact and logged-model services, with the fields that each reads.
+
+A field is `name: kind`; `kinds` in the fuzz suite says what a plausible value of a kind is. A name in braces stands in the path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Route:
+    method: str
+    path: str
+    fields: dict[str, str]
+
+    @property
+    def reads_query(self) -> bool:
+        return self.method == "GET"
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+def _fields(text: str) -> dict[str, str]:
+    pairs = (word.split(":") for word in text.split())
+    return {name: kind for name, kind in pairs}
+
+
+# One line a route: method, path below the prefix of its group, fields.
+_TRACKING = """
+GET    experiments/get-by-name            experiment_name:name
+POST   experiments/create                 name:name artifact_location:uri tags:tags
+POST   experiments/search                 filter:filter order_by:strings max_results:int page_token:token view_type:view
+GET    experiments/search                 filter:filter order_by:string max_results:int page_token:token view_type:view
+GET    experiments/get                    experiment_id:experiment
+POST   experiments/delete                 experiment_id:experiment
+POST   experiments/restore                experiment_id:experiment
+POST   experiments/update                 experiment_id:experiment new_name:name
+POST   experiments/set-experiment-tag     experiment_id:experiment key:key value:string
+POST   experiments/delete-experiment-tag  experiment_id:experiment key:key
+POST   runs/create                        experiment_id:experiment user_id:string run_name:string start_time:int tags:tags
+POST   runs/update                        run_id:run run_uuid:run status:status end_time:int run_name:string
+POST   runs/delete                        run_id:run
+POST   runs/restore                       run_id:run
+GET    runs/get                           run_id:run run_uuid:run
+POST   runs/search                        experiment_ids:experiments filter:filter run_view_type:view max_results:int order_by:strings page_token:token
+POST   runs/log-metric                    run_id:run key:key value:double timestamp:int step:int model_id:model dataset_name:string dataset_digest:string
+POST   runs/log-parameter                 run_id:run key:key value:string
+POST   runs/set-tag                       run_id:run key:key value:string
+POST   runs/delete-tag                    run_id:run key:key
+POST   runs/log-batch                     run_id:run metrics:metrics params:tags tags:tags
+POST   runs/log-inputs                    run_id:run datasets:datasets models:models
+POST   runs/outputs                       run_id:run models:models
+POST   runs/log-model                     run_id:run model_json:string
+GET    metrics/get-history                run_id:run metric_key:key max_results:int page_token:token
+GET    metrics/get-history-bulk-interval  run_ids:run metric_key:key start_step:int end_step:int max_results:int
+GET    artifacts/list                     run_id:run path:path page_token:token
+POST   artifacts/presigned-upload-url     run_id:run model_id:model path:path expiration:int
+POST   artifacts/presigned-download-url   run_id:run path:path expiration:int
+POST   logged-models                      experiment_id:experiment name:name model_type:string source_run_id:run params:tags tags:tags
+GET    logged-models/{model_id}           model_id:model allow_deleted:bool
+PATCH  logged-models/{model_id}           model_id:model status:status
+DELETE logged-models/{model_id}           model_id:model
+POST   logged-models/search               experiment_ids:experiments filter:filter datasets:objects max_results:int order_by:objects page_token:token
+PATCH  logged-models/{model_id}/tags      model_id:model tags:tags
+DELETE logged-models/{model_id}/tags/{tag_key}             model_id:model tag_key:key
+POST   logged-models/{model_id}/params                     model_id:model params:tags
+GET    logged-models/{model_id}/artifacts/directories      model_id:model artifact_directory_path:path
+"""
+
+_REGISTRY = """
+POST   registered-models/create               name:name tags:tags description:string
+POST   registered-models/rename               name:registered new_name:name
+PATCH  registered-models/update               name:registered description:string
+DELETE registered-models/delete               name:registered
+GET    registered-models/get                  name:registered
+GET    registered-models/search               filter:filter max_results:int order_by:string page_token:token
+POST   registered-models/get-latest-versions  name:registered stages:strings
+GET    registered-models/get-latest-versions  name:registered stages:string
+POST   registered-models/set-tag              name:registered key:key value:string
+DELETE registered-models/delete-tag           name:registered key:key
+POST   registered-models/alias                name:registered alias:key version:version
+GET    registered-models/alias                name:registered alias:key
+DELETE registered-models/alias                name:registered alias:key
+POST   model-versions/create                  name:registered source:uri run_id:run tags:tags run_link:string description:string model_id:model
+PATCH  model-versions/update                  name:registered version:version description:string
+POST   model-versions/transition-stage        name:registered version:version stage:stage archive_existing_versions:bool
+DELETE model-versions/delete                  name:registered version:version
+GET    model-versions/get                     name:registered version:version
+GET    model-versions/search                  filter:filter max_results:int order_by:string page_token:token
+GET    model-versions/get-download-uri        name:registered version:version
+POST   model-versions/set-tag                 name:registered version:version key:key value:string
+DELETE model-versions/delete-tag              name:registered version:version key:key
+"""
+
+# Below /api/2.0/mlflow-artifacts. The file routes are apart, since their bodies are not JSON.
+_PROXY = """
+GET    artifacts              path:path
+POST   mpu/create/{where}     where:path path:path num_parts:int
+POST   mpu/complete/{where}   where:path path:path upload_id:string parts:objects
+POST   mpu/abort/{where}      where:path path:path upload_id:string
+GET    presigned/{where}      where:path
+"""
+
+# Served for the UI only, at the paths given.
+_AJAX = """
+GET    /ajax-api/2.0/mlflow/metrics/get-history-bulk                      run_id:run metric_key:key max_results:int
+GET    /ajax-api/2.0/mlflow/logged-models/{model_id}/artifacts/files      model_id:model artifact_file_path:path
+POST   /ajax-api/2.0/mlflow/experiments/search-datasets                   experiment_ids:experiments
+"""
+
+
+def _table(text: str, prefix: str) -> list[Route]:
+    rows = (line.split(maxsplit=2) for line in text.strip().splitlines())
+    return [Route(method, prefix + path, _fields(fields)) for method, path, fields in rows]
+
+
+API_ROUTES: list[Route] = [
+    *_table(_TRACKING, "/api/2.0/mlflow/"),
+    *_table(_REGISTRY, "/api/2.0/mlflow/"),
+    *_table(_PROXY, "/api/2.0/mlflow-artifacts/"),
+    *_table(_AJAX, ""),
+]
+
+# Routes that take a path or a name and answer with (or take) a file.
+FILE_ROUTES: list[Route] = [
+    Route("GET", "/api/2.0/mlflow-artifacts/artifacts/{path}", {"path": "path"}),
+    Route("PUT", "/api/2.0/mlflow-artifacts/artifacts/{path}", {"path": "path"}),
+    Route("DELETE", "/api/2.0/mlflow-artifacts/artifacts/{path}", {"path": "path"}),
+    Route("GET", "/get-artifact", {"run_id": "run", "path": "path"}),
+    Route("GET", "/model-versions/get-artifact", {"name": "registered", "version": "version", "path": "path"}),
+    Route("POST", "/ajax-api/2.0/mlflow/upload-artifact", {"run_uuid": "run", "path": "path"}),
+]

@@ -1,0 +1,30 @@
+//! The model registry: models, versions, the stages and aliases they move through, and where their files lie.
+
+mod model;
+mod promote;
+mod resolve;
+mod source;
+mod version;
+
+pub use model::NewModel;
+pub use source::{CheckedSource, Owner, SourceError, SourceProblem, SourceRequest};
+use stele_domain::authz::{Permit, Verb};
+use stele_domain::registry::version_id;
+use stele_domain::{Error, Kind, Result};
+use stele_store::{ModelHead, ModelVersionHead, Tx};
+pub use version::NewModelVersion;
+
+/// Opens a version for a change. A version of an unknown model is an unknown version.
+fn open_version<V: Verb>(
+    tx: &mut Tx,
+    permit: &Permit<V>,
+    model: &str,
+    number: i64,
+) -> Result<(ModelHead, ModelVersionHead)> {
+    let model = tx.model_open(permit, model).map_err(|error| match error {
+        Error::NotFound { kind: Kind::Model, id } => Error::not_found(Kind::ModelVersion, version_id(&id, number)),
+        other => other,
+    })?;
+    let version = tx.model_version_open(permit, &model, number)?;
+    Ok((model, version))
+}

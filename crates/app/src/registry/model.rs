@@ -1,0 +1,125 @@
+use serde_json::json;
+use stele_domain::authz::RegisterModel;
+use stele_domain::change::Change;
+use stele_domain::id::ModelRow;
+use stele_domain::record::Tag;
+use stele_domain::registry::Model;
+use stele_domain::{Error, Kind, Result};
+use stele_store::Tx;
+
+use crate::experiment::check_tags;
+use crate::transact::{Changed, check_text};
+use crate::{App, Ctx};
+
+/// A model to be made.
+#[derive(Debug, Clone)]
+pub struct NewModel {
+    pub name: String,
+    pub description: Option<String>,
+    /// Of several with one key the last counts.
+    pub tags: Vec<Tag>,
+}
+
+impl App {
+    /// Makes a model without versions; its name must be free.
+    pub async fn model_create(&self, ctx: &Ctx, new: NewModel) -> Result<Model> {
+        let NewModel { name, description, tags } = new;
+        check_name(&name)?;
+        check_description(description.as_deref())?;
+        check_tags(&tags)?;
+        let now = ctx.now();
+        let object = name.clone();
+        let new = stele_store::NewModel { public_id: ctx.new_id().simple().to_string(), name, description, tags };
+        self.change::<RegisterModel, _>(ctx, &object, move |tx, permit| {
+            let row = tx.model_create(permit, &new, now)?;
+            let change = Change::event("model.create", Kind::Model, &new.name);
+            Ok(Changed::one(complete(tx, row)?, change))
+        })
+        .await
+    }
+
+    pub async fn model_get(&self, ctx: &Ctx, name: String) -> Result<Model> {
+        let visible = ctx.visible();
+        self.read(move |tx| tx.model_get(visible, &name)).await
+    }
+
+    /// Replaces the description of a model.
+    pub async fn model_describe(&self, ctx: &Ctx, name: String, description: Option<String>) -> Result<Model> {
+        check_description(description.as_deref())?;
+        let now = ctx.now();
+        self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
+            let model = tx.model_open(permit, &name)?;
+            tx.model_describe(permit, model.row, description.as_deref(), now)?;
+            let change = Change::event("model.update", Kind::Model, &name)
+                .before(json!({ "description": model.description }))
+                .after(json!({ "description": description }));
+            Ok(Changed::one(complete(tx, model.row)?, change))
+        })
+        .await
+    }
+
+    /// Renames a model with all its versions; the new name must be free.
+    pub async fn model_rename(&self, ctx: &Ctx, name: String, new_name: String) -> Result<Model> {
+        check_name(&new_name)?;
+        let now = ctx.now();
+        self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
+            let model = tx.model_open(permit, &name)?;
+            tx.model_rename(permit, model.row, &new_name, now)?;
+            let change = Change::event("model.rename", Kind::Model, &new_name)
+                .before(json!({ "name": name }))
+                .after(json!({ "name": new_name }));
+            Ok(Changed::one(complete(tx, model.row)?, change))
+        })
+        .await
+    }
+
+    /// Deletes a model with its versions, tags and aliases. Its name is free afterwards.
+    pub async fn model_delete(&self, ctx: &Ctx, name: String) -> Result<()> {
+        self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
+            let model = tx.model_open(permit, &name)?;
+            tx.model_delete(permit, model.row)?;
+            Ok(Changed::one((), Change::event("model.delete", Kind::Model, &name)))
+        })
+        .await
+    }
+
+    pub async fn model_tag_set(&self, ctx: &Ctx, name: String, tag: Tag) -> Result<()> {
+        check_tags(std::slice::from_ref(&tag))?;
+        self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
+            let model = tx.model_open(permit, &name)?;
+            tx.model_tags_set(permit, model.row, std::slice::from_ref(&tag))?;
+            let change = Change::event("model.tag", Kind::Model, &name);
+            Ok(Changed::one((), change.after(json!({ &tag.key: tag.value }))))
+        })
+        .await
+    }
+
+    /// Removes a tag; nothing changes when the model does not have it.
+    pub async fn model_tag_delete(&self, ctx: &Ctx, name: String, key: String) -> Result<()> {
+        self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
+            let model = tx.model_open(permit, &name)?;
+            if !tx.model_tag_delete(permit, model.row, &key)? {
+                return Ok(Changed::nothing(()));
+            }
+            let change = Change::event("model.untag", Kind::Model, &name);
+            Ok(Changed::one((), change.before(json!({ "key": key }))))
+        })
+        .await
+    }
+}
+
+fn complete(tx: &mut Tx, row: ModelRow) -> Result<Model> {
+    tx.models_by_rows(&[row])?.pop().ok_or_else(|| Error::internal(format!("model row {row} has vanished")))
+}
+
+/// A slash would make the names of versions ambiguous.
+fn check_name(name: &str) -> Result<()> {
+    if name.trim().is_empty() || name.contains('/') {
+        return Err(Error::invalid(format!("'{name}' is not a model name: it is blank or contains a slash")));
+    }
+    check_text("model name", name)
+}
+
+pub(super) fn check_description(description: Option<&str>) -> Result<()> {
+    description.map_or(Ok(()), |description| check_text("description", description))
+}

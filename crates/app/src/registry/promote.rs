@@ -1,0 +1,142 @@
+//! Moving versions through stages and aliases, whichever words a client uses for it.
+
+use serde_json::json;
+use stele_domain::authz::{Permit, PromoteModel};
+use stele_domain::change::Change;
+use stele_domain::id::Timestamp;
+use stele_domain::lifecycle::{Stage, stage_after};
+use stele_domain::registry::{ModelVersion, Occupants, stage_of_alias, version_id};
+use stele_domain::{Error, Kind, Result};
+use stele_store::{ModelHead, ModelVersionHead, Tx};
+
+use super::open_version;
+use super::version::complete;
+use crate::transact::{Changed, check_text};
+use crate::{App, Ctx};
+
+impl App {
+    /// Moves a version to a stage. `occupants` says what becomes of the other versions in stage staging or
+    /// production; production holds one version, so they cannot stay there.
+    pub async fn model_version_transition(
+        &self,
+        ctx: &Ctx,
+        model: String,
+        number: i64,
+        stage: Stage,
+        occupants: Occupants,
+    ) -> Result<ModelVersion> {
+        let now = ctx.now();
+        self.change::<PromoteModel, _>(ctx, &version_id(&model, number), move |tx, permit| {
+            let (model, version) = open_version(tx, permit, &model, number)?;
+            let changes = promote(tx, permit, &model, &version, stage, occupants, now)?;
+            Ok(Changed::many(complete(tx, version.row)?, changes))
+        })
+        .await
+    }
+
+    /// Points an alias at a version. An alias that means a stage moves the version to that stage; for staging and
+    /// production it takes the place of those there, since an alias points at one version.
+    pub async fn model_alias_set(&self, ctx: &Ctx, model: String, alias: String, number: i64) -> Result<()> {
+        if alias.is_empty() || alias.eq_ignore_ascii_case("latest") {
+            return Err(Error::invalid(format!("'{alias}' cannot be an alias: 'latest' is always the newest version")));
+        }
+        check_text("alias", &alias)?;
+        let now = ctx.now();
+        self.change::<PromoteModel, _>(ctx, &version_id(&model, number), move |tx, permit| {
+            let (model, version) = open_version(tx, permit, &model, number)?;
+            if let Some(stage) = stage_of_alias(&alias) {
+                let changes = promote(tx, permit, &model, &version, stage, Occupants::Archive, now)?;
+                return Ok(Changed::many((), changes));
+            }
+            tx.model_alias_set(permit, model.row, &alias, number)?;
+            let change = Change::event("model.alias.set", Kind::Model, &model.name);
+            Ok(Changed::one((), change.after(json!({ "alias": alias, "version": number }))))
+        })
+        .await
+    }
+
+    /// Removes an alias, if there is one. An alias that means a stage moves the version it resolves to, to stage none.
+    pub async fn model_alias_delete(&self, ctx: &Ctx, model: String, alias: String) -> Result<()> {
+        let now = ctx.now();
+        self.change::<PromoteModel, _>(ctx, &model.clone(), move |tx, permit| {
+            let model = tx.model_open(permit, &model)?;
+            if let Some(stage) = stage_of_alias(&alias) {
+                let Some(version) = tx.model_version_open_stage(permit, &model, stage)?.pop() else {
+                    return Ok(Changed::nothing(()));
+                };
+                let changes = promote(tx, permit, &model, &version, Stage::None, Occupants::Stay, now)?;
+                return Ok(Changed::many((), changes));
+            }
+            let Some(number) = tx.model_alias_delete(permit, model.row, &alias)? else {
+                return Ok(Changed::nothing(()));
+            };
+            let change = Change::event("model.alias.delete", Kind::Model, &model.name);
+            Ok(Changed::one((), change.before(json!({ "alias": alias, "version": number }))))
+        })
+        .await
+    }
+}
+
+/// The only place where the stage of a version changes.
+fn promote(
+    tx: &mut Tx,
+    permit: &Permit<PromoteModel>,
+    model: &ModelHead,
+    version: &ModelVersionHead,
+    target: Stage,
+    occupants: Occupants,
+    now: Timestamp,
+) -> Result<Vec<Change>> {
+    let others: Vec<ModelVersionHead> = match target {
+        Stage::None | Stage::Archived => Vec::new(),
+        Stage::Staging | Stage::Production => tx
+            .model_version_open_stage(permit, model, target)?
+            .into_iter()
+            .filter(|other| other.row != version.row)
+            .collect(),
+    };
+    let leaving = match (target, occupants) {
+        (Stage::Production, Occupants::Stay) => {
+            if let Some(other) = others.first() {
+                return Err(one_in_production(model, version, other));
+            }
+            Vec::new()
+        }
+        (_, Occupants::Archive) => others,
+        (_, Occupants::Stay) => Vec::new(),
+    };
+    let mut changes = Vec::with_capacity(leaving.len() + 1);
+    for other in &leaving {
+        changes.push(transition(tx, permit, model, other, Stage::Archived, now)?);
+    }
+    changes.push(transition(tx, permit, model, version, target, now)?);
+    tx.model_touch(permit, model.row, now)?;
+    Ok(changes)
+}
+
+fn transition(
+    tx: &mut Tx,
+    permit: &Permit<PromoteModel>,
+    model: &ModelHead,
+    version: &ModelVersionHead,
+    target: Stage,
+    now: Timestamp,
+) -> Result<Change> {
+    let after = stage_after(version.stage, target);
+    tx.model_version_transition(permit, version.row, after, now)?;
+    let id = version_id(&model.name, version.number);
+    Ok(Change::event("model-version.transition", Kind::ModelVersion, id)
+        .before(json!({ "stage": version.stage.as_str() }))
+        .after(json!({ "stage": after.as_str() })))
+}
+
+fn one_in_production(model: &ModelHead, version: &ModelVersionHead, other: &ModelVersionHead) -> Error {
+    Error::GateFailed {
+        message: format!(
+            "Version {} of model '{}' cannot enter stage Production while version {} is there: a model has one \
+             version in Production at a time. Archive the existing version in the same call \
+             (archive_existing_versions=True), or move it first.",
+            version.number, model.name, other.number
+        ),
+    }
+}

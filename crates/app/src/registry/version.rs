@@ -1,0 +1,133 @@
+use serde_json::json;
+use stele_domain::authz::RegisterModel;
+use stele_domain::change::Change;
+use stele_domain::id::ModelVersionRow;
+use stele_domain::record::Tag;
+use stele_domain::registry::{ModelVersion, version_id};
+use stele_domain::{Error, Kind, Result};
+use stele_store::Tx;
+
+use super::model::check_description;
+use super::{CheckedSource, open_version};
+use crate::experiment::check_tags;
+use crate::transact::{Changed, check_text};
+use crate::{App, Ctx};
+
+/// A model version to be made.
+#[derive(Debug, Clone)]
+pub struct NewModelVersion {
+    pub model: String,
+    pub source: CheckedSource,
+    pub run_link: Option<String>,
+    pub description: Option<String>,
+    /// Of several with one key the last counts.
+    pub tags: Vec<Tag>,
+}
+
+impl App {
+    /// Makes the next version of a model, in stage none. A logged model that it comes from lists it in a tag.
+    pub async fn model_version_create(&self, ctx: &Ctx, new: NewModelVersion) -> Result<ModelVersion> {
+        let NewModelVersion { model: name, source, run_link, description, tags } = new;
+        check_description(description.as_deref())?;
+        check_text("run link", run_link.as_deref().unwrap_or(""))?;
+        check_tags(&tags)?;
+        let now = ctx.now();
+        let CheckedSource { source, storage_uri, run, logged_model } = source;
+        check_text("source", &source)?;
+        check_text("run id", run.as_ref().map_or("", |run| run.as_str()))?;
+        let new = stele_store::NewModelVersion {
+            public_id: ctx.new_id().simple().to_string(),
+            description,
+            source,
+            storage_uri,
+            run,
+            run_link,
+            logged_model,
+            tags,
+        };
+        self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
+            let model = tx.model_open(permit, &name)?;
+            let (row, number) = tx.model_version_create(permit, model.row, &new, now)?;
+            if let Some(logged_model) = &new.logged_model {
+                tx.logged_model_version_add(permit, logged_model, &name, number)?;
+            }
+            let change = Change::event("model-version.create", Kind::ModelVersion, version_id(&name, number));
+            let change = change.after(json!({ "source": new.source, "run": new.run.as_ref().map(|run| run.as_str()) }));
+            Ok(Changed::one(complete(tx, row)?, change))
+        })
+        .await
+    }
+
+    pub async fn model_version_get(&self, ctx: &Ctx, model: String, number: i64) -> Result<ModelVersion> {
+        let visible = ctx.visible();
+        self.read(move |tx| tx.model_version_get(visible, &model, number)).await
+    }
+
+    /// Replaces the description of a version.
+    pub async fn model_version_describe(
+        &self,
+        ctx: &Ctx,
+        model: String,
+        number: i64,
+        description: Option<String>,
+    ) -> Result<ModelVersion> {
+        check_description(description.as_deref())?;
+        let now = ctx.now();
+        let id = version_id(&model, number);
+        self.change::<RegisterModel, _>(ctx, &id.clone(), move |tx, permit| {
+            let (_, version) = open_version(tx, permit, &model, number)?;
+            tx.model_version_describe(permit, version.row, description.as_deref(), now)?;
+            let change = Change::event("model-version.update", Kind::ModelVersion, &id)
+                .before(json!({ "description": version.description }))
+                .after(json!({ "description": description }));
+            Ok(Changed::one(complete(tx, version.row)?, change))
+        })
+        .await
+    }
+
+    /// Deletes a version with its tags and the aliases that point at it. Its number is never used again.
+    pub async fn model_version_delete(&self, ctx: &Ctx, model: String, number: i64) -> Result<()> {
+        let now = ctx.now();
+        let id = version_id(&model, number);
+        self.change::<RegisterModel, _>(ctx, &id.clone(), move |tx, permit| {
+            let (model, version) = open_version(tx, permit, &model, number)?;
+            tx.model_version_delete(permit, model.row, &version)?;
+            tx.model_touch(permit, model.row, now)?;
+            let change = Change::event("model-version.delete", Kind::ModelVersion, &id);
+            Ok(Changed::one((), change.before(json!({ "stage": version.stage.as_str() }))))
+        })
+        .await
+    }
+
+    pub async fn model_version_tag_set(&self, ctx: &Ctx, model: String, number: i64, tag: Tag) -> Result<()> {
+        check_tags(std::slice::from_ref(&tag))?;
+        let id = version_id(&model, number);
+        self.change::<RegisterModel, _>(ctx, &id.clone(), move |tx, permit| {
+            let (_, version) = open_version(tx, permit, &model, number)?;
+            tx.model_version_tags_set(permit, version.row, std::slice::from_ref(&tag))?;
+            let change = Change::event("model-version.tag", Kind::ModelVersion, &id);
+            Ok(Changed::one((), change.after(json!({ &tag.key: tag.value }))))
+        })
+        .await
+    }
+
+    /// Removes a tag; nothing changes when the version does not have it.
+    pub async fn model_version_tag_delete(&self, ctx: &Ctx, model: String, number: i64, key: String) -> Result<()> {
+        let id = version_id(&model, number);
+        self.change::<RegisterModel, _>(ctx, &id.clone(), move |tx, permit| {
+            let (_, version) = open_version(tx, permit, &model, number)?;
+            if !tx.model_version_tag_delete(permit, version.row, &key)? {
+                return Ok(Changed::nothing(()));
+            }
+            let change = Change::event("model-version.untag", Kind::ModelVersion, &id);
+            Ok(Changed::one((), change.before(json!({ "key": key }))))
+        })
+        .await
+    }
+}
+
+pub(super) fn complete(tx: &mut Tx, row: ModelVersionRow) -> Result<ModelVersion> {
+    tx.model_versions_by_rows(&[row])?
+        .pop()
+        .ok_or_else(|| Error::internal(format!("model version row {row} has vanished")))
+}

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod logged_models;
 mod registry;
 
 use axum::Router;

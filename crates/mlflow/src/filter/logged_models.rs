@@ -29,12 +29,12 @@ const KEYS: &[&str] = &[
 
 /// One element of the request's `order_by`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OrderBy<'a> {
-    pub field_name: &'a str,
-    pub direction: Direction,
+pub(crate) struct OrderBy<'a> {
+    pub(crate) field_name: &'a str,
+    pub(crate) direction: Direction,
     /// Restricts a metric to what was measured on this dataset.
-    pub dataset_name: Option<&'a str>,
-    pub dataset_digest: Option<&'a str>,
+    pub(crate) dataset_name: Option<&'a str>,
+    pub(crate) dataset_digest: Option<&'a str>,
 }
 
 /// Parses a filter over `metrics.x`, `params.x`, `tags.x` (only the plurals) and attributes.
@@ -44,7 +44,7 @@ pub struct OrderBy<'a> {
 ///
 /// # Errors
 /// `Invalid`, with MLflow's message and the position.
-pub fn parse_filter(filter: &str) -> Result<Filter> {
+pub(crate) fn parse_filter(filter: &str) -> Result<Filter> {
     parser::parse(filter, Grammar { wording: Wording::FilterString, test })
 }
 
@@ -55,7 +55,7 @@ pub fn parse_filter(filter: &str) -> Result<Filter> {
 ///
 /// # Errors
 /// `Invalid`, when a field cannot be ordered by.
-pub fn parse_order_by(elements: &[OrderBy<'_>]) -> Result<Vec<Order>> {
+pub(crate) fn parse_order_by(elements: &[OrderBy<'_>]) -> Result<Vec<Order>> {
     if elements.len() > MAX_ORDER_BY_CLAUSES {
         return Err(Error::invalid(format!("Invalid order_by: more than {MAX_ORDER_BY_CLAUSES} clauses")));
     }

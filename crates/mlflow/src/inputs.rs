@@ -200,6 +200,8 @@ fn extended(history: Option<&str>, entry: &str) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

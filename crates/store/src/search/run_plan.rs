@@ -66,7 +66,6 @@ pub(super) fn search(tx: &mut Tx, visible: Visibility, search: &RunSearch) -> Re
     if search.experiments.is_empty() {
         return Ok(Page::empty());
     }
-    let window = search.query.window;
     let walk = walk(search);
     let source = match best_candidate(tx, search, walk.is_some())? {
         Candidate::NothingMatches => return Ok(Page::empty()),
@@ -76,6 +75,12 @@ pub(super) fn search(tx: &mut Tx, visible: Visibility, search: &RunSearch) -> Re
             None => Source::Whole,
         },
     };
+    at_once(tx, visible, search, source)
+}
+
+/// A page from one statement.
+pub(super) fn at_once(tx: &mut Tx, visible: Visibility, search: &RunSearch, source: Source) -> Result<Page<RunInfo>> {
+    let window = search.query.window;
     let (sql, values) = statement(Sql::new(tx.engine()), visible, search, source, Output::Rows(window))?.finish();
     Ok(Page::of(tx.query(&sql, &values, run_info)?, window))
 }
@@ -157,7 +162,8 @@ pub(super) fn parts(search: &RunSearch, walk: Walk) -> Vec<Part> {
         .collect()
 }
 
-fn walk_parts(tx: &mut Tx, visible: Visibility, search: &RunSearch, walk: Walk) -> Result<Page<RunInfo>> {
+/// A page from a statement for each part of a walk, as far as they are needed.
+pub(super) fn walk_parts(tx: &mut Tx, visible: Visibility, search: &RunSearch, walk: Walk) -> Result<Page<RunInfo>> {
     let window = search.query.window;
     let mut offset = window.offset;
     let mut infos: Vec<RunInfo> = Vec::new();

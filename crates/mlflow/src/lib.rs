@@ -3,6 +3,7 @@
 //! Each handler translates: it parses a request, calls one use case of the app, and renders the answer. Nothing
 //! here touches the store.
 
+mod artifacts;
 mod dto;
 mod error;
 mod experiments;

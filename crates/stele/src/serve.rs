@@ -7,7 +7,8 @@ use anyhow::{Context, Result, bail};
 use axum::Router;
 use axum::http::StatusCode;
 use axum::serve::ListenerExt;
-use stele_app::App;
+use stele_app::blobs::BlobOptions;
+use stele_app::{App, ArtifactStorage};
 use stele_store::{DatabaseUrl, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -45,7 +46,12 @@ async fn serve(options: Serve) -> Result<()> {
         None => DatabaseUrl::Sqlite(options.data.join("stele.db")),
     };
     let store = open(database.clone()).await?;
-    let app = App::start(store, Arc::new(SystemClock), Arc::new(OrderedIds)).await?;
+    let destination = match &options.artifacts {
+        Some(place) => place.clone(),
+        None => options.data.join("artifacts").display().to_string(),
+    };
+    let artifacts = open_artifacts(&destination).await?;
+    let app = App::start(store, artifacts, Arc::new(SystemClock), Arc::new(OrderedIds)).await?;
     let listener = TcpListener::bind((options.host, options.port))
         .await
         .with_context(|| format!("cannot listen on {}:{}", options.host, options.port))?;
@@ -57,7 +63,7 @@ async fn serve(options: Serve) -> Result<()> {
     });
     let guard = Guard { hosts: options.allowed_hosts.clone(), origins: options.allowed_origins.clone() };
     let router = router(app, guard);
-    greet(address, &database)?;
+    greet(address, &database, &destination)?;
     // Small answers must not wait for more data to fill a packet.
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
@@ -91,6 +97,18 @@ async fn open(url: DatabaseUrl) -> Result<Store> {
         .with_context(|| format!("cannot open the database {shown}"))
 }
 
+async fn open_artifacts(destination: &str) -> Result<ArtifactStorage> {
+    let working_directory = std::env::current_dir().context("cannot tell the working directory")?;
+    let working_directory = working_directory.to_str().context("the path of the working directory is not UTF-8")?;
+    ArtifactStorage::open(destination, BlobOptions::from_environment(), working_directory).await.with_context(|| {
+        format!(
+            "cannot keep artifacts at {destination}\n\
+             hint: name a folder that the server can write, or a bucket as s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or \
+             az://CONTAINER/PREFIX, with --artifacts or STELE_ARTIFACTS"
+        )
+    })
+}
+
 fn router(app: App, guard: Guard) -> Router {
     stele_mlflow::router(app)
         .fallback(|| async { (StatusCode::NOT_FOUND, "Not Found") })
@@ -98,11 +116,11 @@ fn router(app: App, guard: Guard) -> Router {
 }
 
 /// Says on standard output where the server is, once it answers.
-fn greet(address: SocketAddr, database: &DatabaseUrl) -> Result<()> {
+fn greet(address: SocketAddr, database: &DatabaseUrl, artifacts: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "Stele {} is at http://{address}\n  database   {database}\n\nPoint MLflow clients at it:\n  \
+        "Stele {} is at http://{address}\n  database   {database}\n  artifacts  {artifacts}\n\nPoint MLflow clients at it:\n  \
          export MLFLOW_TRACKING_URI=http://{address}",
         env!("CARGO_PKG_VERSION"),
     )?;

@@ -315,7 +315,9 @@ def test_files_of_a_model_version(folder: str, experiment: str, run: str, model:
         get(api, route, name=model, version="1", path="no").absent()
         assert get(api, route, name=model, path="MLmodel").status == 400
     get(api, route, name=model, version="1", path="../MLmodel").invalid(exactly="Invalid path")
-    get(api, route, name=model, version="2", path="x").absent(exactly=f"Model Version (name={model}, version=2) not found")
+    get(api, route, name=model, version="2", path="x").absent(
+        exactly=f"Model Version (name={model}, version=2) not found"
+    )
     get(api, route, name=model, version="x", path="x").invalid("must be an integer")
 
 

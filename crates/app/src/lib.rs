@@ -11,6 +11,7 @@ mod metric;
 mod registry;
 mod run;
 mod run_tag;
+mod search;
 mod transact;
 
 use std::sync::Arc;

@@ -4,6 +4,10 @@
 //! A predicate on a metric, param or tag that the thing does not have is false, also `!=` and `NOT IN`;
 //! only `IsNull` and an enclosing `Not` select by absence. The logic is two-valued.
 
+use crate::Result;
+use crate::id::ExperimentId;
+use crate::lifecycle::Presence;
+
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Filter {
     #[default]
@@ -21,7 +25,7 @@ pub enum Field {
     /// A logged model's metric as measured on one dataset, of any digest unless one is named.
     MetricOnDataset {
         key: String,
-        dataset_name: String,
+        dataset_name: Option<String>,
         dataset_digest: Option<String>,
     },
     Param(String),
@@ -36,6 +40,8 @@ pub enum Attribute {
     Name,
     ExperimentId,
     Status,
+    /// Whether it is active or deleted.
+    Presence,
     User,
     ArtifactUri,
     StartTime,
@@ -88,4 +94,105 @@ pub struct Order {
 pub enum Direction {
     Ascending,
     Descending,
+}
+
+/// What every search has: which things, in which order, which of them.
+///
+/// Things without the key of an order clause come last whatever its direction; NaN comes right before them. Each
+/// search ends the order with tie-breakers of its own, so that it is total.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Query {
+    pub filter: Filter,
+    pub order_by: Vec<Order>,
+    pub window: Window,
+}
+
+/// Which part of a sorted result is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    pub offset: i64,
+    pub limit: i64,
+}
+
+impl Default for Window {
+    fn default() -> Window {
+        Window { offset: 0, limit: 1_000 }
+    }
+}
+
+/// A part of a sorted result, and whether more comes after it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    pub more: bool,
+}
+
+impl<T> Page<T> {
+    pub fn empty() -> Page<T> {
+        Page { items: Vec::new(), more: false }
+    }
+
+    /// From one item more than the window's limit, if there is one.
+    pub fn of(mut items: Vec<T>, window: Window) -> Page<T> {
+        let limit = usize::try_from(window.limit).unwrap_or(usize::MAX);
+        let more = items.len() > limit;
+        items.truncate(limit);
+        Page { items, more }
+    }
+
+    pub fn try_map<U>(self, map: impl FnOnce(Vec<T>) -> Result<Vec<U>>) -> Result<Page<U>> {
+        Ok(Page { items: map(self.items)?, more: self.more })
+    }
+}
+
+/// Whether a search gives what is in use, what is in the trash, or both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Presences {
+    #[default]
+    Active,
+    Deleted,
+    All,
+}
+
+impl Presences {
+    pub fn contains(self, presence: Presence) -> bool {
+        match self {
+            Presences::Active => presence == Presence::Active,
+            Presences::Deleted => presence == Presence::Deleted,
+            Presences::All => true,
+        }
+    }
+}
+
+/// A search of the runs of some experiments; of none without experiments. Ties are broken by start, newest first,
+/// then by id. Texts of [`Attribute::Status`] are those of [`RunStatus`](crate::lifecycle::RunStatus).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RunSearch {
+    pub experiments: Vec<ExperimentId>,
+    pub presences: Presences,
+    pub query: Query,
+}
+
+/// A search of experiments, newest first unless ordered otherwise; ties are broken by id, greatest first.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ExperimentSearch {
+    pub presences: Presences,
+    pub query: Query,
+}
+
+/// A search of the logged models of some experiments that are not deleted; of none without experiments. Ties are
+/// broken by creation, newest first, then by id.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LoggedModelSearch {
+    pub experiments: Vec<ExperimentId>,
+    /// When there are any, only models with a metric on one of these datasets.
+    pub measured_on: Vec<DatasetSelector>,
+    pub query: Query,
+}
+
+/// A dataset by name, of any digest unless one is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatasetSelector {
+    pub name: String,
+    pub digest: Option<String>,
 }

@@ -17,13 +17,15 @@ mod python;
 mod registry;
 mod routes;
 mod runs;
+mod search;
 mod server;
+mod unsupported;
 mod validate;
 
 use axum::Router;
 use stele_app::App;
 
-pub use routes::{Route, Surface, routes};
+pub use routes::{Route, Surface, routes, unsupported_paths};
 
 /// The version of MLflow that this server presents to clients, which decides what they try.
 pub const MLFLOW_VERSION: &str = "3.17.2";

@@ -21,7 +21,7 @@ use crate::routes::{Call, empty, reply};
 use crate::validate;
 
 /// MLflow's states of a logged model with their numbers on the wire.
-const STATUSES: &[(&str, i64, LoggedModelStatus)] = &[
+pub(crate) const STATUSES: &[(&str, i64, LoggedModelStatus)] = &[
     ("LOGGED_MODEL_STATUS_UNSPECIFIED", 0, LoggedModelStatus::Unspecified),
     ("LOGGED_MODEL_PENDING", 1, LoggedModelStatus::Pending),
     ("LOGGED_MODEL_READY", 2, LoggedModelStatus::Ready),

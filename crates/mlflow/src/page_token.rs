@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::error::{Failure, Result};
+use crate::python::{json_dumps, repr};
 
 pub(crate) fn encode(offset: usize) -> String {
     STANDARD.encode(format!("{{\"offset\": {offset}}}"))
@@ -14,10 +15,12 @@ pub(crate) fn encode(offset: usize) -> String {
 pub(crate) fn offset(token: Option<&str>) -> Result<usize> {
     let Some(token) = token.filter(|token| !token.is_empty()) else { return Ok(0) };
     let bytes = STANDARD.decode(token).map_err(|_| Failure::invalid("Invalid page token, could not base64-decode"))?;
-    let decoded: Value = serde_json::from_slice(&bytes)
-        .map_err(|_| Failure::invalid("Invalid page token, decoded value is not JSON"))?;
-    let offset =
-        decoded.get("offset").ok_or_else(|| Failure::invalid("Invalid page token, parsed value has no offset"))?;
+    let decoded: Value = serde_json::from_slice(&bytes).map_err(|_| {
+        Failure::invalid(format!("Invalid page token, decoded value=b{}", repr(&String::from_utf8_lossy(&bytes))))
+    })?;
+    let offset = decoded
+        .get("offset")
+        .ok_or_else(|| Failure::invalid(format!("Invalid page token, parsed value={}", json_dumps(&decoded))))?;
     offset
         .as_u64()
         .or_else(|| offset.as_str()?.parse().ok())

@@ -10,14 +10,14 @@ use axum::body::{Body, Bytes};
 use axum::extract::{RawPathParams, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, MethodRouter};
+use axum::routing::{MethodFilter, MethodRouter, any};
 use serde::Serialize;
 use stele_app::{App, Ctx, Script};
 
 use crate::error::{Failure, Result, json_response};
 use crate::input::Input;
 use crate::registry::{aliases, models, versions};
-use crate::{MOST_JSON, artifacts, experiments, inputs, logged_models, metrics, runs, server};
+use crate::{MOST_JSON, artifacts, experiments, inputs, logged_models, metrics, runs, search, server, unsupported};
 
 /// A request that has been let in, before its body is read.
 pub(crate) struct Call {
@@ -129,6 +129,13 @@ pub fn routes() -> Vec<Route> {
         POST Both "2.0/mlflow/experiments/set-experiment-tag" => experiments::set_tag;
         POST Both "2.0/mlflow/experiments/delete-experiment-tag" => experiments::delete_tag;
 
+        GET Both "2.0/mlflow/experiments/search" => search::experiments::search;
+        POST Both "2.0/mlflow/experiments/search" => search::experiments::search;
+        POST Both "2.0/mlflow/runs/search" => search::runs::search;
+        GET Both "2.0/mlflow/registered-models/search" => search::registry::search_models;
+        GET Both "2.0/mlflow/model-versions/search" => search::registry::search_versions;
+        POST Both "2.0/mlflow/logged-models/search" => search::logged_models::search;
+
         POST Both "2.0/mlflow/runs/create" => runs::create;
         GET Both "2.0/mlflow/runs/get" => runs::get;
         POST Both "2.0/mlflow/runs/update" => runs::update;
@@ -210,8 +217,20 @@ pub(crate) fn router(app: App) -> Router {
             methods.insert(path, entry.on(filter, Endpoint(route.handler)));
         }
     }
+    for path in unsupported_paths() {
+        let refusal = any(Endpoint(|call| Box::pin(unsupported::refuse(call))));
+        methods.insert(format!("{path}/{{*rest}}"), refusal.clone());
+        methods.insert(path, refusal);
+    }
     let shared = Shared { app, requests: Arc::default() };
     methods.into_iter().fold(Router::new(), |router, (path, method)| router.route(&path, method)).with_state(shared)
+}
+
+/// Where the routes lie that this server knows of but does not have.
+pub fn unsupported_paths() -> impl Iterator<Item = String> {
+    let twice = |path: &&str| [format!("/api/{path}"), format!("/ajax-api/{path}")];
+    let roots = unsupported::ROOTS.iter().map(|path| (*path).to_owned());
+    unsupported::PREFIXES.iter().flat_map(twice).chain(roots)
 }
 
 #[derive(Clone)]

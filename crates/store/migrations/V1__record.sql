@@ -3,6 +3,7 @@
 --   {text}  text compared and sorted by code point
 --   {blob}  bytes
 --   {keyed} table option for tables that are stored in their primary key
+--   {nulls_last} what a descending index column needs to hold NULLs last
 -- Booleans are BIGINT 0 or 1, times are BIGINT milliseconds since 1970-01-01T00:00:00Z, documents are JSON as {text}.
 
 CREATE TABLE workspace (
@@ -55,7 +56,7 @@ CREATE TABLE run (
     created_at BIGINT NOT NULL,
     facets {text} NOT NULL DEFAULT '{}'
 );
-CREATE INDEX run_by_start ON run (experiment_id, presence, started_at DESC, public_id);
+CREATE INDEX run_by_start ON run (experiment_id, presence, started_at DESC{nulls_last}, public_id);
 CREATE INDEX run_by_parent ON run (parent_id);
 
 CREATE TABLE run_tag (
@@ -270,7 +271,7 @@ CREATE TABLE model_version (
     facets {text} NOT NULL DEFAULT '{}',
     UNIQUE (model_id, number)
 );
-CREATE INDEX model_version_by_run ON model_version (run);
+CREATE INDEX model_version_by_run ON model_version (COALESCE(run, ''));
 CREATE INDEX model_version_by_stage ON model_version (model_id, stage, number);
 -- One version in production, whatever else goes wrong.
 CREATE UNIQUE INDEX model_version_in_production ON model_version (model_id) WHERE stage = 'production';

@@ -17,7 +17,7 @@ pub struct NewExperiment {
     pub tags: Vec<Tag>,
 }
 
-const COLUMNS: &str = "id, name, artifact_location, presence, created_at, updated_at";
+pub(crate) const COLUMNS: &str = "id, name, artifact_location, presence, created_at, updated_at";
 
 impl Tx<'_> {
     pub fn experiment_create(

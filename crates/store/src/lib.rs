@@ -17,6 +17,7 @@ mod migrate;
 mod registry;
 mod run;
 mod run_read;
+mod search;
 pub mod series;
 
 use std::fmt;

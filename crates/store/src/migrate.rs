@@ -13,6 +13,7 @@ const PLACEHOLDERS: &[(&str, &str, &str)] = &[
     ("{text}", "TEXT", "TEXT COLLATE \"C\""),
     ("{blob}", "BLOB", "BYTEA"),
     ("{keyed}", " WITHOUT ROWID", ""),
+    ("{nulls_last}", "", " NULLS LAST"),
 ];
 
 /// The advisory lock that servers starting together on one PostgreSQL database take turns on.

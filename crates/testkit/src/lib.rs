@@ -1,1 +1,34 @@
+//! Fixtures and fakes for tests: databases of both engines, a clock that tests move, ids that count.
 
+mod database;
+mod fakes;
+
+use std::sync::Arc;
+
+pub use database::{Database, databases};
+pub use fakes::{CountingIds, TestClock};
+use stele_app::{App, Ctx, Script};
+
+/// An application over a database of its own.
+pub struct TestApp {
+    pub app: App,
+    pub ctx: Ctx,
+    pub clock: Arc<TestClock>,
+    pub engine: &'static str,
+    _database: Database,
+}
+
+/// An application on each engine that this machine offers: SQLite always, PostgreSQL where STELE_TEST_POSTGRES names
+/// a cluster to make databases in.
+pub async fn apps() -> Vec<TestApp> {
+    let mut apps = Vec::new();
+    for database in databases().await {
+        let clock = Arc::new(TestClock::default());
+        let app = App::start(database.store.clone(), Arc::clone(&clock) as _, Arc::new(CountingIds::default()))
+            .await
+            .expect("a fresh database can be prepared");
+        let ctx = app.local_owner(Script::Mlflow, "test");
+        apps.push(TestApp { app, ctx, clock, engine: database.engine, _database: database });
+    }
+    apps
+}

@@ -8,5 +8,5 @@ mod value;
 pub(crate) use postgres::{Postgres, connect, without_password};
 pub(crate) use sqlite::{Sqlite, lock, open_writer};
 pub use tx::Tx;
-pub(crate) use tx::list;
+pub(crate) use tx::{EngineKind, list};
 pub(crate) use value::{Row, Value, params};

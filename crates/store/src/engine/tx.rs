@@ -120,31 +120,57 @@ impl<'a> Tx<'a> {
         }
     }
 
+    pub(crate) fn engine(&self) -> EngineKind {
+        match self.engine {
+            Engine::Sqlite(_) => EngineKind::Sqlite,
+            Engine::Postgres(_) => EngineKind::Postgres,
+        }
+    }
+
     /// `column {is_one_of_ints(1)}` tests for membership in the list bound to `$1` (see [`list`]).
     pub(crate) fn is_one_of_ints(&self, parameter: usize) -> String {
-        match self.engine {
-            Engine::Sqlite(_) => format!("IN (SELECT value FROM json_each(${parameter}))"),
-            Engine::Postgres(_) => format!(
+        self.engine().is_one_of_ints(parameter)
+    }
+
+    /// As [`Tx::is_one_of_ints`], for text.
+    pub(crate) fn is_one_of_texts(&self, parameter: usize) -> String {
+        self.engine().is_one_of_texts(parameter)
+    }
+}
+
+/// Which engine a statement is for, where their SQL differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EngineKind {
+    Sqlite,
+    Postgres,
+}
+
+impl EngineKind {
+    /// See [`Tx::is_one_of_ints`].
+    pub(crate) fn is_one_of_ints(self, parameter: usize) -> String {
+        match self {
+            EngineKind::Sqlite => format!("IN (SELECT value FROM json_each(${parameter}))"),
+            EngineKind::Postgres => format!(
                 "= ANY (ARRAY(SELECT CAST(item AS BIGINT) FROM json_array_elements_text(CAST(${parameter} AS json)) item))"
             ),
         }
     }
 
-    /// As [`Tx::is_one_of_ints`], for text.
-    pub(crate) fn is_one_of_texts(&self, parameter: usize) -> String {
-        match self.engine {
-            Engine::Sqlite(_) => format!("IN (SELECT value FROM json_each(${parameter}))"),
-            Engine::Postgres(_) => {
+    /// See [`Tx::is_one_of_texts`].
+    pub(crate) fn is_one_of_texts(self, parameter: usize) -> String {
+        match self {
+            EngineKind::Sqlite => format!("IN (SELECT value FROM json_each(${parameter}))"),
+            EngineKind::Postgres => {
                 format!("= ANY (ARRAY(SELECT item FROM json_array_elements_text(CAST(${parameter} AS json)) item))")
             }
         }
     }
 
     /// The `LIKE` operator takes its pattern literally on both engines: no escape character.
-    pub(crate) fn like_suffix(&self) -> &'static str {
-        match self.engine {
-            Engine::Sqlite(_) => "",
-            Engine::Postgres(_) => " ESCAPE ''",
+    pub(crate) fn like_suffix(self) -> &'static str {
+        match self {
+            EngineKind::Sqlite => "",
+            EngineKind::Postgres => " ESCAPE ''",
         }
     }
 }

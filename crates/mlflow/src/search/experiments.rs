@@ -1,0 +1,34 @@
+use axum::response::Response;
+use stele_domain::search::{ExperimentSearch, Query};
+
+use super::{answer, max_results, next_token, presences, window};
+use crate::dto::ExperimentDto;
+use crate::error::{Failure, Result};
+use crate::filter::experiments::{parse_filter, parse_order_by};
+use crate::input::Input;
+use crate::routes::{Call, reply};
+
+const MOST: i64 = 50_000;
+
+pub(crate) async fn search(mut call: Call) -> Result<Response> {
+    let input = call.input().await?;
+    let presences = presences(&input, "view_type")?;
+    let limit = limit(&input)?;
+    let order_by = parse_order_by(&input.texts("order_by")?)?;
+    let filter = parse_filter(&input.text("filter")?.unwrap_or_default())?;
+    let window = window(&input, limit)?;
+    let search = ExperimentSearch { presences, query: Query { filter, order_by, window } };
+    let page = call.app.experiment_search(&call.ctx, search).await?;
+    let next = next_token(window, page.more);
+    reply(&answer("experiments", page.items.into_iter().map(ExperimentDto::from), next))
+}
+
+/// Unlike in other searches there is no default, and the limit is no matter of the type.
+fn limit(input: &Input) -> Result<i64> {
+    match input.int("max_results")?.unwrap_or(0) {
+        limit if limit > MOST => Err(Failure::invalid(format!(
+            "Invalid value {limit} for parameter 'max_results' supplied. It must be at most {MOST}"
+        ))),
+        _ => max_results(input, 0, MOST),
+    }
+}

@@ -1,0 +1,137 @@
+//! Searching runs: what filters and orders mean in SQL. How the engine walks to the page is in `run_plan`.
+
+use stele_domain::Result;
+use stele_domain::authz::Visibility;
+use stele_domain::record::{Run, RunInfo};
+use stele_domain::search::{Attribute, DatasetField, Field, Order, Page, Predicate, RunSearch};
+
+use super::builder::Sql;
+use super::predicate::{self, Attributed, Column, KeyedTable};
+use super::run_plan;
+use crate::Tx;
+
+pub(super) const TAGS: KeyedTable = KeyedTable { name: "run_tag", owner: "run_id", is: "run.id" };
+pub(super) const PARAMS: KeyedTable = KeyedTable { name: "run_param", owner: "run_id", is: "run.id" };
+pub(super) const SERIES: KeyedTable = KeyedTable { name: "series", owner: "run_id", is: "run.id" };
+
+/// The tag of a dataset input that says what the data was for.
+const CONTEXT_TAG: &str = "mlflow.data.context";
+
+impl Tx<'_> {
+    /// A page of runs with everything that belongs to them.
+    pub fn runs_search(&mut self, visible: Visibility, search: &RunSearch) -> Result<Page<Run>> {
+        self.run_infos_search(visible, search)?.try_map(|infos| self.runs_complete(infos))
+    }
+
+    /// A page of runs, only their own columns.
+    pub fn run_infos_search(&mut self, visible: Visibility, search: &RunSearch) -> Result<Page<RunInfo>> {
+        super::check_bounds(&search.query)?;
+        run_plan::search(self, visible, search)
+    }
+}
+
+/// Writes one predicate on a run.
+pub(super) fn test<'v>(sql: &mut Sql<'v>, field: &'v Field, predicate: &'v Predicate) -> Result<()> {
+    match field {
+        Field::Attribute(attribute) => column(*attribute)?.test(sql, predicate),
+        Field::Metric(key) => predicate::keyed_number(sql, SERIES, key, predicate),
+        Field::Param(key) => predicate::keyed_text(sql, PARAMS, key, predicate),
+        Field::Tag(key) => predicate::keyed_text(sql, TAGS, key, predicate),
+        Field::Dataset(field) => dataset(sql, *field, predicate),
+        Field::MetricOnDataset { .. } => Err(super::no_field("runs", field)),
+    }
+}
+
+/// Whether the run read a dataset that fulfils the predicate, or for `IsNull` whether it read none.
+fn dataset<'v>(sql: &mut Sql<'v>, field: DatasetField, predicate: &'v Predicate) -> Result<()> {
+    if *predicate == Predicate::IsNull {
+        sql.push("NOT ");
+    }
+    sql.push("EXISTS (SELECT 1 FROM edge");
+    let value = match field {
+        DatasetField::Name => {
+            sql.push(" JOIN dataset ON dataset.id = edge.source_id");
+            "dataset.name"
+        }
+        DatasetField::Digest => {
+            sql.push(" JOIN dataset ON dataset.id = edge.source_id");
+            "dataset.digest"
+        }
+        DatasetField::Context => {
+            sql.push(" JOIN edge_tag ON edge_tag.edge_id = edge.id AND edge_tag.key = ").bind(CONTEXT_TAG);
+            "edge_tag.value"
+        }
+    };
+    sql.push(" WHERE edge.target_kind = 'run' AND edge.target_id = run.id AND edge.kind = 'consumed'");
+    sql.push(" AND edge.source_kind = 'artifact_version'");
+    if !matches!(predicate, Predicate::IsNull | Predicate::IsNotNull) {
+        sql.push(" AND ");
+        predicate::text(sql, Column::required(value), predicate)?;
+    }
+    sql.push(")");
+    Ok(())
+}
+
+fn column(attribute: Attribute) -> Result<Attributed> {
+    Ok(match attribute {
+        Attribute::Id => Attributed::Text(Column::required("run.public_id")),
+        Attribute::Name => Attributed::Text(Column::required("run.name")),
+        Attribute::ExperimentId => Attributed::Integer(Column::required("run.experiment_id")),
+        Attribute::Status => Attributed::Text(Column::required("run.status")),
+        Attribute::User => Attributed::Text(Column::required("run.user_name")),
+        Attribute::ArtifactUri => Attributed::Text(Column::required("run.artifact_uri")),
+        Attribute::StartTime => Attributed::Integer(Column::optional("run.started_at")),
+        Attribute::EndTime => Attributed::Integer(Column::optional("run.ended_at")),
+        Attribute::CreatedAt => Attributed::Integer(Column::required("run.created_at")),
+        Attribute::UpdatedAt
+        | Attribute::VersionNumber
+        | Attribute::RunId
+        | Attribute::Presence
+        | Attribute::Source
+        | Attribute::Stage
+        | Attribute::ModelType
+        | Attribute::Description => {
+            return Err(super::no_attribute("runs", attribute));
+        }
+    })
+}
+
+/// Statuses sort by how the run went, since their order as text would mean nothing: failed, finished, stopped,
+/// under way, waiting.
+const STATUS_RANK: &str = "CASE run.status WHEN 'failed' THEN 1 WHEN 'completed' THEN 2 WHEN 'cached' THEN 2 \
+     WHEN 'skipped' THEN 2 WHEN 'stopped' THEN 3 WHEN 'scheduled' THEN 5 WHEN 'queued' THEN 5 ELSE 4 END";
+
+/// Joins the value of a keyed order clause to each run, as the alias of its index.
+pub(super) fn order_join<'v>(sql: &mut Sql<'v>, index: usize, order: &'v Order) {
+    let (table, key) = match &order.field {
+        Field::Metric(key) => (SERIES, key),
+        Field::Param(key) => (PARAMS, key),
+        Field::Tag(key) => (TAGS, key),
+        Field::Attribute(_) | Field::Dataset(_) | Field::MetricOnDataset { .. } => return,
+    };
+    sql.push(" LEFT JOIN ").push(table.name).push(" AS ").alias(index).push(" ON ").alias(index);
+    sql.push(".run_id = run.id AND ").alias(index).push(".key = ").bind(key);
+}
+
+/// Writes an order clause whose value is joined already.
+pub(super) fn order_term<'v>(sql: &mut Sql<'v>, index: usize, order: &'v Order) -> Result<()> {
+    match &order.field {
+        Field::Attribute(Attribute::Status) => {
+            sql.push(STATUS_RANK).direction(order.direction);
+        }
+        Field::Attribute(attribute) => {
+            column(*attribute)?.order(sql, order.direction);
+        }
+        Field::Metric(_) => {
+            sql.alias(index).push(".is_nan ASC NULLS LAST, ");
+            sql.alias(index).push(".value").direction(order.direction).push(" NULLS LAST");
+        }
+        Field::Param(_) | Field::Tag(_) => {
+            sql.alias(index).push(".value").direction(order.direction).push(" NULLS LAST");
+        }
+        Field::Dataset(_) | Field::MetricOnDataset { .. } => {
+            return Err(super::no_field("runs", &order.field));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,12 @@
+mod entities;
+mod naive;
+mod plans;
+mod properties;
+mod record;
+
+use stele_domain::authz::{Principal, Subject, Visibility, visible};
+use stele_domain::id::WorkspaceId;
+
+fn everything() -> Visibility {
+    visible(&Subject { principal: Principal::LocalOwner, workspace: WorkspaceId(1) })
+}

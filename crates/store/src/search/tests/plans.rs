@@ -1,0 +1,191 @@
+//! The SQL of hot searches, and that SQLite takes the index meant for each.
+
+use stele_domain::id::ExperimentId;
+use stele_domain::search::{
+    Attribute, Comparison, Direction, Field, Filter, Order, Predicate, Query, RunSearch, Window,
+};
+
+use super::everything;
+use super::record::stores;
+use crate::engine::EngineKind;
+use crate::search::builder::Sql;
+use crate::search::run_candidate::required;
+use crate::search::run_plan::{self, Output, Source, parts, walk};
+
+fn search(filter: Filter, order_by: Vec<Order>) -> RunSearch {
+    let query = Query { filter, order_by, window: Window { offset: 0, limit: 100 } };
+    RunSearch { experiments: vec![ExperimentId(1)], query, ..RunSearch::default() }
+}
+
+fn by(field: Field, direction: Direction) -> Vec<Order> {
+    vec![Order { field, direction }]
+}
+
+fn metric(key: &str) -> Field {
+    Field::Metric(key.to_owned())
+}
+
+fn above(key: &str, number: f64) -> Filter {
+    Filter::Test(metric(key), Predicate::Number(Comparison::Greater, number))
+}
+
+fn param_is(key: &str, value: &str) -> Filter {
+    Filter::Test(Field::Param(key.to_owned()), Predicate::Text(Comparison::Equal, value.to_owned()))
+}
+
+/// The statements of a walk through all parts, one a line.
+fn walked(engine: EngineKind, search: &RunSearch) -> Vec<String> {
+    let walk = walk(search).unwrap();
+    let statement = |part| {
+        let output = Output::Rows(search.query.window);
+        run_plan::statement(Sql::new(engine), everything(), search, Source::Walk(walk, part), output)
+            .unwrap()
+            .finish()
+            .0
+    };
+    parts(search, walk).into_iter().map(statement).collect()
+}
+
+fn from_candidate(engine: EngineKind, search: &RunSearch) -> String {
+    let source = Source::Candidate(required(&search.query.filter)[0]);
+    let output = Output::Rows(search.query.window);
+    run_plan::statement(Sql::new(engine), everything(), search, source, output).unwrap().finish().0
+}
+
+/// How SQLite would run a statement, without the columns of automatic names.
+fn explained(sql: String) -> String {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (_, store, _folder) = stores().remove(0);
+    let explain = move |tx: &mut crate::Tx| {
+        let binds = vec![crate::engine::Value::Null; 64];
+        tx.query(&format!("EXPLAIN QUERY PLAN {sql}"), &binds, |row| row.text(3))
+    };
+    runtime.block_on(store.read(explain)).unwrap().join("\n")
+}
+
+fn columns_cut(sql: &str) -> String {
+    sql.replace(crate::run::RUN_COLUMNS, "..")
+}
+
+#[test]
+fn newest_first() {
+    let search = search(Filter::All, vec![]);
+    let statements = walked(EngineKind::Sqlite, &search);
+    assert_eq!(statements.len(), 1);
+    insta::assert_snapshot!(columns_cut(&statements[0]), @"SELECT .. FROM run WHERE run.workspace_id = $1 AND run.experiment_id = $2 AND presence = 'active' AND TRUE ORDER BY run.started_at DESC NULLS LAST, run.public_id LIMIT $3");
+    insta::assert_snapshot!(explained(statements[0].clone()), @"SEARCH run USING INDEX run_by_start (experiment_id=? AND presence=?)");
+}
+
+#[test]
+fn by_a_metric_in_a_range_of_it() {
+    let search = search(above("loss", 0.5), by(metric("loss"), Direction::Ascending));
+    let statements = walked(EngineKind::Sqlite, &search);
+    assert_eq!(statements.len(), 1, "neither NaN nor absence is above a number");
+    insta::assert_snapshot!(columns_cut(&statements[0]), @"SELECT .. FROM series AS order_0 CROSS JOIN run WHERE order_0.experiment_id = $1 AND order_0.key = $2 AND order_0.is_nan = 0 AND order_0.value > $3 AND run.id = order_0.run_id AND run.workspace_id = $4 AND run.experiment_id = $5 AND presence = 'active' AND EXISTS (SELECT 1 FROM series AS item WHERE item.run_id = run.id AND item.key = $6 AND item.is_nan = 0 AND item.value > $7) ORDER BY order_0.value ASC, run.started_at DESC NULLS LAST, run.public_id LIMIT $8");
+    insta::assert_snapshot!(explained(statements[0].clone()), @"
+    SEARCH order_0 USING COVERING INDEX series_by_value (experiment_id=? AND key=? AND is_nan=? AND value>?)
+    SEARCH run USING INTEGER PRIMARY KEY (rowid=?)
+    SEARCH item EXISTS USING INDEX sqlite_autoindex_series_1 (run_id=? AND key=?)
+    USE TEMP B-TREE FOR LAST 2 TERMS OF ORDER BY
+    ");
+}
+
+#[test]
+fn by_a_metric_with_a_filter_on_others() {
+    let filter = Filter::And(vec![above("loss", 0.5), param_is("lr", "0.1")]);
+    let search = search(filter, by(metric("accuracy"), Direction::Descending));
+    let statements = walked(EngineKind::Sqlite, &search);
+    assert_eq!(statements.len(), 3, "with a value, NaN, without");
+    insta::assert_snapshot!(columns_cut(&statements[0]), @"SELECT .. FROM series AS order_0 CROSS JOIN run WHERE order_0.experiment_id = $1 AND order_0.key = $2 AND order_0.is_nan = 0 AND run.id = order_0.run_id AND run.workspace_id = $3 AND run.experiment_id = $4 AND presence = 'active' AND (EXISTS (SELECT 1 FROM series AS item WHERE item.run_id = run.id AND item.key = $5 AND item.is_nan = 0 AND item.value > $6) AND EXISTS (SELECT 1 FROM run_param AS item WHERE item.run_id = run.id AND item.key = $7 AND item.value = $8)) ORDER BY order_0.value DESC, run.started_at DESC NULLS LAST, run.public_id LIMIT $9");
+    insta::assert_snapshot!(explained(statements[0].clone()), @"
+    SEARCH order_0 USING COVERING INDEX series_by_value (experiment_id=? AND key=? AND is_nan=?)
+    SEARCH run USING INTEGER PRIMARY KEY (rowid=?)
+    SEARCH item EXISTS USING PRIMARY KEY (run_id=? AND key=?)
+    SEARCH item EXISTS USING INDEX sqlite_autoindex_series_1 (run_id=? AND key=?)
+    USE TEMP B-TREE FOR LAST 2 TERMS OF ORDER BY
+    ");
+    insta::assert_snapshot!(columns_cut(&statements[2]), @"SELECT .. FROM run WHERE NOT EXISTS (SELECT 1 FROM series AS item WHERE item.run_id = run.id AND item.key = $1) AND run.workspace_id = $2 AND run.experiment_id = $3 AND presence = 'active' AND (EXISTS (SELECT 1 FROM series AS item WHERE item.run_id = run.id AND item.key = $4 AND item.is_nan = 0 AND item.value > $5) AND EXISTS (SELECT 1 FROM run_param AS item WHERE item.run_id = run.id AND item.key = $6 AND item.value = $7)) ORDER BY run.started_at DESC NULLS LAST, run.public_id LIMIT $8");
+    insta::assert_snapshot!(explained(statements[2].clone()), @"
+    SEARCH run USING INDEX run_by_start (experiment_id=? AND presence=?)
+    CORRELATED SCALAR SUBQUERY 1
+    SEARCH item USING COVERING INDEX sqlite_autoindex_series_1 (run_id=? AND key=?)
+    SEARCH item EXISTS USING PRIMARY KEY (run_id=? AND key=?)
+    SEARCH item EXISTS USING INDEX sqlite_autoindex_series_1 (run_id=? AND key=?)
+    ");
+}
+
+#[test]
+fn from_a_param_that_few_runs_have() {
+    let filter = Filter::And(vec![param_is("lr", "0.1"), above("loss", 0.5)]);
+    let search = search(filter, by(metric("accuracy"), Direction::Descending));
+    let sql = from_candidate(EngineKind::Sqlite, &search);
+    insta::assert_snapshot!(columns_cut(&sql), @"WITH candidate AS MATERIALIZED (SELECT run_id FROM run_param WHERE experiment_id = $1 AND key = $2 AND substr(value, 1, 100) = $3 AND value = $4) SELECT .. FROM candidate CROSS JOIN run LEFT JOIN series AS order_0 ON order_0.run_id = run.id AND order_0.key = $5 WHERE run.id = candidate.run_id AND run.workspace_id = $6 AND run.experiment_id = $7 AND presence = 'active' AND (EXISTS (SELECT 1 FROM run_param AS item WHERE item.run_id = run.id AND item.key = $8 AND item.value = $9) AND EXISTS (SELECT 1 FROM series AS item WHERE item.run_id = run.id AND item.key = $10 AND item.is_nan = 0 AND item.value > $11)) ORDER BY order_0.is_nan ASC NULLS LAST, order_0.value DESC NULLS LAST, run.started_at DESC NULLS LAST, run.public_id LIMIT $12");
+    insta::assert_snapshot!(explained(sql), @"
+    MATERIALIZE candidate
+    SEARCH run_param USING INDEX run_param_by_value (experiment_id=? AND key=? AND <expr>=?)
+    SCAN candidate
+    SEARCH run USING INTEGER PRIMARY KEY (rowid=?)
+    SEARCH item EXISTS USING PRIMARY KEY (run_id=? AND key=?)
+    SEARCH item EXISTS USING INDEX sqlite_autoindex_series_1 (run_id=? AND key=?)
+    SEARCH order_0 USING INDEX sqlite_autoindex_series_1 (run_id=? AND key=?) LEFT-JOIN
+    USE TEMP B-TREE FOR ORDER BY
+    ");
+}
+
+#[test]
+fn from_a_metric_range_that_few_runs_are_in() {
+    let search = search(above("loss", 0.5), vec![]);
+    insta::assert_snapshot!(explained(from_candidate(EngineKind::Sqlite, &search)), @"
+    MATERIALIZE candidate
+    SEARCH series USING COVERING INDEX series_by_value (experiment_id=? AND key=? AND is_nan=? AND value>?)
+    SCAN candidate
+    SEARCH run USING INTEGER PRIMARY KEY (rowid=?)
+    SEARCH item EXISTS USING INDEX sqlite_autoindex_series_1 (run_id=? AND key=?)
+    USE TEMP B-TREE FOR ORDER BY
+    ");
+}
+
+#[test]
+fn from_tags_that_begin_alike() {
+    let like = Predicate::Like { pattern: "res%".to_owned(), ignore_case: false };
+    let search = search(Filter::Test(Field::Tag("model".to_owned()), like), vec![]);
+    let sql = from_candidate(EngineKind::Postgres, &search);
+    insta::assert_snapshot!(columns_cut(&sql), @"WITH candidate AS MATERIALIZED (SELECT run_id FROM run_tag WHERE experiment_id = $1 AND key = $2 AND substr(value, 1, 100) >= $3 AND substr(value, 1, 100) < $4) SELECT .. FROM candidate CROSS JOIN run WHERE run.id = candidate.run_id AND run.workspace_id = $5 AND run.experiment_id = $6 AND presence = 'active' AND EXISTS (SELECT 1 FROM run_tag AS item WHERE item.run_id = run.id AND item.key = $7 AND item.value LIKE $8 ESCAPE '') ORDER BY run.started_at DESC NULLS LAST, run.public_id LIMIT $9");
+    insta::assert_snapshot!(explained(from_candidate(EngineKind::Sqlite, &search)), @"
+    MATERIALIZE candidate
+    SEARCH run_tag USING COVERING INDEX run_tag_by_value (experiment_id=? AND key=? AND <expr>>? AND <expr><?)
+    SCAN candidate
+    SEARCH run USING INTEGER PRIMARY KEY (rowid=?)
+    SEARCH item EXISTS USING PRIMARY KEY (run_id=? AND key=?)
+    USE TEMP B-TREE FOR ORDER BY
+    ");
+}
+
+#[test]
+fn by_a_param() {
+    let search = search(Filter::All, by(Field::Param("lr".to_owned()), Direction::Ascending));
+    let statements = walked(EngineKind::Sqlite, &search);
+    insta::assert_snapshot!(explained(statements[0].clone()), @"
+    SEARCH order_0 USING INDEX run_param_by_value (experiment_id=? AND key=?)
+    SEARCH run USING INTEGER PRIMARY KEY (rowid=?)
+    USE TEMP B-TREE FOR LAST 3 TERMS OF ORDER BY
+    ");
+}
+
+#[test]
+fn logic_and_absence() {
+    let filter = Filter::Or(vec![
+        Filter::Not(Box::new(Filter::Test(
+            Field::Attribute(Attribute::StartTime),
+            Predicate::Number(Comparison::Greater, 2.5),
+        ))),
+        Filter::Test(Field::Tag("t".to_owned()), Predicate::IsNull),
+        Filter::Test(metric("m"), Predicate::Number(Comparison::NotEqual, 1.0)),
+        Filter::Test(
+            Field::Attribute(Attribute::Name),
+            Predicate::Like { pattern: "A%".to_owned(), ignore_case: true },
+        ),
+    ]);
+    let statements = walked(EngineKind::Postgres, &search(filter, vec![]));
+    insta::assert_snapshot!(columns_cut(&statements[0]), @"SELECT .. FROM run WHERE run.workspace_id = $1 AND run.experiment_id = $2 AND presence = 'active' AND (NOT ((run.started_at IS NOT NULL AND run.started_at > $3)) OR NOT EXISTS (SELECT 1 FROM run_tag AS item WHERE item.run_id = run.id AND item.key = $4) OR EXISTS (SELECT 1 FROM series AS item WHERE item.run_id = run.id AND item.key = $5 AND (item.is_nan = 1 OR item.value <> $6)) OR lower(run.name) LIKE $7 ESCAPE '') ORDER BY run.started_at DESC NULLS LAST, run.public_id LIMIT $8");
+}

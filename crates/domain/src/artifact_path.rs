@@ -15,9 +15,10 @@ pub const MISSING_FILE_NAME: &str = "Artifact path must include a filename (cann
 /// A relative path below an artifact root that cannot leave it: segments joined by `/`, none of them empty, `.` or `..`,
 /// without control characters, backslashes and `#`.
 ///
-/// Names are kept as they are given, percent signs and all, but they are judged decoded until nothing changes, so that
-/// no layer below can decode a `..` or a `/` out of what was checked. (MLflow's server stores what it judged, and so
-/// turns `p%20q.txt` into `p q.txt`.)
+/// It holds the *decoded* form, and that form is the stored name: MLflow decodes what arrives until it no longer
+/// changes and stores the result, so a client that uploads `100%25.txt` finds `100%.txt` in the listing and can
+/// fetch it under either name. Its clients do the same to the names in listings, so they could not fetch a file whose
+/// stored name still had something to decode.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct ArtifactPath(String);
 
@@ -42,15 +43,25 @@ impl ArtifactPath {
         if decoded.is_empty() || decoded.ends_with('/') && !decoded.starts_with('/') {
             return Err(Error::invalid(MISSING_FILE_NAME));
         }
-        ArtifactPath::parse(raw)
+        ArtifactPath::parse(&decoded)
     }
 
     /// As [`ArtifactPath::parse`], but the empty path is the root.
     pub fn parse_directory(raw: &str) -> Result<ArtifactPath> {
-        let decoded = normal(&decode_repeatedly(raw)?)?;
-        let path = normal(raw)?;
-        // An encoded dot is a name that every other reader takes for the folder itself.
-        if decoded.is_empty() != path.is_empty() { Err(invalid_path()) } else { Ok(ArtifactPath(path)) }
+        let decoded = decode_repeatedly(raw)?;
+        if decoded.len() > MAX_PATH_BYTES || !is_relative(&decoded) || decoded.contains(is_forbidden) {
+            return Err(invalid_path());
+        }
+        let mut kept: Vec<&str> = Vec::new();
+        for segment in decoded.split('/') {
+            match segment {
+                "" | "." => {}
+                ".." => return Err(invalid_path()),
+                _ if segment.len() > MAX_SEGMENT_BYTES => return Err(invalid_path()),
+                _ => kept.push(segment),
+            }
+        }
+        Ok(ArtifactPath(kept.join("/")))
     }
 
     pub fn as_str(&self) -> &str {
@@ -95,24 +106,7 @@ impl fmt::Display for ArtifactPath {
     }
 }
 
-/// `path` without needless slashes and dots, if it is safe as it stands.
-fn normal(path: &str) -> Result<String> {
-    if path.len() > MAX_PATH_BYTES || !is_relative(path) || path.contains(is_forbidden) {
-        return Err(invalid_path());
-    }
-    let mut kept: Vec<&str> = Vec::new();
-    for segment in path.split('/') {
-        match segment {
-            "" | "." => {}
-            ".." => return Err(invalid_path()),
-            _ if segment.len() > MAX_SEGMENT_BYTES => return Err(invalid_path()),
-            _ => kept.push(segment),
-        }
-    }
-    Ok(kept.join("/"))
-}
-
-/// Percent-decodes until nothing changes.
+/// Percent-decodes until nothing changes, so that no layer below can decode a `..` or a `/` out of what was checked.
 /// Bytes that are not UTF-8 become U+FFFD.
 pub(crate) fn decode_repeatedly(raw: &str) -> Result<String> {
     // MLflow gives up after ten rounds too; nobody encodes a name that often in good faith.
@@ -168,13 +162,14 @@ mod tests {
     }
 
     #[test]
-    fn names_keep_their_percent_signs() {
+    fn names_are_stored_decoded() {
         for (raw, stored) in [
-            ("p%20q.txt", "p%20q.txt"),
-            ("100%25.txt", "100%25.txt"),
+            ("a%20b", "a b"),
+            ("100%25.txt", "100%.txt"),
+            ("a%252520b", "a b"),
             ("half%", "half%"),
-            ("%ff.bin", "%ff.bin"),
-            ("a%2Fb", "a%2Fb"),
+            ("%ff.bin", "\u{fffd}.bin"),
+            ("a%2Fb", "a/b"),
             ("r//x/./y/", "r/x/y"),
         ] {
             assert_eq!(ArtifactPath::parse(raw).unwrap().as_str(), stored, "{raw}");
@@ -214,8 +209,6 @@ mod tests {
             "",
             ".",
             "./",
-            "%2e",
-            "%252e/",
             &long_segment,
             &long_path,
             &deeply_encoded,

@@ -153,8 +153,7 @@ pub fn proxied_path(uri: &str) -> Result<Option<ArtifactPath>> {
         },
         _ => return Ok(None),
     };
-    // It is part of a URI, so one layer of encoding is not of the names.
-    ArtifactPath::parse_directory(&percent_decode_str(path).decode_utf8_lossy()).map(Some)
+    ArtifactPath::parse_directory(path).map(Some)
 }
 
 /// Whether `uri` names something that is read through this kind of server, however it is encoded: the scheme

@@ -195,7 +195,7 @@ fn logged_models_by_metrics_on_datasets() {
         let acc = Field::Metric("acc".to_owned());
         let acc_on = |name: &str, digest: Option<&str>| Field::MetricOnDataset {
             key: "acc".to_owned(),
-            dataset_name: name.to_owned(),
+            dataset_name: Some(name.to_owned()),
             dataset_digest: digest.map(str::to_owned),
         };
         assert_eq!(found(Query::default(), &[])?, ["m-3", "m-2", "m-1"], "newest first, without deleted ones");

@@ -44,10 +44,13 @@ pub(super) fn statement(engine: EngineKind, visible: Visibility, query: &Query) 
 }
 
 fn test<'v>(sql: &mut Sql<'v>, field: &'v Field, predicate: &'v Predicate) -> Result<()> {
-    match field {
-        Field::Attribute(attribute) => column(*attribute)?.test(sql, predicate),
-        Field::Tag(key) => predicate::keyed_text(sql, TAGS, key, predicate),
-        Field::Metric(_) | Field::MetricOnDataset { .. } | Field::Param(_) | Field::Dataset(_) => {
+    match (field, predicate) {
+        (Field::Attribute(Attribute::RunId), Predicate::IsNull | Predicate::IsNotNull) => {
+            Attributed::Text(Column::optional("version.run")).test(sql, predicate)
+        }
+        (Field::Attribute(attribute), _) => column(*attribute)?.test(sql, predicate),
+        (Field::Tag(key), _) => predicate::keyed_text(sql, TAGS, key, predicate),
+        (Field::Metric(_) | Field::MetricOnDataset { .. } | Field::Param(_) | Field::Dataset(_), _) => {
             Err(no_field("model versions", field))
         }
     }

@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use axum::Router;
 use axum::http::StatusCode;
 use axum::serve::ListenerExt;
@@ -100,9 +100,10 @@ async fn open(url: DatabaseUrl) -> Result<Store> {
 async fn open_artifacts(destination: &str) -> Result<ArtifactStorage> {
     let working_directory = std::env::current_dir().context("cannot tell the working directory")?;
     let working_directory = working_directory.to_str().context("the path of the working directory is not UTF-8")?;
-    ArtifactStorage::open(destination, BlobOptions::from_environment(), working_directory).await.with_context(|| {
-        format!(
-            "cannot keep artifacts at {destination}\n\
+    let opened = ArtifactStorage::open(destination, BlobOptions::from_environment(), working_directory).await;
+    opened.map_err(|error| {
+        anyhow!(
+            "cannot keep artifacts at {destination}: {error}\n\
              hint: name a folder that the server can write, or a bucket as s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or \
              az://CONTAINER/PREFIX, with --artifacts or STELE_ARTIFACTS"
         )

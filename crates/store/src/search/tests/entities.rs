@@ -84,7 +84,7 @@ fn experiments_by_name_time_and_tags() {
         let window = Window { offset: 1, limit: 1 };
         let search = ExperimentSearch { presences: Active, query: Query { window, ..Query::default() } };
         let page = tx.experiments_search(everything(), &search)?;
-        assert_eq!((page.items.len(), page.items[0].id.0, page.more), (1, 4, true));
+        assert_eq!((page.items.len(), page.items[0].id.0, page.more), (1, 3, true));
         let search = ExperimentSearch { presences: Active, query: filtered(text_is(tag("tier"), "1")) };
         assert_eq!(tx.experiments_search(everything(), &search)?.items[0].tags.len(), 2);
         Ok(())

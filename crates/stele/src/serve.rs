@@ -1,4 +1,4 @@
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +22,12 @@ use crate::system::{OrderedIds, SystemClock};
 const GRACE: Duration = Duration::from_secs(15);
 
 pub(crate) fn run(options: Serve) -> Result<()> {
-    let filter = EnvFilter::try_from_env("STELE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let filter = EnvFilter::try_from_env("STELE_LOG").unwrap_or_else(|_| EnvFilter::new("info,refinery_core=warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
     if !options.host.is_loopback() {
         bail!(
             "refusing to listen on {}, since anybody who reaches it could change everything: there is no login yet\n\
@@ -52,9 +56,12 @@ async fn serve(options: Serve) -> Result<()> {
     };
     let artifacts = open_artifacts(&destination).await?;
     let app = App::start(store, artifacts, Arc::new(SystemClock), Arc::new(OrderedIds)).await?;
-    let listener = TcpListener::bind((options.host, options.port))
-        .await
-        .with_context(|| format!("cannot listen on {}:{}", options.host, options.port))?;
+    let listener = TcpListener::bind((options.host, options.port)).await.with_context(|| {
+        format!(
+            "cannot listen on {}:{}\nhint: name another port with --port, or 0 for any free one",
+            options.host, options.port
+        )
+    })?;
     let address = listener.local_addr()?;
 
     let maintenance = tokio::spawn({

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use axum::Router;
 use axum::http::StatusCode;
+use axum::routing::get;
 use axum::serve::ListenerExt;
 use stele_app::blobs::BlobOptions;
 use stele_app::{App, ArtifactStorage};
@@ -56,10 +57,11 @@ async fn serve(options: Serve) -> Result<()> {
     };
     let artifacts = open_artifacts(&destination).await?;
     let app = App::start(store, artifacts, Arc::new(SystemClock), Arc::new(OrderedIds)).await?;
-    let listener = TcpListener::bind((options.host, options.port)).await.with_context(|| {
-        format!(
-            "cannot listen on {}:{}\nhint: name another port with --port, or 0 for any free one",
-            options.host, options.port
+    let listener = TcpListener::bind((options.host, options.port)).await.map_err(|error| {
+        anyhow!(
+            "cannot listen on {}:{}: {error}\nhint: name another port with --port, or 0 for any free one",
+            options.host,
+            options.port
         )
     })?;
     let address = listener.local_addr()?;
@@ -119,8 +121,18 @@ async fn open_artifacts(destination: &str) -> Result<ArtifactStorage> {
 
 fn router(app: App, guard: Guard) -> Router {
     stele_mlflow::router(app)
+        .route("/", get(front_page))
         .fallback(|| async { (StatusCode::NOT_FOUND, "Not Found") })
         .layer(axum::middleware::from_fn_with_state(Arc::new(guard), guard::check))
+}
+
+/// What a person sees who follows the links that clients print.
+async fn front_page() -> &'static str {
+    concat!(
+        "Stele ",
+        env!("CARGO_PKG_VERSION"),
+        " serves MLflow clients at this address. There are no web pages yet.\n"
+    )
 }
 
 /// Says on standard output where the server is, once it answers.

@@ -111,7 +111,9 @@ class PointWriter(Writer):
         latest = {metric["key"]: metric["step"] for metric in self.run()["data"].get("metrics", [])}
         for key in self.keys:
             steps = [step for name, _, _, step in found if name == key]
-            assert latest.get(key) == (max(steps) if steps else None), f"{self.name}: latest {key} is not the last point"
+            assert latest.get(key) == (max(steps) if steps else None), (
+                f"{self.name}: latest {key} is not the last point"
+            )
 
     def _history(self, key: str) -> Iterable[Point]:
         answer = self.wire.expect("GET", f"{API}/metrics/get-history?run_id={self.run_id}&metric_key={key}")
@@ -178,7 +180,9 @@ class RunWriter(Writer):
     def check(self) -> None:
         found = [
             run["info"]["run_name"]
-            for run in pages(self.wire, "/runs/search", "runs", {"experiment_ids": [self.experiment_id], "max_results": 1000})
+            for run in pages(
+                self.wire, "/runs/search", "runs", {"experiment_ids": [self.experiment_id], "max_results": 1000}
+            )
             if run["info"]["run_name"].startswith(self.name + "-")
         ]
         check_exactly_once(self, found)
@@ -250,7 +254,9 @@ WRITERS: tuple[tuple[type[Writer], int], ...] = (
 
 def create_run(wire: Wire, experiment_id: str, name: str) -> str:
     answer = wire.call(
-        "POST", f"{API}/runs/create", {"experiment_id": experiment_id, "run_name": name, "start_time": 1_700_000_000_000}
+        "POST",
+        f"{API}/runs/create",
+        {"experiment_id": experiment_id, "run_name": name, "start_time": 1_700_000_000_000},
     )
     if answer.status != 200:
         raise Refused(f"runs/create answered {answer}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -35,7 +36,26 @@ several = settings(
 odd_text = st.one_of(
     st.text(max_size=40),
     st.sampled_from(
-        ["", " ", "\x00", "a\x00b", "\ud7ff", "😀" * 20, "\u202e", "ﷺ", "null", "NaN", "-0", "../..", "'", "`", "%", "%00", "\\", "a" * 9000]
+        [
+            "",
+            " ",
+            "\x00",
+            "a\x00b",
+            "\ud7ff",
+            "😀" * 20,
+            "\u202e",
+            "ﷺ",
+            "null",
+            "NaN",
+            "-0",
+            "../..",
+            "'",
+            "`",
+            "%",
+            "%00",
+            "\\",
+            "a" * 9000,
+        ]
     ),
 )
 odd_number = st.one_of(
@@ -52,7 +72,9 @@ filters = st.one_of(
     odd_text,
     st.lists(
         st.sampled_from(
-            "metrics.loss params.depth tags.team attributes.run_id name = != > < LIKE ILIKE IN ( ) , 'x' \"x\" 1 1e999 AND OR NOT IS NULL ; -- `a b` `".split(" ")
+            "metrics.loss params.depth tags.team attributes.run_id name = != > < LIKE ILIKE IN ( ) , 'x' \"x\" 1 1e999 AND OR NOT IS NULL ; -- `a b` `".split(
+                " "
+            )
         ),
         max_size=12,
     ).map(" ".join),
@@ -75,12 +97,17 @@ def plausible(kind: str, ids: Ids) -> st.SearchStrategy[Any]:
         "name": odd_text,
         "key": key,
         "string": odd_text,
-        "strings": st.lists(st.one_of(odd_text, st.sampled_from(["metrics.loss DESC", "name ASC", "Production"])), max_size=4),
+        "strings": st.lists(
+            st.one_of(odd_text, st.sampled_from(["metrics.loss DESC", "name ASC", "Production"])), max_size=4
+        ),
         "token": st.one_of(odd_text, st.sampled_from(["eyJvZmZzZXQiOiAtMX0=", "eyJvZmZzZXQiOiAxZTk5fQ==", "AAAA"])),
         "view": st.sampled_from(["ACTIVE_ONLY", "DELETED_ONLY", "ALL", "NONE", 1, 99]),
         "status": st.sampled_from(["RUNNING", "FINISHED", "LOGGED_MODEL_READY", "NOPE", 3, 99]),
         "stage": st.sampled_from(["Production", "none", "Nope", ""]),
-        "uri": st.one_of(st.sampled_from(["file:///etc", "s3://b/p", "http://h/#x", "runs:/x/y", "models:/victim/1", "//h", ":"]), odd_text),
+        "uri": st.one_of(
+            st.sampled_from(["file:///etc", "s3://b/p", "http://h/#x", "runs:/x/y", "models:/victim/1", "//h", ":"]),
+            odd_text,
+        ),
         "path": st.one_of(st.sampled_from(["a", "a/b", "../a", "/a", "a//b", "."]), odd_text),
         "filter": filters,
         "int": odd_number,
@@ -88,9 +115,13 @@ def plausible(kind: str, ids: Ids) -> st.SearchStrategy[Any]:
         "bool": st.sampled_from([True, False, "true", "False", "maybe", 1]),
         "tags": st.lists(pairs, max_size=4),
         "metrics": st.lists(points, max_size=4),
-        "datasets": st.lists(st.fixed_dictionaries({"dataset": dataset, "tags": st.lists(pairs, max_size=2)}), max_size=3),
+        "datasets": st.lists(
+            st.fixed_dictionaries({"dataset": dataset, "tags": st.lists(pairs, max_size=2)}), max_size=3
+        ),
         "models": st.lists(st.fixed_dictionaries({"model_id": st.just(ids.model), "step": odd_number}), max_size=3),
-        "objects": st.lists(st.dictionaries(st.sampled_from(["field_name", "ascending", "dataset_name", "etag"]), odd_json), max_size=3),
+        "objects": st.lists(
+            st.dictionaries(st.sampled_from(["field_name", "ascending", "dataset_name", "etag"]), odd_json), max_size=3
+        ),
     }
     return kinds[kind]
 
@@ -238,13 +269,15 @@ def test_oversize(wire: Wire, server_url: str, victim: Ids, witness: Ids) -> Non
     tag = API_ROUTES[[str(route) for route in API_ROUTES].index("POST /api/2.0/mlflow/runs/set-tag")]
     for size in (1_000_000, 50_000_000):
         body = json.dumps({"run_id": victim.run, "key": "big", "value": "x" * size}).encode()
-        try:
+        # A connection that is closed before all of it was sent is as good an answer.
+        with suppress(BrokenPipeError, ConnectionResetError):
             check(Wire(server_url).send("POST", tag.path, body, JSON), tag, f"{size} bytes")
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # refused before all of it was sent, which is as good an answer
     assert snapshot(wire, witness) == before
 
 
+POST = b"POST /api/2.0/mlflow/runs/create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+PUT = b"PUT /api/2.0/mlflow-artifacts/artifacts/0/half.bin HTTP/1.1\r\nHost: x\r\n"
+GET = b"GET /health HTTP/1.1\r\nHost: x\r\n"
 RAW = {
     "nothing": b"",
     "noise": bytes(range(256)) * 8,
@@ -252,14 +285,15 @@ RAW = {
     "no version": b"GET /health\r\n\r\n",
     "wrong version": b"GET /health HTTP/9.9\r\n\r\n",
     "endless line": b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-    "many headers": b"GET /health HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: 1\r\n" % n for n in range(5000)) + b"\r\n",
-    "endless header": b"GET /health HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 500_000 + b"\r\n\r\n",
-    "negative length": b"POST /api/2.0/mlflow/runs/create HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-    "two lengths": b"POST /api/2.0/mlflow/runs/create HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
-    "length and chunks": b"POST /api/2.0/mlflow/runs/create HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "bad chunk": b"POST /api/2.0/mlflow/runs/create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-    "half a body": b"POST /api/2.0/mlflow/runs/create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
-    "half an upload": b"PUT /api/2.0/mlflow-artifacts/artifacts/0/half.bin HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc",
+    "many headers": GET + b"".join(b"X-%d: 1\r\n" % number for number in range(5000)) + b"\r\n",
+    "endless header": GET + b"X: " + b"a" * 500_000 + b"\r\n\r\n",
+    "negative length": POST + b"Content-Length: -1\r\n\r\n",
+    "two lengths": POST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
+    "length and chunks": POST + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "bad chunk": POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "half a body": POST + b"Content-Length: 100\r\n\r\n{",
+    "half an upload": PUT + b"Content-Length: 100\r\n\r\nabc",
+    "half an upload in chunks": PUT + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
 }
 
 
@@ -267,18 +301,29 @@ RAW = {
 def test_broken_http(name: str, wire: Wire, server_url: str, witness: Ids) -> None:
     before = snapshot(wire, witness)
     answer = talk_raw(server_url, RAW[name])
-    assert not answer.startswith((b"HTTP/1.1 500", b"HTTP/1.1 2" if "half" in name or "bad" in name else b"HTTP/1.1 500"))
+    assert not answer.startswith(b"HTTP/1.1 5")
+    if name.startswith(("half", "bad")):
+        assert not answer.startswith(b"HTTP/1.1 2"), "something incomplete was taken for a request"
     assert wire.send("GET", "/health").body == b"OK"
     assert snapshot(wire, witness) == before
 
 
-def test_half_an_upload_is_no_file(wire: Wire, server_url: str) -> None:
-    talk_raw(server_url, RAW["half an upload"])
+@pytest.mark.parametrize("name", ("half an upload", "half an upload in chunks"))
+def test_half_an_upload_is_no_file(name: str, wire: Wire, server_url: str) -> None:
+    talk_raw(server_url, RAW[name])
     if not peer_is_mlflow():
         assert wire.send("GET", "/api/2.0/mlflow-artifacts/artifacts/0/half.bin").status == 404
 
 
-UNKNOWN = ("/api/2.0/mlflow/nope", "/api/9.0/mlflow/runs/get", "/api", "/api/2.0/mlflow/runs", "/%00", "/%ff", "/api/2.0/mlflow/runs/get/../get")
+UNKNOWN = (
+    "/api/2.0/mlflow/nope",
+    "/api/9.0/mlflow/runs/get",
+    "/api",
+    "/api/2.0/mlflow/runs",
+    "/%00",
+    "/%ff",
+    "/api/2.0/mlflow/runs/get/../get",
+)
 
 
 @pytest.mark.parametrize("path", UNKNOWN)

@@ -75,10 +75,9 @@ def wait_until_healthy(url, process, log):
         try:
             if requests.get(url + "/health", timeout=2).text == "OK":
                 return
-        except requests.ConnectionError:
+        except requests.RequestException:
             pass
         time.sleep(0.05)
-    process.kill()
     pytest.exit(f"the server did not come up:\n{log.read_text()[-4000:]}", returncode=2)
 
 
@@ -93,16 +92,16 @@ def base_url(tmp_path_factory):
     url = f"http://127.0.0.1:{port}"
     log = folder / "server.log"
     with log.open("w") as sink:
-        process = subprocess.Popen(
-            server_command(port, folder), cwd=folder, stdout=sink, stderr=subprocess.STDOUT
-        )
-    wait_until_healthy(url, process, log)
-    yield url
-    process.terminate()
+        process = subprocess.Popen(server_command(port, folder), cwd=folder, stdout=sink, stderr=subprocess.STDOUT)
     try:
-        process.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        process.kill()
+        wait_until_healthy(url, process, log)
+        yield url
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 @pytest.fixture(scope="session")

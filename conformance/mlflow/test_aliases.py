@@ -3,7 +3,7 @@
 import pytest
 from mlflow.exceptions import MlflowException
 
-from wire import missing, wrong_type
+from wire import missing, own_aliases, wrong_type
 
 PATH = "registered-models/alias"
 
@@ -71,10 +71,12 @@ def test_other_answers_carry_aliases(api, versions, point):
     version = {"name": versions, "version": "1"}
     assert api.patch("model-versions/update", version, description="x").ok["model_version"]["aliases"] == ["best"]
     moved = api.post("model-versions/transition-stage", version, stage="Staging").ok["model_version"]
-    assert moved["aliases"] == ["best"]
+    assert own_aliases(moved) == ["best"]
 
 
-@pytest.mark.parametrize("alias", ["a", "A", "with-dash_and_1", "v", "v1x", "vv1", "1", "latest1", "ünïcode", "a" * 255])
+@pytest.mark.parametrize(
+    "alias", ["a", "A", "with-dash_and_1", "v", "v1x", "vv1", "1", "latest1", "ünïcode", "a" * 255]
+)
 def test_good_names(point, resolve, alias):
     point(alias).ok
     assert resolve(alias).ok["model_version"]["version"] == "1"
@@ -108,7 +110,9 @@ def test_bad_names(point, alias, message):
 def test_what_is_not_there(api, versions, point, resolve):
     point("a", "99").absent(exactly=f"Model Version (name={versions}, version=99) not found")
     point("a", "abc").invalid(exactly="Parameter 'version' must be an integer, got 'abc'.")
-    api.post(PATH, name="nobody", alias="a", version="1").absent(exactly="Model Version (name=nobody, version=1) not found")
+    api.post(PATH, name="nobody", alias="a", version="1").absent(
+        exactly="Model Version (name=nobody, version=1) not found"
+    )
     resolve("none").invalid(exactly="Registered model alias none not found.")
     api.get(PATH, name="nobody", alias="a").absent(exactly="Registered Model with name=nobody not found")
     api.delete(PATH, name="nobody", alias="a").absent(exactly="Registered Model with name=nobody not found")

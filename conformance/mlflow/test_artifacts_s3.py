@@ -21,6 +21,10 @@ from mlflow import MlflowClient
 from raw_http import Wire
 from servers import free_port, peer_is_mlflow, running
 
+pytestmark = pytest.mark.skipif(
+    peer_is_mlflow() and mlflow.__version__.startswith("2."), reason="MLflow 2's own server had less of this"
+)
+
 API = "/api/2.0/mlflow"
 PROXY = "/api/2.0/mlflow-artifacts"
 BUCKET = "stele-artifacts"
@@ -165,7 +169,9 @@ def test_multipart_by_hand(s3_url: str, cloud: Cloud, where: str) -> None:
     for credential, content in zip(created["credentials"], parts):
         answer = requests.put(credential["url"], data=content, headers=credential.get("headers"), timeout=60)
         assert answer.status_code == 200
-        done.append({"part_number": credential["part_number"], "etag": answer.headers["ETag"], "url": credential["url"]})
+        done.append(
+            {"part_number": credential["part_number"], "etag": answer.headers["ETag"], "url": credential["url"]}
+        )
     assert cloud.unfinished() == [f"some/prefix/{where}/deep/big.bin"]
     request = {"path": "/home/me/files/big.bin", "upload_id": created["upload_id"], "parts": done}
     assert wire.expect("POST", f"{PROXY}/mpu/complete/{where}/deep", request) == {}
@@ -197,7 +203,13 @@ def test_a_presigned_address(s3_url: str, where: str) -> None:
 def test_paths_that_leave_the_prefix(s3_url: str, cloud: Cloud, where: str) -> None:
     cloud.client.put_object(Bucket=BUCKET, Key="some/secret.txt", Body=b"secret")
     wire = Wire(s3_url)
-    for path in ("../secret.txt", "%2e%2e/secret.txt", "%252e%252e/secret.txt", "/some/secret.txt", f"{where}/../../../../secret.txt"):
+    for path in (
+        "../secret.txt",
+        "%2e%2e/secret.txt",
+        "%252e%252e/secret.txt",
+        "/some/secret.txt",
+        f"{where}/../../../../secret.txt",
+    ):
         for method, target, body in (
             ("GET", f"{PROXY}/artifacts/{path}", None),
             ("PUT", f"{PROXY}/artifacts/{path}", b"overwritten"),

@@ -235,7 +235,9 @@ def test_figures_images_tables_and_files(client: MlflowClient, tmp_path) -> None
     listed = {item.path for item in client.list_artifacts(run_id)}
     assert {"plots", "images", "table.json", "nested", "page.html", "notes.txt"} <= listed
     assert {item.path for item in client.list_artifacts(run_id, "plots")} == {"plots/curve.png", "plots/curve.svg"}
-    assert len(client.list_artifacts(run_id, "images")) == 5  # one by name, and for each step a full and a compressed one
+    assert (
+        len(client.list_artifacts(run_id, "images")) == 5
+    )  # one by name, and for each step a full and a compressed one
     table = mlflow.load_table("table.json", run_ids=[run_id])
     assert list(table["out"]) == [1, 2, 3]
     assert mlflow.artifacts.load_image(f"runs:/{run_id}/images/black.png").size == (8, 8)

@@ -19,7 +19,9 @@ def dataset(name="data", digest="d1", tags=None, **fields):
 
 @pytest.fixture
 def log(api, run):
-    return lambda *datasets, **fields: api.post("runs/log-inputs", {"run_id": run, "datasets": list(datasets), **fields})
+    return lambda *datasets, **fields: api.post(
+        "runs/log-inputs", {"run_id": run, "datasets": list(datasets), **fields}
+    )
 
 
 @pytest.fixture
@@ -51,7 +53,10 @@ class TestInputs:
     def test_repeats_within_one_call(self, log, inputs):
         log(dataset(tags={"a": "1"}), dataset(tags={"a": "2"}), dataset(digest="d2")).ok
         entries = inputs()["dataset_inputs"]
-        assert sorted((entry["dataset"]["digest"], len(entry.get("tags", []))) for entry in entries) == [("d1", 1), ("d2", 0)]
+        assert sorted((entry["dataset"]["digest"], len(entry.get("tags", []))) for entry in entries) == [
+            ("d1", 1),
+            ("d2", 0),
+        ]
 
     def test_name_and_digest_together_identify(self, log, inputs):
         log(dataset("x", "1"), dataset("x", "2"), dataset("y", "1")).ok
@@ -100,7 +105,9 @@ class TestInputs:
         api.post("runs/log-inputs", datasets=[dataset()]).invalid(exactly=missing("run_id"))
         log(datasets="x").invalid(exactly=wrong_type("x", "datasets", "str"))
         log(models="x").invalid(exactly=wrong_type("x", "models", "str"))
-        api.post("runs/log-inputs", run_id="nobody", datasets=[dataset()]).absent(exactly="Run with id=nobody not found")
+        api.post("runs/log-inputs", run_id="nobody", datasets=[dataset()]).absent(
+            exactly="Run with id=nobody not found"
+        )
 
     def test_client(self, client, run):
         entity = Dataset(name="n", digest="d", source_type="local", source="{}", schema="{}", profile="{}")
@@ -165,12 +172,28 @@ class TestDatasetSearch:
         body = ajax.post(self.PATH, experiment_ids=[experiment]).ok
         assert sorted(entry["context"] for entry in body["dataset_summaries"]) == ["eval", "train"]
 
+    def test_several_experiments(self, api, ajax, new_experiment):
+        experiments = [new_experiment() for _ in range(2)]
+        for experiment in experiments:
+            run_id = api.post("runs/create", experiment_id=experiment).ok["run"]["info"]["run_id"]
+            api.post("runs/log-inputs", run_id=run_id, datasets=[dataset()]).ok
+        found = ajax.post(self.PATH, experiment_ids=experiments).ok["dataset_summaries"]
+        assert sorted(entry["experiment_id"] for entry in found) == sorted(experiments)
+        found = ajax.post(self.PATH, experiment_ids=experiments[:1]).ok["dataset_summaries"]
+        assert [entry["experiment_id"] for entry in found] == experiments[:1]
+
+    def test_at_most_a_thousand(self, ajax, log, experiment):
+        log(*(dataset(f"name {i}", f"digest {i}") for i in range(1010))).ok
+        assert len(ajax.post(self.PATH, experiment_ids=[experiment]).ok["dataset_summaries"]) == 1000
+
     def test_nothing(self, ajax, experiment):
         assert ajax.post(self.PATH, experiment_ids=[experiment, "987654321"]).ok == {}
 
     def test_refusals(self, api, ajax):
         for body in ({}, {"experiment_ids": []}):
-            ajax.post(self.PATH, body).invalid(exactly="SearchDatasets request must specify at least one experiment_id.")
+            ajax.post(self.PATH, body).invalid(
+                exactly="SearchDatasets request must specify at least one experiment_id."
+            )
         ajax.post(self.PATH, experiment_ids=[str(i) for i in range(21)]).invalid(
             exactly="SearchDatasets request cannot specify more than 20 experiment_ids. Received 21 experiment_ids."
         )
@@ -184,7 +207,10 @@ class TestRunSearchByDataset:
         letters = {}
         for start, (letter, entries) in enumerate(
             {
-                "a": [dataset("train set", "x1", {CONTEXT: "training"}), dataset("test set", "x2", {CONTEXT: "testing"})],
+                "a": [
+                    dataset("train set", "x1", {CONTEXT: "training"}),
+                    dataset("test set", "x2", {CONTEXT: "testing"}),
+                ],
                 "b": [dataset("Train Set", "y1", {CONTEXT: "training"})],
                 "c": [],
             }.items()
@@ -253,7 +279,9 @@ class TestLogModel:
         api.post("runs/log-model", model_json="{}").invalid(exactly=missing("run_id"))
         api.post("runs/log-model", run_id=run).invalid(exactly=missing("model_json"))
         api.post("runs/log-model", run_id=run, model_json=5).invalid(exactly=wrong_type(5, "model_json", "int"))
-        api.post("runs/log-model", run_id=run, model_json="no json").invalid("Malformed model info.", "is not a valid JSON.")
+        api.post("runs/log-model", run_id=run, model_json="no json").invalid(
+            "Malformed model info.", "is not a valid JSON."
+        )
         partial = json.dumps({"artifact_path": "a", "flavors": {}, "run_id": run})
         api.post("runs/log-model", run_id=run, model_json=partial).invalid(
             exactly="Model json is missing mandatory fields: {'utc_time_created'}"

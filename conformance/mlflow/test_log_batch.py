@@ -132,7 +132,9 @@ def test_one_bad_item_refuses_the_batch(send, data, fields, text):
 def test_run_id_refusals(api):
     api.post("runs/log-batch", {}).invalid(exactly=missing("run_id"))
     api.post("runs/log-batch", run_id=31).invalid(exactly=wrong_type(31, "run_id", "int"))
-    api.post("runs/log-batch", run_id="bad id!").invalid(exactly="Invalid value \"bad id!\" for parameter 'run_id' supplied.")
+    api.post("runs/log-batch", run_id="bad id!").invalid(
+        exactly="Invalid value \"bad id!\" for parameter 'run_id' supplied."
+    )
     api.post("runs/log-batch", run_id="nobody").absent(exactly="Run with id=nobody not found")
 
 
@@ -164,12 +166,22 @@ def test_all_changed_params_are_listed(send):
 
 def test_last_of_equal_tags_wins(send, data):
     send(tags=[{"key": "t", "value": "old"}]).ok
-    send(tags=[{"key": "t", "value": "1"}, {"key": "u", "value": "1"}, {"key": "t", "value": "2"}, {"key": "u", "value": "2"}]).ok
+    send(
+        tags=[
+            {"key": "t", "value": "1"},
+            {"key": "u", "value": "1"},
+            {"key": "t", "value": "2"},
+            {"key": "u", "value": "2"},
+        ]
+    ).ok
     assert data()[2] == {"t": "2", "u": "2"}
 
 
 def test_repeated_points_are_stored_once(api, send, run):
-    one = [{"key": "m", "value": v, "timestamp": t, "step": s} for v, t, s in [(1, 5, 0), (1, 5, 0), ("NaN", 5, 0), ("NaN", 5, 0), (2, 5, 0)]]
+    one = [
+        {"key": "m", "value": v, "timestamp": t, "step": s}
+        for v, t, s in [(1, 5, 0), (1, 5, 0), ("NaN", 5, 0), ("NaN", 5, 0), (2, 5, 0)]
+    ]
     for _ in range(2):
         send(metrics=one).ok
     send(metrics=[*one, {"key": "m", "value": 3, "timestamp": 6, "step": 0}]).ok
@@ -177,15 +189,32 @@ def test_repeated_points_are_stored_once(api, send, run):
     assert [point["value"] for point in history] == ["NaN", 1.0, 2.0, 3.0]
 
 
+def test_repeats_among_new_points_of_many_keys(api, send, run, data):
+    old = points(150)
+    send(metrics=old).ok
+    send(metrics=old).ok
+    send(metrics=[*old, *points(150, timestamp=2, step=1)]).ok
+    assert data()[0] == {f"m{i}": float(i) for i in range(150)}
+    for key in ("m0", "m75", "m149"):
+        history = api.get("metrics/get-history", run_id=run, metric_key=key).ok["metrics"]
+        assert [(point["timestamp"], point["step"]) for point in history] == [(1, 0), (2, 1)]
+
+
 def test_latest_within_one_batch(send, data):
-    send(metrics=[{"key": "m", "value": v, "timestamp": t, "step": s} for v, t, s in [(1, 9, 2), (2, 1, 3), (3, 8, 1)]]).ok
+    send(
+        metrics=[{"key": "m", "value": v, "timestamp": t, "step": s} for v, t, s in [(1, 9, 2), (2, 1, 3), (3, 8, 1)]]
+    ).ok
     assert data()[0] == {"m": 2.0}
     send(metrics=[{"key": "m", "value": 7, "timestamp": 99, "step": 2}]).ok
     assert data()[0] == {"m": 2.0}
 
 
 def test_special_values(send, data):
-    send(metrics=[{"key": k, "value": v, "timestamp": 1} for k, v in (("n", "NaN"), ("i", "Infinity"), ("j", "-Infinity"))]).ok
+    send(
+        metrics=[
+            {"key": k, "value": v, "timestamp": 1} for k, v in (("n", "NaN"), ("i", "Infinity"), ("j", "-Infinity"))
+        ]
+    ).ok
     largest = 1.7976931348623157e308
     assert data()[0] == {"n": "NaN", "i": largest, "j": -largest}
 
@@ -199,7 +228,10 @@ def test_client(client, run):
     )
     found = client.get_run(run).data
     assert (found.metrics, found.params, found.tags["t"]) == ({"m": 123.456}, {"p": "v"}, "w")
-    assert [(m.value, m.timestamp, m.step) for m in client.get_metric_history(run, "m")] == [(123.456, 789, 3), (5.0, 790, 2)]
+    assert [(m.value, m.timestamp, m.step) for m in client.get_metric_history(run, "m")] == [
+        (123.456, 789, 3),
+        (5.0, 790, 2),
+    ]
     with pytest.raises(MlflowException, match="Duplicate parameter keys have been submitted"):
         client.log_batch(run, params=[Param("x", "1"), Param("x", "2")])
 

@@ -17,7 +17,7 @@ def params(read_run, run):
 
 
 def test_text_is_kept_as_given(log, params):
-    values = {"plain": "1", "empty": "", "space": " a ", "lines": "a\nb", "wide": "é😀 \"q\" \\ </x>", "nul-free": "\t"}
+    values = {"plain": "1", "empty": "", "space": " a ", "lines": "a\nb", "wide": 'é😀 "q" \\ </x>', "nul-free": "\t"}
     for key, value in values.items():
         assert log(key=key, value=value).ok == {}
     assert params() == values

@@ -11,7 +11,7 @@ MODELS = {
     # name: params, tags, type, status
     "alpha": ({"lr": "0.1"}, {"team": "red"}, "cnn", 2),
     "Beta": ({"lr": "0.2"}, {"team": "Red"}, "cnn", 3),
-    "gamma": ({}, {}, "tree", None),
+    "gamma": ({}, {"with space": "yes"}, "tree", None),
 }
 POINTS = [
     # model, metric, value, timestamp, step, dataset
@@ -45,7 +45,14 @@ def shelf(api):
     for name, key, value, timestamp, step, dataset in POINTS:
         fields = {"dataset_name": dataset[0], "dataset_digest": dataset[1]} if dataset else {}
         api.post(
-            "runs/log-metric", run_id=run, key=key, value=value, timestamp=timestamp, step=step, model_id=ids[name], **fields
+            "runs/log-metric",
+            run_id=run,
+            key=key,
+            value=value,
+            timestamp=timestamp,
+            step=step,
+            model_id=ids[name],
+            **fields,
         ).ok
     return experiment, ids, run
 
@@ -73,6 +80,8 @@ def search(api, shelf):
         ("name IN ('alpha', 'gamma')", ["gamma", "alpha"]),
         ("name NOT IN ('alpha', 'gamma')", ["Beta"]),
         ("name in ('Beta')", ["Beta"]),
+        ("name IN ('Beta',)", ["Beta"]),
+        ("tags.`with space` = 'yes'", ["gamma"]),
         ("model_type = 'cnn'", ["Beta", "alpha"]),
         ("lifecycle_stage = 'active'", ["gamma", "Beta", "alpha"]),
         ("params.lr = '0.1'", ["alpha"]),
@@ -166,10 +175,40 @@ def test_datasets_need_a_name(api, shelf):
         ([{"field_name": "metrics.loss"}], ["Beta", "gamma", "alpha"]),
         ([{"field_name": "metrics.acc", "dataset_name": "iris"}], ["alpha", "gamma", "Beta"]),
         ([{"field_name": "metrics.acc", "dataset_name": "wine", "dataset_digest": "d2"}], ["Beta", "gamma", "alpha"]),
+        ([{"field_name": "metrics.acc", "dataset_digest": "d1"}], ["alpha", "gamma", "Beta"]),
     ],
 )
 def test_order(search, order_by, expected):
     assert search(order_by=order_by) == expected
+
+
+def test_order_by_a_metric_on_one_of_several_datasets(api, experiment, run):
+    ids = {
+        name: api.post("logged-models", experiment_id=experiment, name=name).ok["model"]["info"]["model_id"]
+        for name in "ab"
+    }
+    for timestamp, (name, dataset, value) in enumerate(
+        [("a", "x", 0.9), ("a", "y", 0.8), ("b", "x", 0.8), ("b", "y", 0.9)]
+    ):
+        point = {"key": "acc", "value": value, "timestamp": timestamp, "model_id": ids[name]}
+        api.post(
+            "runs/log-batch",
+            run_id=run,
+            metrics=[{**point, "dataset_name": dataset, "dataset_digest": f"of {dataset}"}],
+        ).ok
+
+    def ordered(**dataset):
+        order_by = [{"field_name": "metrics.acc", **dataset}]
+        body = api.post("logged-models/search", experiment_ids=[experiment], order_by=order_by).ok
+        return [model["info"]["name"] for model in body["models"]]
+
+    assert (
+        ordered(dataset_name="x", dataset_digest="of x")
+        == ordered(dataset_name="x")
+        == ordered(dataset_digest="of x")
+        == ["b", "a"]
+    )
+    assert ordered(dataset_name="y", dataset_digest="of y") == ordered(dataset_digest="of y") == ["a", "b"]
 
 
 def test_order_refusals(api, shelf):
@@ -186,7 +225,12 @@ def test_order_refusals(api, shelf):
 
 def test_pages(api, shelf):
     experiment, _, _ = shelf
-    query = {"experiment_ids": [experiment], "max_results": 2, "order_by": [{"field_name": "name"}], "filter": "name != 'x'"}
+    query = {
+        "experiment_ids": [experiment],
+        "max_results": 2,
+        "order_by": [{"field_name": "name"}],
+        "filter": "name != 'x'",
+    }
     first = api.post("logged-models/search", query).ok
     assert [model["info"]["name"] for model in first["models"]] == ["Beta", "alpha"]
     token = first["next_page_token"]
@@ -195,6 +239,17 @@ def test_pages(api, shelf):
     second = api.post("logged-models/search", query, page_token=token).ok
     assert [model["info"]["name"] for model in second["models"]] == ["gamma"]
     assert "next_page_token" not in second
+    larger = api.post("logged-models/search", query, page_token=token, max_results=50).ok
+    assert larger == second
+
+
+def test_fifty_models_are_a_page(api, experiment):
+    for _ in range(51):
+        api.post("logged-models", experiment_id=experiment).ok
+    first = api.post("logged-models/search", experiment_ids=[experiment]).ok
+    assert len(first["models"]) == 50
+    rest = api.post("logged-models/search", experiment_ids=[experiment], page_token=first["next_page_token"]).ok
+    assert len(rest["models"]) == 1
 
 
 def test_tokens_belong_to_their_query(api, shelf):
@@ -234,7 +289,9 @@ def test_found_models_are_whole(api, shelf):
 @pytest.mark.client("3.0")
 def test_client(client, shelf):
     experiment, ids, _ = shelf
-    found = client.search_logged_models([experiment], "metrics.acc > 0.5", order_by=[{"field_name": "metrics.acc", "ascending": False}])
+    found = client.search_logged_models(
+        [experiment], "metrics.acc > 0.5", order_by=[{"field_name": "metrics.acc", "ascending": False}]
+    )
     assert [model.model_id for model in found] == [ids["Beta"], ids["alpha"]]
     first = client.search_logged_models([experiment], max_results=2)
     rest = client.search_logged_models([experiment], max_results=2, page_token=first.token)

@@ -131,7 +131,9 @@ def test_finalize(api, model_id, read, sent, stored):
 def test_finalize_refusals(api, model_id):
     api.patch(f"logged-models/{model_id}", status=2).invalid(exactly=missing("model_id"))
     api.patch(f"logged-models/{model_id}", model_id=model_id).invalid(exactly=missing("status"))
-    api.patch("logged-models/m-none", model_id="m-none", status=2).absent(exactly="Logged model with ID 'm-none' not found.")
+    api.patch("logged-models/m-none", model_id="m-none", status=2).absent(
+        exactly="Logged model with ID 'm-none' not found."
+    )
 
 
 def test_params(api, create, read):
@@ -167,7 +169,15 @@ def test_metrics_of_a_model(api, model_id, run, read, read_run):
     metrics = sorted(read(model_id)["data"]["metrics"], key=lambda metric: (metric["key"], metric["step"]))
     owner = {"model_id": model_id, "run_id": run}
     assert metrics == [
-        {"key": "acc", "value": 0.5, "timestamp": 5, "step": 2, "dataset_name": "iris", "dataset_digest": "abc", **owner},
+        {
+            "key": "acc",
+            "value": 0.5,
+            "timestamp": 5,
+            "step": 2,
+            "dataset_name": "iris",
+            "dataset_digest": "abc",
+            **owner,
+        },
         {"key": "acc", "value": 0.75, "timestamp": 5, "step": 3, **owner},
         {"key": "loss", "value": 9.0, "timestamp": 5, "step": 2, **owner},
     ]
@@ -206,7 +216,9 @@ def test_artifact_directories_of_an_empty_model(api, ajax, model_id, read):
     root = read(model_id)["info"]["artifact_uri"]
     assert api.get(f"logged-models/{model_id}/artifacts/directories").ok == {"root_uri": root}
     for path in ("../x", "/etc", "a/../../b", "%2e%2e/x"):
-        api.get(f"logged-models/{model_id}/artifacts/directories", artifact_directory_path=path).invalid(exactly="Invalid path")
+        api.get(f"logged-models/{model_id}/artifacts/directories", artifact_directory_path=path).invalid(
+            exactly="Invalid path"
+        )
     api.get("logged-models/m-none/artifacts/directories").absent(exactly="Logged model with ID 'm-none' not found.")
     ajax.get(f"logged-models/{model_id}/artifacts/files").refused(
         "BAD_REQUEST", exactly='Request must include the "artifact_file_path" query parameter.'

@@ -175,7 +175,11 @@ class TestSample:
         by_step = sorted(ORDERED, key=lambda row: (row[2], row[1], 0 if row[0] == "NaN" else row[0]))
         assert body == {
             "metrics": [
-                {**point, "value": point["value"] if point["value"] == "NaN" else float(point["value"]), "run_id": scattered}
+                {
+                    **point,
+                    "value": point["value"] if point["value"] == "NaN" else float(point["value"]),
+                    "run_id": scattered,
+                }
                 for point in points("m", by_step)
             ]
         }
@@ -237,7 +241,10 @@ class TestSample:
             ({"metric_key": "m"}, missing("run_ids")),
             ({"run_ids": "r"}, missing("metric_key")),
             ({"run_ids": "r", "metric_key": ""}, missing("metric_key")),
-            ({"run_ids": "r", "metric_key": "m", "start_step": "a", "end_step": 4}, wrong_type("a", "start_step", "str")),
+            (
+                {"run_ids": "r", "metric_key": "m", "start_step": "a", "end_step": 4},
+                wrong_type("a", "start_step", "str"),
+            ),
             (
                 {"run_ids": "r", "metric_key": "m", "start_step": 1},
                 "If either start step or end step are specified, both must be specified.",
@@ -257,7 +264,9 @@ class TestSample:
 
     @pytest.mark.parametrize("size", [0, -1, 2501])
     def test_sizes_out_of_range(self, api, size):
-        api.get(self.PATH, run_ids="r", metric_key="m", max_results=size).invalid("max_results must be between 1 and 2500.")
+        api.get(self.PATH, run_ids="r", metric_key="m", max_results=size).invalid(
+            "max_results must be between 1 and 2500."
+        )
 
     def test_too_many_runs(self, api):
         api.get(self.PATH, run_ids=[f"r{i}" for i in range(101)], metric_key="m").invalid(

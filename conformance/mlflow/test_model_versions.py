@@ -59,7 +59,12 @@ def test_full_shape(api, model, read):
 
 
 def test_last_of_equal_tags_wins(api, model, read):
-    api.post("model-versions/create", name=model, source="s3://b/m", tags=[*pairs({"a": "1"}), *pairs({"a": "2"}), {"key": "b"}]).ok
+    api.post(
+        "model-versions/create",
+        name=model,
+        source="s3://b/m",
+        tags=[*pairs({"a": "1"}), *pairs({"a": "2"}), {"key": "b"}],
+    ).ok
     assert mapping(read(model, "1")["tags"]) == {"a": "2", "b": ""}
 
 
@@ -141,9 +146,13 @@ def test_update_without_text_clears_too(api, model, new_version, read):
 
 def test_update_refusals(api, model):
     update = "model-versions/update"
-    api.patch(update, name=model, version="77", description="x").absent(exactly=f"Model Version (name={model}, version=77) not found")
+    api.patch(update, name=model, version="77", description="x").absent(
+        exactly=f"Model Version (name={model}, version=77) not found"
+    )
     api.patch(update, name=model, version=1, description="x").invalid(exactly=wrong_type(1, "version", "int"))
-    api.patch(update, name=model, version="x", description="x").invalid(exactly="Parameter 'version' must be an integer, got 'x'.")
+    api.patch(update, name=model, version="x", description="x").invalid(
+        exactly="Parameter 'version' must be an integer, got 'x'."
+    )
     api.patch(update, version="1").invalid(exactly=missing("name"))
     api.patch(update, name=model).invalid(exactly=missing("version"))
     assert api.post(update, name=model, version="1").status == 405
@@ -213,7 +222,9 @@ def test_tag_refusals(api, model, new_version):
     new_version(model)
     set_tag, version = "model-versions/set-tag", {"name": model, "version": "1"}
     api.post(set_tag, version, key="k" * 250, value="v" * 100_000).ok
-    api.post(set_tag, version, key="k" * 251, value="v").invalid(exactly="'key' exceeds the maximum length of 250 characters")
+    api.post(set_tag, version, key="k" * 251, value="v").invalid(
+        exactly="'key' exceeds the maximum length of 250 characters"
+    )
     api.post(set_tag, version, key="k", value="v" * 100_001).invalid(
         exactly="'value' exceeds the maximum length of 100000 characters"
     )
@@ -229,7 +240,9 @@ def test_tag_refusals(api, model, new_version):
 
 def test_download_address(api, client, model, new_version):
     new_version(model, source="s3://bucket/some/model")
-    assert api.get("model-versions/get-download-uri", name=model, version="1").ok == {"artifact_uri": "s3://bucket/some/model"}
+    assert api.get("model-versions/get-download-uri", name=model, version="1").ok == {
+        "artifact_uri": "s3://bucket/some/model"
+    }
     assert client.get_model_version_download_uri(model, "1") == "s3://bucket/some/model"
     api.get("model-versions/get-download-uri", name=model, version="9").absent()
     api.get("model-versions/get-download-uri").invalid("Missing value for required parameter 'name'.")
@@ -243,7 +256,7 @@ def test_client(client, model):
     assert found == created
     assert found.current_stage == "None"
     assert client.update_model_version(model, 1, "changed").description == "changed"
-    client.delete_model_version_tag(model, 1, "a")
+    client.delete_model_version_tag(model, "1", "a")
     assert client.get_model_version(model, "1").tags == {"n": "5"}
     client.delete_model_version(model, 1)
     with pytest.raises(MlflowException, match="Model Version .+ not found") as caught:

@@ -45,7 +45,11 @@ def test_logging_and_registering_in_one_call(client: MlflowClient, iris: pd.Data
     name, model = unique("iris"), trained(iris)
     info = logged(model, iris, registered_model_name=name)
     version = client.get_model_version(name, "1")
-    assert (version.version, version.status, version.run_id) == ("1" if isinstance(version.version, str) else 1, "READY", info.run_id)
+    assert (version.version, version.status, version.run_id) == (
+        "1" if isinstance(version.version, str) else 1,
+        "READY",
+        info.run_id,
+    )
     loaded = mlflow.pyfunc.load_model(f"models:/{name}/1")
     assert list(loaded.predict(iris)) == list(model.predict(iris))
     assert loaded.metadata.run_id == info.run_id
@@ -143,7 +147,7 @@ def test_logged_models(client: MlflowClient, iris: pd.DataFrame, unique) -> None
     assert [(metric.key, metric.value) for metric in model.metrics] == [("accuracy", 0.9)]
     assert [output.model_id for output in client.get_run(active.info.run_id).outputs.model_outputs] == [info.model_id]
     version = mlflow.register_model(f"models:/{info.model_id}", name)
-    assert client.get_model_version(name, version.version).model_id == info.model_id
+    assert client.get_model_version(name, version.version).source == f"models:/{info.model_id}"
     assert mlflow.sklearn.load_model(f"models:/{name}/1").C == 1.0
     client.set_logged_model_tags(info.model_id, {"kind": "logistic"})
     client.delete_logged_model_tag(info.model_id, "kind")
@@ -157,7 +161,9 @@ def test_logged_models(client: MlflowClient, iris: pd.DataFrame, unique) -> None
 
 @pytest.mark.client("2.22")
 def test_prompts(client: MlflowClient, unique) -> None:
-    register = getattr(getattr(mlflow, "genai", None), "register_prompt", None) or getattr(mlflow, "register_prompt", None)
+    register = getattr(getattr(mlflow, "genai", None), "register_prompt", None) or getattr(
+        mlflow, "register_prompt", None
+    )
     load = getattr(getattr(mlflow, "genai", None), "load_prompt", None) or getattr(mlflow, "load_prompt", None)
     if register is None or load is None:
         pytest.skip("this client has no prompts")
@@ -169,7 +175,9 @@ def test_prompts(client: MlflowClient, unique) -> None:
     assert client.search_registered_models(f"name = '{name}'") == []
 
 
-def test_serving_a_registered_model(client: MlflowClient, base_url: str, iris: pd.DataFrame, unique, tmp_path: Path) -> None:
+def test_serving_a_registered_model(
+    client: MlflowClient, base_url: str, iris: pd.DataFrame, unique, tmp_path: Path
+) -> None:
     name, model = unique("iris"), trained(iris)
     logged(model, iris, registered_model_name=name)
     client.set_registered_model_alias(name, "champion", "1")

@@ -72,7 +72,9 @@ def test_empty_description_is_not_shown(api, unique, read):
     assert "description" not in read(name)
 
 
-@pytest.mark.parametrize("name", ["with space", "dots.and-dashes_", "ünïcødé", "quote'd \"name\"", "percent%20", "hash#", "a\\b"])
+@pytest.mark.parametrize(
+    "name", ["with space", "dots.and-dashes_", "ünïcødé", 'quote\'d "name"', "percent%20", "hash#", "a\\b"]
+)
 def test_good_names(api, unique, read, name):
     name = unique(name)
     api.post("registered-models/create", name=name).ok
@@ -93,8 +95,14 @@ def test_good_names(api, unique, read, name):
         ({"name": "x", "description": 5}, wrong_type(5, "description", "int")),
         ({"name": "a/b"}, "Invalid model name 'a/b'. Names cannot contain '/' or ':'."),
         ({"name": "a:b"}, "Invalid model name 'a:b'. Names cannot contain '/' or ':'."),
-        ({"name": ".."}, f"Invalid value \"..\" for parameter 'name' supplied: {PATH_TEXT} This name would resolve to '..'"),
-        ({"name": "."}, f"Invalid value \".\" for parameter 'name' supplied: {PATH_TEXT} This name would resolve to '.'"),
+        (
+            {"name": ".."},
+            f"Invalid value \"..\" for parameter 'name' supplied: {PATH_TEXT} This name would resolve to '..'",
+        ),
+        (
+            {"name": "."},
+            f"Invalid value \".\" for parameter 'name' supplied: {PATH_TEXT} This name would resolve to '.'",
+        ),
         ({"name": "x", "tags": pairs({"k" * 251: "v"})}, "'key' exceeds the maximum length of 250 characters"),
         ({"name": "x", "tags": pairs({"k": "v" * 100_001})}, "'value' exceeds the maximum length of 100000 characters"),
     ],
@@ -105,7 +113,9 @@ def test_create_refusals(api, body, message):
 
 def test_bad_tag_names_refuse_the_create(api, unique):
     name = unique()
-    api.post("registered-models/create", name=name, tags=pairs({"a(b)": "v"})).invalid("Names may only contain alphanumerics")
+    api.post("registered-models/create", name=name, tags=pairs({"a(b)": "v"})).invalid(
+        "Names may only contain alphanumerics"
+    )
     api.post("registered-models/create", name=name, tags=pairs({"": "v"})).invalid("for parameter 'key' supplied")
     api.get("registered-models/get", name=name).absent()
 
@@ -147,7 +157,9 @@ def test_update_without_text_clears_it(api, new_model, read, fields):
 
 def test_update_refusals(api, model):
     api.patch("registered-models/update", description="x").invalid(exactly=missing("name"))
-    api.patch("registered-models/update", name=model, description=5).invalid(exactly=wrong_type(5, "description", "int"))
+    api.patch("registered-models/update", name=model, description=5).invalid(
+        exactly=wrong_type(5, "description", "int")
+    )
     api.patch("registered-models/update", name="nobody", description="x").absent(
         exactly="Registered Model with name=nobody not found"
     )
@@ -181,11 +193,15 @@ def test_rename_moves_everything(api, new_model, new_version, unique, read):
 def test_rename_refusals(api, model, new_model):
     taken = new_model()
     rename = "registered-models/rename"
-    api.post(rename, name=model, new_name=taken).refused("RESOURCE_ALREADY_EXISTS", f"Registered Model (name={taken}) already exists.")
+    api.post(rename, name=model, new_name=taken).refused(
+        "RESOURCE_ALREADY_EXISTS", f"Registered Model (name={taken}) already exists."
+    )
     api.post(rename, name=model).invalid(exactly=missing("new_name"))
     api.post(rename, name=model, new_name="").invalid(exactly=missing("new_name"))
     api.post(rename, name=model, new_name=" ").invalid(exactly="Missing value for required parameter 'new_name'.")
-    api.post(rename, name=model, new_name="a/b").invalid(exactly="Invalid model name 'a/b'. Names cannot contain '/' or ':'.")
+    api.post(rename, name=model, new_name="a/b").invalid(
+        exactly="Invalid model name 'a/b'. Names cannot contain '/' or ':'."
+    )
     api.post(rename, new_name="x").invalid(exactly=missing("name"))
     api.post(rename, name="nobody", new_name="x").absent(exactly="Registered Model with name=nobody not found")
     api.get("registered-models/get", name=model).ok
@@ -196,7 +212,9 @@ def test_delete(api, model, new_version, read):
     api.post("registered-models/alias", name=model, alias="best", version="1").ok
     assert api.delete("registered-models/delete", name=model).ok == {}
     api.get("registered-models/get", name=model).absent()
-    api.get("model-versions/get", name=model, version="1").absent(exactly=f"Model Version (name={model}, version=1) not found")
+    api.get("model-versions/get", name=model, version="1").absent(
+        exactly=f"Model Version (name={model}, version=1) not found"
+    )
     api.delete("registered-models/delete", name=model).absent(exactly=f"Registered Model with name={model} not found")
     assert api.get("model-versions/search", filter=f"name = '{model}'").ok == {}
     api.post("registered-models/create", name=model).ok
@@ -229,7 +247,9 @@ def test_tags(api, client, model, read):
 def test_tag_refusals(api, model):
     set_tag = "registered-models/set-tag"
     api.post(set_tag, name=model, key="k" * 250, value="v" * 100_000).ok
-    api.post(set_tag, name=model, key="k" * 251, value="v").invalid(exactly="'key' exceeds the maximum length of 250 characters")
+    api.post(set_tag, name=model, key="k" * 251, value="v").invalid(
+        exactly="'key' exceeds the maximum length of 250 characters"
+    )
     api.post(set_tag, name=model, key="k", value="v" * 100_001).invalid(
         exactly="'value' exceeds the maximum length of 100000 characters"
     )

@@ -45,7 +45,16 @@ def test_good_keys(set_tag, run, tags_of, key):
 
 @pytest.mark.parametrize(
     ("key", "normal"),
-    [("a//b", "a/b"), ("a/../b", "b"), ("./a", "a"), ("..", ".."), ("../a", "../a"), ("/a", "/a"), ("a/", "a"), (".", ".")],
+    [
+        ("a//b", "a/b"),
+        ("a/../b", "b"),
+        ("./a", "a"),
+        ("..", ".."),
+        ("../a", "../a"),
+        ("/a", "/a"),
+        ("a/", "a"),
+        (".", "."),
+    ],
 )
 def test_keys_that_are_not_plain_paths(set_tag, key, normal):
     set_tag(key, "v").invalid(
@@ -120,9 +129,7 @@ def test_same_name_twice_is_fine(new_run, read_run):
 
 
 def test_two_different_names_are_refused(api, experiment):
-    api.post(
-        "runs/create", experiment_id=experiment, run_name="n", tags=pairs({"mlflow.runName": "m"})
-    ).invalid(
+    api.post("runs/create", experiment_id=experiment, run_name="n", tags=pairs({"mlflow.runName": "m"})).invalid(
         exactly="Both 'run_name' argument and 'mlflow.runName' tag are specified, but with different values "
         "(run_name='n', mlflow.runName='m')."
     )
@@ -155,12 +162,3 @@ def test_an_empty_name_changes_nothing(api, run, set_tag, read_run, tags_of):
     set_tag("mlflow.runName", "").ok
     api.post("runs/update", run_id=run, run_name="").ok
     assert read_run(run)["info"]["run_name"] == tags_of(run)["mlflow.runName"] == "kept"
-
-
-def test_deleting_the_name_tag_keeps_the_name(api, new_run, read_run, tags_of):
-    run_id = new_run(run_name="kept")
-    api.post("runs/delete-tag", run_id=run_id, key="mlflow.runName").ok
-    assert "mlflow.runName" not in tags_of(run_id)
-    assert read_run(run_id)["info"]["run_name"] == "kept"
-    api.post("runs/update", run_id=run_id, run_name="again").ok
-    assert tags_of(run_id)["mlflow.runName"] == "again"

@@ -101,7 +101,7 @@ def search(api, menagerie):
         ("tags.t LIKE '%Z'", "b"),
         ("tags.dot.ted = '1'", "b"),
         ("tags.`dot.ted` = '1'", "b"),
-        ("tags.quote = \"it's\"", "d"),
+        ('tags.quote = "it\'s"', "d"),
         ("tags.empty = ''", "d"),
         ("tag.t = 'Xyz'", "a"),
         ("tags.`mlflow.runName` = 'Alpha'", "a"),
@@ -164,6 +164,7 @@ def test_run_ids(menagerie, search):
     assert search(f"attributes.run_id != '{ids['a']}'") == "edcb"
     assert search(f"run_id IN ('{ids['a']}', '{ids['b']}')") == "ba"
     assert search(f"attributes.run_id in ('{ids['c']}')") == "c"
+    assert search(f"run_id IN ('{ids['a']}',)") == "a"
     assert search(f"run_id NOT IN ('{ids['a']}','{ids['b']}')") == "edc"
     assert search(f"run_id IN ('{ids['a']}', '{ids['c']}') AND metrics.m > 1") == "c"
     assert search(f"attributes.run_id LIKE '{ids['d'][:20]}%'") == "d"
@@ -214,9 +215,9 @@ INVALID = "Invalid comparator '{}' not one of"
         ("datasets.name > 'x'", INVALID.format(">")),
         ("datasets.name = 5", "Expected a quoted string value for dataset attributes. Got value 5"),
         ("run_id IN ()", "While parsing a list in the query, expected a non-empty list of string values, but got empty list"),
-        ("run_id IN (1)", "While parsing a list in the query, expected string value, punctuation, or whitespace, but got different type in list: (1,)"),
+        ("run_id IN (1)", "While parsing a list in the query, expected string value, punctuation, or whitespace, but got different type in list"),
         ("metrics.m", "Invalid clause(s) in filter string: 'metrics.m'"),
-        ("metrics.m >", "Invalid clause(s) in filter string: 'metrics.m', '>'"),
+        ("metrics.m >", "Invalid clause(s) in filter string: 'metrics.m'"),
         ("metrics.m > 0; metrics.m < 5", "Search filter contained multiple expression 'metrics.m > 0; metrics.m < 5'. Provide AND-ed expression list."),
         ("'a' = 'b'", "Invalid comparison clause. Expected 'Identifier' found ''a''"),
         ("1 = metrics.m", "Invalid comparison clause. Expected 'Identifier' found '1'"),
@@ -244,3 +245,51 @@ def test_what_stele_accepts_beyond(api, menagerie, filter_string, text):
 
 def test_the_filter_must_be_text(api, menagerie):
     api.post("runs/search", experiment_ids=[menagerie[0]], filter=5).invalid(exactly=wrong_type(5, "filter", "int"))
+
+
+def test_only_the_latest_value_of_a_metric_counts(api, experiment, run):
+    for value, timestamp in ((3, 2), (4, 8), (8, 3)):
+        api.post("runs/log-metric", run_id=run, key="m", value=value, timestamp=timestamp).ok
+
+    def found(filter_string):
+        body = api.post("runs/search", experiment_ids=[experiment], filter=filter_string).ok
+        return [each["info"]["run_id"] for each in body.get("runs", [])]
+
+    assert found("metrics.m = 4") == [run]
+    assert found("metrics.m > 5") == []
+    assert found("metrics.m < 4") == []
+
+
+def test_artifact_addresses(api, experiment, new_run, read_run):
+    mine, other = new_run(), new_run()
+    uri = read_run(mine)["info"]["artifact_uri"]
+
+    def found(filter_string):
+        body = api.post("runs/search", experiment_ids=[experiment], filter=filter_string).ok
+        return {each["info"]["run_id"] for each in body.get("runs", [])}
+
+    assert found(f"attr.artifact_uri = '{uri}'") == {mine}
+    assert found(f"attributes.artifact_uri != '{uri}'") == {other}
+    assert found(f"artifact_uri LIKE '%{mine[:16].upper()}%'") == found(f"artifact_uri = '{uri.upper()}'") == set()
+    assert found(f"artifact_uri ILIKE '%{mine[:16].upper()}%'") == {mine}
+
+
+def test_params_tags_metrics_and_datasets_together(api, experiment, new_run):
+    wanted, other = new_run(start_time=1), new_run(start_time=2)
+    dataset = {"name": "train", "digest": "d", "source_type": "local", "source": "{}"}
+    entry = {"dataset": dataset, "tags": pairs({"mlflow.data.context": "training"})}
+    for run_id, rate in ((wanted, "0.01"), (other, "0.02")):
+        api.post("runs/log-inputs", run_id=run_id, datasets=[entry]).ok
+        api.post(
+            "runs/log-batch",
+            run_id=run_id,
+            params=pairs({"rate": rate, "size": "32"}),
+            tags=pairs({"t": rate}),
+            metrics=[{"key": "m", "value": float(rate), "timestamp": 1}],
+        ).ok
+    filter_string = (
+        "params.rate = '0.01' AND params.size = '32' AND tags.t = '0.01' AND metrics.m < 0.015 "
+        "AND dataset.name = 'train' AND dataset.context = 'training' AND run_name != 'x'"
+    )
+    body = api.post("runs/search", experiment_ids=[experiment], filter=filter_string, order_by=["metrics.m"]).ok
+    assert [each["info"]["run_id"] for each in body["runs"]] == [wanted]

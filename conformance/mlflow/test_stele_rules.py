@@ -90,3 +90,13 @@ class TestWiderFilters:
     )
     def test_or_not_and_parentheses(self, search, filter_string, expected):
         assert search(filter_string) == expected
+
+
+def test_a_run_has_one_name_which_its_tag_shows(api, new_run, read_run):
+    run_id = new_run(run_name="gone")
+    api.post("runs/delete-tag", run_id=run_id, key="mlflow.runName").ok
+    run = read_run(run_id)
+    assert "run_name" not in run["info"]
+    assert "mlflow.runName" not in {tag["key"] for tag in run["data"].get("tags", [])}
+    api.post("runs/update", run_id=run_id, run_name="again").ok
+    assert {"key": "mlflow.runName", "value": "again"} in read_run(run_id)["data"]["tags"]

@@ -178,7 +178,9 @@ class TestLoggedModels:
         create(root, model_id=model_id).ok
         create(root + "/part", model_id=model_id).ok
         if root.startswith("mlflow-artifacts:"):
-            refused(create("mlflow-artifacts:/0/x", model_id=model_id), "mlflow-artifacts:/0/x", NEEDS.format("model_id"))
+            refused(
+                create("mlflow-artifacts:/0/x", model_id=model_id), "mlflow-artifacts:/0/x", NEEDS.format("model_id")
+            )
         refused(create("runs:/abc/x", model_id=model_id), "runs:/abc/x", NEEDS.format("model_id"))
 
     def test_the_model_remembers_its_versions(self, api, create, model, logged_model):
@@ -238,9 +240,13 @@ class TestOtherVersions:
         )
 
     def test_client_copies(self, client, model, new_model):
-        client.create_model_version(model, "s3://bucket/m", "run-1", {"a": "1"}, description="text")
+        client.create_model_version(
+            model, "s3://bucket/m", "run-1", {"a": "1"}, run_link="https://run", description="text"
+        )
         client.set_registered_model_alias(model, "best", "1")
+        client.transition_model_version_stage(model, "1", "Production")
         copy = client.copy_model_version(f"models:/{model}@best", new_model())
+        assert (copy.current_stage, copy.aliases, copy.run_link) == ("None", [], "https://run")
         assert (copy.version, copy.source, copy.run_id) == ("1", f"models:/{model}/1", "run-1")
         assert (copy.description, copy.tags) == ("text", {"a": "1"})
         assert client.get_model_version_download_uri(copy.name, 1) == "s3://bucket/m"
@@ -248,4 +254,6 @@ class TestOtherVersions:
 
 def test_the_source_is_checked_before_the_model_name(api):
     api.post("model-versions/create", name="nobody", source="/tmp").invalid(LOCAL_TEXT)
-    api.post("model-versions/create", name="nobody", source="s3://b/m", tags=pairs({"a(b)": "c"})).invalid("Names may only")
+    api.post("model-versions/create", name="nobody", source="s3://b/m", tags=pairs({"a(b)": "c"})).invalid(
+        "Names may only"
+    )

@@ -27,8 +27,7 @@ def wrong_type(value, parameter, type_name):
     """The text for a parameter of the wrong JSON type."""
     shown = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return (
-        f"Invalid value {shown} for parameter '{parameter}' supplied:  "
-        f"Hint: Value was of type '{type_name}'.{SEE_DOCS}"
+        f"Invalid value {shown} for parameter '{parameter}' supplied:  Hint: Value was of type '{type_name}'.{SEE_DOCS}"
     )
 
 
@@ -65,6 +64,11 @@ class Answer:
         if exactly is not None:
             assert message == exactly, self
         return message
+
+    def repeated_order(self):
+        """Assert the refusal of an order_by that names a field twice: MLflow says 500, which its clients retry."""
+        code = "INVALID_PARAMETER_VALUE" if self.status == 400 else "INTERNAL_ERROR"
+        return self.refused(code, "`order_by` contains duplicate fields: ")
 
     def invalid(self, *texts, exactly=None):
         return self.refused("INVALID_PARAMETER_VALUE", *texts, exactly=exactly)
@@ -160,3 +164,11 @@ def scrub(body, **names):
 GENERATED_NAME = re.compile(r"^[a-z]+-[a-z]+-\d+$")
 RUN_ID = re.compile(r"^[0-9a-f]{32}$")
 MODEL_ID = re.compile(r"^m-[0-9a-f]{32}$")
+
+
+STAGE_ALIASES = {"staging", "production", "archived"}
+
+
+def own_aliases(version):
+    """The aliases of a version besides those that mean its stage, which MLflow does not have."""
+    return [alias for alias in version.get("aliases", []) if alias not in STAGE_ALIASES]

@@ -115,12 +115,19 @@ def test_every_spelling(place: str, site: Site) -> None:
 def must_be_refused(place: str, spelling: str) -> bool:
     if place in MAY_BE_501:
         return False
-    return leaves_the_root(spelling) and place not in MAY_BE_ANOTHER_ROUTE
+    # What follows a folder is no longer absolute.
+    written = "folder/" + spelling if place.endswith("in a run") else spelling
+    return leaves_the_root(written) and place not in MAY_BE_ANOTHER_ROUTE
 
 
 def test_fragments_that_are_not_encoded(site: Site) -> None:
     """A `#` in a request line is not HTTP; whatever is made of it stays inside."""
-    for target in (f"a#/{UP}{site.canary}", f"#/{UP}{site.canary}", f"a?/{UP}{site.canary}", f"?path={UP}{site.canary}"):
+    for target in (
+        f"a#/{UP}{site.canary}",
+        f"#/{UP}{site.canary}",
+        f"a?/{UP}{site.canary}",
+        f"?path={UP}{site.canary}",
+    ):
         for method, body in (("GET", None), ("PUT", b"overwritten"), ("DELETE", None)):
             answer = site.wire.send(method, f"{PROXY}/artifacts/{target}", body)
             assert not site.leaks(answer.body) and answer.status < 500, f"{method} {target}: {answer}"
@@ -209,8 +216,12 @@ def test_experiment_locations(kind: str, site: Site) -> None:
     for path in ("secret.txt", "x", site.listed, quote(f"{UP}{site.canary}")):
         for target in (f"/get-artifact?run_id={run}&path={path}", f"{API}/artifacts/list?run_id={run}&path={path}"):
             answer = site.wire.send("GET", target)
-            assert not site.leaks(answer.body) and answer.status < 500, f"{target}: {answer}"
-    outcome = site.wire.send("POST", f"/ajax-api/2.0/mlflow/upload-artifact?run_uuid={run}&path=secret.txt", b"overwritten")
+            # An error may repeat the name that was asked for.
+            said = answer.body.replace(path.encode(), b"") if answer.status >= 400 else answer.body
+            assert not site.leaks(said) and answer.status < 500, f"{target}: {answer}"
+    outcome = site.wire.send(
+        "POST", f"/ajax-api/2.0/mlflow/upload-artifact?run_uuid={run}&path=secret.txt", b"overwritten"
+    )
     assert outcome.status < 500, outcome
     site.wire.call("POST", f"{API}/runs/delete", {"run_id": run})
     site.wire.call("POST", f"{API}/experiments/delete", {"experiment_id": experiment})
@@ -247,7 +258,7 @@ def test_the_server_calls_nobody(site: Site) -> None:
             while not done.is_set():
                 try:
                     visitor, address = trap.accept()
-                except socket.timeout:
+                except TimeoutError:
                     continue
                 visitors.append(address)
                 visitor.close()
@@ -261,7 +272,9 @@ def test_the_server_calls_nobody(site: Site) -> None:
                 site.post("/registered-models/create", {"name": name})
                 site.wire.call("POST", f"{API}/model-versions/create", {"name": name, "source": address})
                 site.wire.send("GET", f"/model-versions/get-artifact?name={quote(name)}&version=1&path=x")
-                created = site.wire.call("POST", f"{API}/experiments/create", {"name": name, "artifact_location": address})
+                created = site.wire.call(
+                    "POST", f"{API}/experiments/create", {"name": name, "artifact_location": address}
+                )
                 if created.status == 200:
                     request = {"experiment_id": created.json()["experiment_id"], "start_time": 1}
                     run = site.post("/runs/create", request)["run"]["info"]["run_id"]
@@ -305,27 +318,66 @@ PUBLISHED: dict[str, list[tuple[str, str, dict[str, str] | str | None]]] = {
         ("POST", API + "/model-versions/create", {"name": "paths", "source": "{up}{folder}"}),
         ("GET", "/model-versions/get-artifact?name=paths&version=1&path={up}{canary}", None),
     ],
-    "CVE-2023-2780": [("POST", API + "/model-versions/create", {"name": "paths", "source": "//proc/self/root{folder}"})],
-    "CVE-2023-3765": [("GET", PROXY + "/artifacts?path=C:%5c..%5c{up}{folder}", None), ("GET", PROXY + "/artifacts?path={folder}", None)],
-    "CVE-2023-6015": [("PUT", PROXY + "/artifacts/{up}{canary}", "overwritten"), ("PUT", PROXY + "/artifacts/{canary}", "overwritten")],
-    "CVE-2023-6018": [("PUT", "/ajax-api/2.0/mlflow-artifacts/artifacts/%2e%2e/%2e%2e/outside/secret.txt", "overwritten")],
+    "CVE-2023-2780": [
+        ("POST", API + "/model-versions/create", {"name": "paths", "source": "//proc/self/root{folder}"})
+    ],
+    "CVE-2023-3765": [
+        ("GET", PROXY + "/artifacts?path=C:%5c..%5c{up}{folder}", None),
+        ("GET", PROXY + "/artifacts?path={folder}", None),
+    ],
+    "CVE-2023-6015": [
+        ("PUT", PROXY + "/artifacts/{up}{canary}", "overwritten"),
+        ("PUT", PROXY + "/artifacts/{canary}", "overwritten"),
+    ],
+    "CVE-2023-6018": [
+        ("PUT", "/ajax-api/2.0/mlflow-artifacts/artifacts/%2e%2e/%2e%2e/outside/secret.txt", "overwritten")
+    ],
     "CVE-2023-6753": [("GET", PROXY + "/artifacts/..%5c..%5coutside%5csecret.txt", None)],
     "CVE-2023-6831": [("DELETE", PROXY + "/artifacts/%252e%252e/%252e%252e/outside/secret.txt", None)],
-    "CVE-2023-6909": [("GET", PROXY + "/artifacts?path=%23/{up}{folder}", None), ("GET", "/get-artifact?run_id={run}&path=a%23/{up}{canary}", None)],
+    "CVE-2023-6909": [
+        ("GET", PROXY + "/artifacts?path=%23/{up}{folder}", None),
+        ("GET", "/get-artifact?run_id={run}&path=a%23/{up}{canary}", None),
+    ],
     "CVE-2023-6975": [("PUT", PROXY + "/artifacts/..%2f..%2foutside%2fsecret.txt", "overwritten")],
     "CVE-2023-6976": [("POST", "/ajax-api/2.0/mlflow/upload-artifact?run_uuid={run}&path={up}{canary}", "overwritten")],
-    "CVE-2023-6977": [("POST", API + "/model-versions/create", {"name": "paths", "source": "file://localhost{folder}"})],
+    "CVE-2023-6977": [
+        ("POST", API + "/model-versions/create", {"name": "paths", "source": "file://localhost{folder}"})
+    ],
     "CVE-2024-0520": [("PUT", PROXY + "/artifacts/x/%2e%2e%2f%2e%2e%2f%2e%2e%2foutside%2fsecret.txt", "overwritten")],
     "CVE-2024-1483": [("GET", "/model-versions/get-artifact?name=paths&version=1&path=%23/{up}{canary}", None)],
-    "CVE-2024-1558": [("POST", API + "/model-versions/create", {"name": "paths", "source": "mlflow-artifacts:/{up}{folder}", "run_id": "{run}"})],
-    "CVE-2024-1560": [("DELETE", PROXY + "/artifacts/%252e%252e%252f%252e%252e%252foutside%252fsecret.txt", None), ("DELETE", PROXY + "/artifacts/file:%252f%252f{canary}", None)],
-    "CVE-2024-1593": [("GET", PROXY + "/artifacts?path=;/{up}{folder}", None), ("GET", PROXY + "/artifacts/a;%2f{up}{canary}", None)],
-    "CVE-2024-1594": [("POST", API + "/experiments/create", {"name": "1594", "artifact_location": "mlflow-artifacts:/x#/{up}{folder}"})],
-    "CVE-2024-2928": [("POST", API + "/experiments/create", {"name": "2928", "artifact_location": "http:///x#/{up}{folder}"})],
+    "CVE-2024-1558": [
+        (
+            "POST",
+            API + "/model-versions/create",
+            {"name": "paths", "source": "mlflow-artifacts:/{up}{folder}", "run_id": "{run}"},
+        )
+    ],
+    "CVE-2024-1560": [
+        ("DELETE", PROXY + "/artifacts/%252e%252e%252f%252e%252e%252foutside%252fsecret.txt", None),
+        ("DELETE", PROXY + "/artifacts/file:%252f%252f{canary}", None),
+    ],
+    "CVE-2024-1593": [
+        ("GET", PROXY + "/artifacts?path=;/{up}{folder}", None),
+        ("GET", PROXY + "/artifacts/a;%2f{up}{canary}", None),
+    ],
+    "CVE-2024-1594": [
+        (
+            "POST",
+            API + "/experiments/create",
+            {"name": "1594", "artifact_location": "mlflow-artifacts:/x#/{up}{folder}"},
+        )
+    ],
+    "CVE-2024-2928": [
+        ("POST", API + "/experiments/create", {"name": "2928", "artifact_location": "http:///x#/{up}{folder}"})
+    ],
     "CVE-2024-3573": [("POST", API + "/model-versions/create", {"name": "paths", "source": "file:{folder}"})],
-    "CVE-2024-3848": [("POST", API + "/experiments/create", {"name": "3848", "artifact_location": "http:///x?/{up}{folder}"})],
+    "CVE-2024-3848": [
+        ("POST", API + "/experiments/create", {"name": "3848", "artifact_location": "http:///x?/{up}{folder}"})
+    ],
     "CVE-2024-8859": [("POST", API + "/model-versions/create", {"name": "paths", "source": "file:///{up}{folder}"})],
-    "CVE-2025-11201": [("POST", API + "/model-versions/create", {"name": "paths", "source": "{folder}/../outside", "run_id": "{run}"})],
+    "CVE-2025-11201": [
+        ("POST", API + "/model-versions/create", {"name": "paths", "source": "{folder}/../outside", "run_id": "{run}"})
+    ],
 }
 
 

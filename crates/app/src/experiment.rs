@@ -24,6 +24,7 @@ impl App {
         check_text("experiment name", &new.name)?;
         check_tags(&new.tags)?;
         let NewExperiment { name, artifact_location, tags } = new;
+        let artifact_location = artifact_location.map(|location| self.artifact_storage().absolute(&location));
         let now = ctx.now();
         let object = name.clone();
         let new = stele_store::NewExperiment {

@@ -1,6 +1,7 @@
 //! The use cases, one file a resource. Each one authorizes, checks, transacts, audits and emits; nobody else
 //! holds a store.
 
+mod artifact;
 mod ctx;
 mod dataset;
 mod experiment;
@@ -15,6 +16,7 @@ mod transact;
 
 use std::sync::Arc;
 
+pub use artifact::{ArtifactListing, ArtifactRoot, ArtifactStorage, blobs};
 pub use ctx::{Ctx, Script};
 pub use dataset::RunInputs;
 pub use experiment::NewExperiment;
@@ -36,6 +38,7 @@ pub struct App {
 
 struct Parts {
     store: Store,
+    artifacts: ArtifactStorage,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     workspace: WorkspaceId,
@@ -43,7 +46,12 @@ struct Parts {
 
 impl App {
     /// Prepares the record in `store` for use.
-    pub async fn start(store: Store, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Result<App> {
+    pub async fn start(
+        store: Store,
+        artifacts: ArtifactStorage,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+    ) -> Result<App> {
         let now = clock.now();
         let workspace = store
             .write(move |tx| {
@@ -51,7 +59,7 @@ impl App {
                 tx.bootstrap(&location, now)
             })
             .await?;
-        Ok(App { parts: Arc::new(Parts { store, clock, ids, workspace }) })
+        Ok(App { parts: Arc::new(Parts { store, artifacts, clock, ids, workspace }) })
     }
 
     pub(crate) fn store(&self) -> &Store {

@@ -36,15 +36,8 @@ impl App {
         object: &str,
         mut work: impl FnMut(&mut Tx, &Permit<V>) -> Result<Changed<T>> + Send + 'static,
     ) -> Result<T> {
+        let permit = self.permit::<V>(ctx, object).await?;
         let origin = ctx.origin();
-        let permit = match authorize::<V>(ctx) {
-            Ok(permit) => permit,
-            Err(refusal) => {
-                let denied = Change::quiet(V::NAME, V::KIND, object);
-                self.store().write(move |tx| tx.denial_record(&origin, &denied)).await?;
-                return Err(refusal);
-            }
-        };
         let ids = ctx.clone();
         self.store()
             .write(move |tx| {
@@ -55,6 +48,26 @@ impl App {
                 Ok(value)
             })
             .await
+    }
+
+    /// Authorizes `V`, for use cases that change something outside of the database; a denial is recorded.
+    /// What they did goes to [`App::record`].
+    pub(crate) async fn permit<V: Verb>(&self, ctx: &Ctx, object: &str) -> Result<Permit<V>> {
+        match authorize::<V>(ctx) {
+            Ok(permit) => Ok(permit),
+            Err(refusal) => {
+                let origin = ctx.origin();
+                let denied = Change::quiet(V::NAME, V::KIND, object);
+                self.store().write(move |tx| tx.denial_record(&origin, &denied)).await?;
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Records a change that `permit` allowed and that is made already.
+    pub(crate) async fn record<V: Verb>(&self, ctx: &Ctx, _permit: &Permit<V>, change: Change) -> Result<()> {
+        let (origin, ids) = (ctx.origin(), ctx.clone());
+        self.store().write(move |tx| tx.change_record(&origin, &change, &ids.new_id().simple().to_string())).await
     }
 
     /// Runs a read against one snapshot.

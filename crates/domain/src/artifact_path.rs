@@ -17,7 +17,8 @@ pub const MISSING_FILE_NAME: &str = "Artifact path must include a filename (cann
 ///
 /// It holds the *decoded* form, and that form is the stored name: MLflow decodes what arrives until it no longer
 /// changes and stores the result, so a client that uploads `100%25.txt` finds `100%.txt` in the listing and can
-/// fetch it under either name.
+/// fetch it under either name. Its clients do the same to the names in listings, so they could not fetch a file whose
+/// stored name still had something to decode.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct ArtifactPath(String);
 

@@ -107,6 +107,40 @@ pub fn local_path(uri: &str) -> Result<Option<String>> {
     Ok(Some(percent_decode_str(path).decode_utf8_lossy().into_owned()))
 }
 
+/// `uri` as it reads from any working directory: a relative path or `file:` URI is taken as relative to `folder`, an
+/// absolute path. Other URIs stay as they are.
+pub fn absolute_location(uri: &str, folder: &str) -> String {
+    let parts = UriParts::split(uri);
+    let path = match parts.scheme.as_str() {
+        "" => uri,
+        "file" if parts.authority.is_empty() => parts.path,
+        _ => return uri.to_owned(),
+    };
+    if path.starts_with('/') {
+        return uri.to_owned();
+    }
+    let segments = path.split('/').filter(|segment| !matches!(*segment, "" | "."));
+    let path = segments.fold(folder.trim_end_matches('/').to_owned(), |path, segment| path + "/" + segment);
+    if parts.scheme.is_empty() {
+        return path;
+    }
+    let query = if parts.query.is_empty() { String::new() } else { format!("?{}", parts.query) };
+    format!("file://{path}{query}")
+}
+
+/// The place below `folder`, an absolute path, that a plain path or `file:` URI names; `None` when it lies elsewhere.
+pub fn place_in_folder(uri: &str, folder: &str) -> Result<Option<ArtifactPath>> {
+    let Some(path) = local_path(uri)? else { return Ok(None) };
+    let mut segments = path.split('/').filter(|segment| !matches!(*segment, "" | "."));
+    let is_below =
+        folder.split('/').filter(|segment| !matches!(*segment, "" | ".")).all(|name| segments.next() == Some(name));
+    let rest: Vec<&str> = segments.collect();
+    if !path.starts_with('/') || !is_below || rest.contains(&"..") {
+        return Ok(None);
+    }
+    ArtifactPath::parse_directory(&rest.join("/")).map(Some)
+}
+
 /// The place below the server's own artifact destination that a proxied root (`mlflow-artifacts:` or an `http(s)` URL
 /// of the artifact route) names; `None` for roots that clients reach without the server.
 pub fn proxied_path(uri: &str) -> Result<Option<ArtifactPath>> {

@@ -129,3 +129,44 @@ fn locations_are_judged() {
         assert!(message.starts_with(start), "{location}: {message}");
     }
 }
+
+#[test]
+fn relative_locations_become_absolute() {
+    for (uri, absolute) in [
+        ("my_place", "/srv/my_place"),
+        ("./a//b/", "/srv/a/b"),
+        ("../a", "/srv/../a"),
+        ("file:a/b", "file:///srv/a/b"),
+        ("/abs/x", "/abs/x"),
+        ("file:///abs/x", "file:///abs/x"),
+        ("s3://b/x", "s3://b/x"),
+        ("mlflow-artifacts:x", "mlflow-artifacts:x"),
+    ] {
+        assert_eq!(absolute_location(uri, "/srv"), absolute);
+    }
+}
+
+#[test]
+fn places_in_a_folder_are_told_from_others() {
+    let place = |uri| place_in_folder(uri, "/data/artifacts/").unwrap().map(|path| path.to_string());
+    for (uri, inside) in [
+        ("/data/artifacts", ""),
+        ("/data/artifacts/1/r", "1/r"),
+        ("//data/./artifacts/1", "1"),
+        ("file:///data/artifacts/a%20b", "a b"),
+        ("file://localhost/data/artifacts/x", "x"),
+    ] {
+        assert_eq!(place(uri).as_deref(), Some(inside), "{uri}");
+    }
+    for uri in [
+        "/data",
+        "/data/artifacts-twin/x",
+        "/data/artifacts/../x",
+        "/x/../data/artifacts/1",
+        "data/artifacts/x",
+        "file:///data/artifacts/%2e%2e/x",
+        "s3://data/artifacts/x",
+    ] {
+        assert_eq!(place(uri), None, "{uri}");
+    }
+}

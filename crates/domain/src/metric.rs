@@ -4,8 +4,8 @@ use std::hash::{Hash, Hasher};
 /// One logged value of a metric.
 ///
 /// Points are ordered by step, then timestamp, then value, where values follow `f64::total_cmp` with two exceptions:
-/// every NaN is the same NaN, above positive infinity, and -0.0 is 0.0. Equality agrees with that order, so that a
-/// batch which a client sends again is recognised whatever bits its NaNs carry.
+/// -0.0 is 0.0, and every NaN is the same NaN, just above zero, which is where MLflow's servers have it. Equality agrees
+/// with that order, so that a batch which a client sends again is recognised whatever bits its NaNs carry.
 #[derive(Debug, Clone, Copy)]
 pub struct Point {
     pub step: i64,
@@ -20,18 +20,14 @@ impl Point {
         Point { step, timestamp, value }
     }
 
-    /// An integer that orders and identifies the value as the type's documentation says.
-    fn value_key(&self) -> i64 {
-        let canonical = if self.value.is_nan() {
-            f64::NAN.abs()
-        } else if self.value == 0.0 {
-            0.0
-        } else {
-            self.value
-        };
+    /// What orders and identifies the value as the type's documentation says.
+    fn value_key(&self) -> (i64, bool) {
+        if self.value.is_nan() || self.value == 0.0 {
+            return (0, self.value.is_nan());
+        }
         // Negative floats grow downwards in their bits: flipping all but the sign puts them in integer order.
-        let bits = canonical.to_bits() as i64;
-        bits ^ (((bits >> 63) as u64) >> 1) as i64
+        let bits = self.value.to_bits() as i64;
+        (bits ^ (((bits >> 63) as u64) >> 1) as i64, false)
     }
 }
 
@@ -81,7 +77,8 @@ mod tests {
         let odd_nan = f64::from_bits(0xfff0_0000_0000_0001);
         assert!(odd_nan.is_nan());
         assert_eq!(at_origin(odd_nan), at_origin(f64::NAN));
-        assert!(at_origin(odd_nan) > at_origin(f64::INFINITY));
+        assert!(at_origin(odd_nan) > at_origin(0.0));
+        assert!(at_origin(odd_nan) < at_origin(f64::MIN_POSITIVE));
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub enum Field {
     /// A logged model's metric as measured on one dataset, of any digest unless one is named.
     MetricOnDataset {
         key: String,
-        dataset_name: String,
+        dataset_name: Option<String>,
         dataset_digest: Option<String>,
     },
     Param(String),
@@ -40,6 +40,8 @@ pub enum Attribute {
     Name,
     ExperimentId,
     Status,
+    /// Whether it is active or deleted.
+    Presence,
     User,
     ArtifactUri,
     StartTime,

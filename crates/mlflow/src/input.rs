@@ -31,12 +31,18 @@ impl Input {
         body: &[u8],
         path: HashMap<String, String>,
     ) -> Result<Input> {
-        if let (&Method::GET, Some(query)) = (method, query.filter(|query| !query.is_empty())) {
-            let pairs = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-            return Ok(Input { fields: Map::new(), query: Some(pairs), path, place: String::new() });
+        let reads = method == Method::GET || method == Method::HEAD;
+        if let Some(query) = query.filter(|query| reads && !query.is_empty()) {
+            return Ok(Input::parse_query(query, path));
         }
         check_content_type(method, headers)?;
         Ok(Input { fields: parse_object(body)?, query: None, path, place: String::new() })
+    }
+
+    /// Reads a message from a query string.
+    pub(crate) fn parse_query(query: &str, path: HashMap<String, String>) -> Input {
+        let pairs = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        Input { fields: Map::new(), query: Some(pairs), path, place: String::new() }
     }
 
     /// The same message, whose errors name fields below `place`.

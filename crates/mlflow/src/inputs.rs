@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use axum::response::Response;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use stele_app::RunInputs;
 use stele_domain::Error;
 use stele_domain::id::{LoggedModelId, RunId};
@@ -200,6 +200,8 @@ fn extended(history: Option<&str>, entry: &str) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

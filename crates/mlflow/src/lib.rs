@@ -3,6 +3,7 @@
 //! Each handler translates: it parses a request, calls one use case of the app, and renders the answer. Nothing
 //! here touches the store.
 
+mod artifacts;
 mod dto;
 mod error;
 mod experiments;
@@ -18,12 +19,13 @@ mod routes;
 mod runs;
 mod search;
 mod server;
+mod unsupported;
 mod validate;
 
 use axum::Router;
 use stele_app::App;
 
-pub use routes::{Route, Surface, routes};
+pub use routes::{Route, Surface, routes, unsupported_paths};
 
 /// The version of MLflow that this server presents to clients, which decides what they try.
 pub const MLFLOW_VERSION: &str = "3.17.2";

@@ -25,7 +25,7 @@ pub(crate) async fn log_metric(mut call: Call) -> Result<Response> {
     let value = input.required_float("value")?;
     let timestamp = input.required_int("timestamp")?;
     let step = input.int("step")?.unwrap_or(0);
-    let subject = subject(input.text("model_id")?, input.text("dataset_name")?, input.text("dataset_digest")?);
+    let subject = subject(input.text("model_id")?, input.text("dataset_name")?, input.text("dataset_digest")?)?;
     let metric = metric("", key, Point::new(step, timestamp, value), subject)?;
     call.app.run_log(&call.ctx, run, RunValues { metrics: vec![metric], ..RunValues::default() }).await?;
     empty()
@@ -45,9 +45,14 @@ fn metric(path: &str, key: String, point: Point, subject: Option<MetricSubject>)
 }
 
 /// What a metric value is about; a dataset counts only together with a model.
-fn subject(model: Option<String>, name: Option<String>, digest: Option<String>) -> Option<MetricSubject> {
+fn subject(model: Option<String>, name: Option<String>, digest: Option<String>) -> Result<Option<MetricSubject>> {
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let model = LoggedModelId(given(model)?);
-    let dataset = given(name).zip(given(digest)).map(|(name, digest)| DatasetKey { name, digest });
-    Some(MetricSubject { model, dataset })
+    let dataset = match (given(name), given(digest)) {
+        (Some(name), Some(digest)) => Some(DatasetKey { name, digest }),
+        (None, None) => None,
+        (Some(_), None) | (None, Some(_)) => {
+            return Err(Failure::invalid("Both dataset_name and dataset_digest must be provided if one is provided"));
+        }
+    };
+    Ok(given(model).map(|model| MetricSubject { model: LoggedModelId(model), dataset }))
 }

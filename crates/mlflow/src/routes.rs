@@ -10,14 +10,14 @@ use axum::body::{Body, Bytes};
 use axum::extract::{RawPathParams, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, MethodRouter};
+use axum::routing::{MethodFilter, MethodRouter, any};
 use serde::Serialize;
 use stele_app::{App, Ctx, Script};
 
 use crate::error::{Failure, Result, json_response};
 use crate::input::Input;
 use crate::registry::{aliases, models, versions};
-use crate::{MOST_JSON, experiments, inputs, logged_models, metrics, runs, search, server};
+use crate::{MOST_JSON, artifacts, experiments, inputs, logged_models, metrics, runs, search, server, unsupported};
 
 /// A request that has been let in, before its body is read.
 pub(crate) struct Call {
@@ -37,6 +37,17 @@ impl Call {
         axum::body::to_bytes(body, MOST_JSON).await.map_err(|error| {
             Failure::invalid(format!("The request body cannot be read or is larger than {MOST_JSON} bytes: {error}"))
         })
+    }
+
+    /// A part of the path, decoded once, such as `model_id`.
+    pub(crate) fn path(&self, name: &str) -> &str {
+        self.path.get(name).map_or("", String::as_str)
+    }
+
+    /// The query string as a message, for calls whose body is something else.
+    pub(crate) fn query(&mut self) -> Result<Input> {
+        let query = self.query.as_deref().unwrap_or("");
+        Ok(Input::parse_query(query, std::mem::take(&mut self.path)))
     }
 
     /// The request as a message.
@@ -173,6 +184,26 @@ pub fn routes() -> Vec<Route> {
         GET Both "2.0/mlflow/model-versions/get-download-uri" => versions::download_uri;
         POST Both "2.0/mlflow/model-versions/set-tag" => versions::set_tag;
         DELETE Both "2.0/mlflow/model-versions/delete-tag" => versions::delete_tag;
+
+        GET Both "2.0/mlflow-artifacts/artifacts" => artifacts::list;
+        GET Both "2.0/mlflow-artifacts/artifacts/" => artifacts::download_root;
+        PUT Both "2.0/mlflow-artifacts/artifacts/" => artifacts::upload_root;
+        GET Both "2.0/mlflow-artifacts/artifacts/{*path}" => artifacts::download;
+        PUT Both "2.0/mlflow-artifacts/artifacts/{*path}" => artifacts::upload;
+        DELETE Both "2.0/mlflow-artifacts/artifacts/{*path}" => artifacts::delete;
+        POST Both "2.0/mlflow-artifacts/mpu/create/{*path}" => artifacts::multipart_create;
+        POST Both "2.0/mlflow-artifacts/mpu/complete/{*path}" => artifacts::multipart_complete;
+        POST Both "2.0/mlflow-artifacts/mpu/abort/{*path}" => artifacts::multipart_abort;
+        GET Both "2.0/mlflow-artifacts/presigned/{*path}" => artifacts::presigned_download;
+        POST Both "2.0/mlflow/artifacts/presigned-upload-url" => artifacts::presigned_upload_url;
+        POST Both "2.0/mlflow/artifacts/presigned-download-url" => artifacts::presigned_download_url;
+
+        GET Both "2.0/mlflow/artifacts/list" => artifacts::list_of_run;
+        GET Both "2.0/mlflow/logged-models/{model_id}/artifacts/directories" => artifacts::list_of_logged_model;
+        GET Ajax "2.0/mlflow/logged-models/{model_id}/artifacts/files" => artifacts::file_of_logged_model;
+        GET Root "get-artifact" => artifacts::file_of_run;
+        GET Root "model-versions/get-artifact" => artifacts::file_of_model_version;
+        POST Ajax "2.0/mlflow/upload-artifact" => artifacts::upload_to_run;
     }
 }
 
@@ -186,8 +217,20 @@ pub(crate) fn router(app: App) -> Router {
             methods.insert(path, entry.on(filter, Endpoint(route.handler)));
         }
     }
+    for path in unsupported_paths() {
+        let refusal = any(Endpoint(|call| Box::pin(unsupported::refuse(call))));
+        methods.insert(format!("{path}/{{*rest}}"), refusal.clone());
+        methods.insert(path, refusal);
+    }
     let shared = Shared { app, requests: Arc::default() };
     methods.into_iter().fold(Router::new(), |router, (path, method)| router.route(&path, method)).with_state(shared)
+}
+
+/// Where the routes lie that this server knows of but does not have.
+pub fn unsupported_paths() -> impl Iterator<Item = String> {
+    let twice = |path: &&str| [format!("/api/{path}"), format!("/ajax-api/{path}")];
+    let roots = unsupported::ROOTS.iter().map(|path| (*path).to_owned());
+    unsupported::PREFIXES.iter().flat_map(twice).chain(roots)
 }
 
 #[derive(Clone)]

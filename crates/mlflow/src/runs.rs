@@ -8,7 +8,6 @@ use stele_domain::{Error, Kind};
 
 use crate::dto::{PARENT_RUN_TAG, RUN_NAME_TAG, RunView, STATUSES, run_dto, run_info_dto};
 use crate::error::{Failure, Result};
-use crate::input::Input;
 use crate::routes::{Call, empty, reply};
 use crate::validate;
 

@@ -17,13 +17,14 @@ pub(crate) async fn version(_call: Call) -> Result<Response> {
 }
 
 /// Tells clients since 3.11 which ways of uploading and which features they may use.
-pub(crate) async fn server_info(_call: Call) -> Result<Response> {
+pub(crate) async fn server_info(call: Call) -> Result<Response> {
+    let artifacts_move_directly = call.app.artifacts_move_directly();
     reply(&json!({
         "store_type": "SqlStore",
         "workspaces_enabled": false,
         "trace_archival_enabled": false,
-        "multipart_uploads_enabled": false,
-        "multipart_downloads_enabled": false,
+        "multipart_uploads_enabled": artifacts_move_directly,
+        "multipart_downloads_enabled": artifacts_move_directly,
         "presigned_upload_run_id_supported": true,
         "presigned_upload_model_id_supported": true,
         "features_enabled": { "gateway": false },

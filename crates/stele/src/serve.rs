@@ -1,13 +1,15 @@
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use axum::Router;
 use axum::http::StatusCode;
+use axum::routing::get;
 use axum::serve::ListenerExt;
-use stele_app::App;
+use stele_app::blobs::BlobOptions;
+use stele_app::{App, ArtifactStorage};
 use stele_store::{DatabaseUrl, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,8 +23,12 @@ use crate::system::{OrderedIds, SystemClock};
 const GRACE: Duration = Duration::from_secs(15);
 
 pub(crate) fn run(options: Serve) -> Result<()> {
-    let filter = EnvFilter::try_from_env("STELE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let filter = EnvFilter::try_from_env("STELE_LOG").unwrap_or_else(|_| EnvFilter::new("info,refinery_core=warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
     if !options.host.is_loopback() {
         bail!(
             "refusing to listen on {}, since anybody who reaches it could change everything: there is no login yet\n\
@@ -45,10 +51,19 @@ async fn serve(options: Serve) -> Result<()> {
         None => DatabaseUrl::Sqlite(options.data.join("stele.db")),
     };
     let store = open(database.clone()).await?;
-    let app = App::start(store, Arc::new(SystemClock), Arc::new(OrderedIds)).await?;
-    let listener = TcpListener::bind((options.host, options.port))
-        .await
-        .with_context(|| format!("cannot listen on {}:{}", options.host, options.port))?;
+    let destination = match &options.artifacts {
+        Some(place) => place.clone(),
+        None => options.data.join("artifacts").display().to_string(),
+    };
+    let artifacts = open_artifacts(&destination).await?;
+    let app = App::start(store, artifacts, Arc::new(SystemClock), Arc::new(OrderedIds)).await?;
+    let listener = TcpListener::bind((options.host, options.port)).await.map_err(|error| {
+        anyhow!(
+            "cannot listen on {}:{}: {error}\nhint: name another port with --port, or 0 for any free one",
+            options.host,
+            options.port
+        )
+    })?;
     let address = listener.local_addr()?;
 
     let maintenance = tokio::spawn({
@@ -57,7 +72,7 @@ async fn serve(options: Serve) -> Result<()> {
     });
     let guard = Guard { hosts: options.allowed_hosts.clone(), origins: options.allowed_origins.clone() };
     let router = router(app, guard);
-    greet(address, &database)?;
+    greet(address, &database, &destination)?;
     // Small answers must not wait for more data to fill a packet.
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
@@ -91,18 +106,41 @@ async fn open(url: DatabaseUrl) -> Result<Store> {
         .with_context(|| format!("cannot open the database {shown}"))
 }
 
+async fn open_artifacts(destination: &str) -> Result<ArtifactStorage> {
+    let working_directory = std::env::current_dir().context("cannot tell the working directory")?;
+    let working_directory = working_directory.to_str().context("the path of the working directory is not UTF-8")?;
+    let opened = ArtifactStorage::open(destination, BlobOptions::from_environment(), working_directory).await;
+    opened.map_err(|error| {
+        anyhow!(
+            "cannot keep artifacts at {destination}: {error}\n\
+             hint: name a folder that the server can write, or a bucket as s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or \
+             az://CONTAINER/PREFIX, with --artifacts or STELE_ARTIFACTS"
+        )
+    })
+}
+
 fn router(app: App, guard: Guard) -> Router {
     stele_mlflow::router(app)
+        .route("/", get(front_page))
         .fallback(|| async { (StatusCode::NOT_FOUND, "Not Found") })
         .layer(axum::middleware::from_fn_with_state(Arc::new(guard), guard::check))
 }
 
+/// What a person sees who follows the links that clients print.
+async fn front_page() -> &'static str {
+    concat!(
+        "Stele ",
+        env!("CARGO_PKG_VERSION"),
+        " serves MLflow clients at this address. There are no web pages yet.\n"
+    )
+}
+
 /// Says on standard output where the server is, once it answers.
-fn greet(address: SocketAddr, database: &DatabaseUrl) -> Result<()> {
+fn greet(address: SocketAddr, database: &DatabaseUrl, artifacts: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "Stele {} is at http://{address}\n  database   {database}\n\nPoint MLflow clients at it:\n  \
+        "Stele {} is at http://{address}\n  database   {database}\n  artifacts  {artifacts}\n\nPoint MLflow clients at it:\n  \
          export MLFLOW_TRACKING_URI=http://{address}",
         env!("CARGO_PKG_VERSION"),
     )?;

@@ -272,7 +272,7 @@ CREATE TABLE model_version (
     facets {text} NOT NULL DEFAULT '{}',
     UNIQUE (model_id, number)
 );
-CREATE INDEX model_version_by_run ON model_version (run);
+CREATE INDEX model_version_by_run ON model_version (COALESCE(run, ''));
 CREATE INDEX model_version_by_stage ON model_version (model_id, stage, number);
 -- One version in production, whatever else goes wrong.
 CREATE UNIQUE INDEX model_version_in_production ON model_version (model_id) WHERE stage = 'production';

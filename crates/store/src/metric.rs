@@ -88,10 +88,12 @@ impl Tx<'_> {
         run: RunRow,
         keys: impl Iterator<Item = &'k str>,
     ) -> Result<HashMap<String, (SeriesRow, Series)>> {
+        // Locked, since the merger numbers chunks too, and does not ask for the run.
         let sql = format!(
             "SELECT key, id, step, timestamp, value, is_nan, points, next_chunk, unmerged FROM series
-             WHERE run_id = $1 AND key {}",
-            self.is_one_of_texts(2)
+             WHERE run_id = $1 AND key {}{}",
+            self.is_one_of_texts(2),
+            self.for_update()
         );
         let rows = self.query(&sql, params![run, list(keys)], |row| {
             let series = Series {

@@ -1,1 +1,43 @@
+//! Fixtures and fakes for tests: databases of both engines, a clock that tests move, ids that count.
 
+mod database;
+mod fakes;
+
+use std::sync::Arc;
+
+pub use database::{Database, databases};
+pub use fakes::{CountingIds, TestClock};
+use stele_app::blobs::BlobOptions;
+use stele_app::{App, ArtifactStorage, Ctx, Script};
+use tempfile::TempDir;
+
+/// An application over a database of its own.
+pub struct TestApp {
+    pub app: App,
+    pub ctx: Ctx,
+    pub clock: Arc<TestClock>,
+    pub engine: &'static str,
+    /// The folder that the artifacts go to.
+    pub artifacts: TempDir,
+    _database: Database,
+}
+
+/// An application on each engine that this machine offers: SQLite always, PostgreSQL where STELE_TEST_POSTGRES names
+/// a cluster to make databases in.
+pub async fn apps() -> Vec<TestApp> {
+    let mut apps = Vec::new();
+    for database in databases().await {
+        let clock = Arc::new(TestClock::default());
+        let artifacts = TempDir::new().expect("a folder can be made");
+        let folder = artifacts.path().to_str().expect("paths of scratch folders are UTF-8");
+        let storage =
+            ArtifactStorage::open(folder, BlobOptions::default(), folder).await.expect("a folder can be opened");
+        let app =
+            App::start(database.store.clone(), storage, Arc::clone(&clock) as _, Arc::new(CountingIds::default()))
+                .await
+                .expect("a fresh database can be prepared");
+        let ctx = app.local_owner(Script::Mlflow, "test");
+        apps.push(TestApp { app, ctx, clock, engine: database.engine, artifacts, _database: database });
+    }
+    apps
+}

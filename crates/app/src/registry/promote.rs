@@ -133,9 +133,8 @@ fn transition(
 fn one_in_production(model: &ModelHead, version: &ModelVersionHead, other: &ModelVersionHead) -> Error {
     Error::GateFailed {
         message: format!(
-            "Version {} of model '{}' cannot enter stage Production while version {} is there: a model has one \
-             version in Production at a time. Archive the existing version in the same call \
-             (archive_existing_versions=True), or move it first.",
+            "version {} of model '{}' cannot enter stage production while version {} is there: a model has one \
+             version in production at a time",
             version.number, model.name, other.number
         ),
     }

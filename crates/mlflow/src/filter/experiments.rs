@@ -18,7 +18,7 @@ const KEYS: &[&str] = &["creation_time", "experiment_id", "last_update_time", "n
 ///
 /// # Errors
 /// `Invalid`, with MLflow's message and the position.
-pub fn parse_filter(filter: &str) -> Result<Filter> {
+pub(crate) fn parse_filter(filter: &str) -> Result<Filter> {
     parser::parse(filter, Grammar { wording: Wording::Clauses, test })
 }
 
@@ -28,7 +28,7 @@ pub fn parse_filter(filter: &str) -> Result<Filter> {
 ///
 /// # Errors
 /// [`OrderByError::Invalid`].
-pub fn parse_order_by(clauses: &[String]) -> Result<Vec<Order>, OrderByError> {
+pub(crate) fn parse_order_by(clauses: &[String]) -> Result<Vec<Order>, OrderByError> {
     order_by::parse_allowing_duplicates(clauses, |clause| {
         let (kind, key) = resolve_key(clause.identifier, KEYS).map_err(|message| clause.error(&message))?;
         match kind {

@@ -19,6 +19,7 @@ const KEYS: &[&str] = &[
     "last_updated_time",
     "last_updated_timestamp",
     "last_updated_timestamp_ms",
+    "lifecycle_stage",
     "model_id",
     "model_type",
     "name",
@@ -28,12 +29,12 @@ const KEYS: &[&str] = &[
 
 /// One element of the request's `order_by`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OrderBy<'a> {
-    pub field_name: &'a str,
-    pub direction: Direction,
+pub(crate) struct OrderBy<'a> {
+    pub(crate) field_name: &'a str,
+    pub(crate) direction: Direction,
     /// Restricts a metric to what was measured on this dataset.
-    pub dataset_name: Option<&'a str>,
-    pub dataset_digest: Option<&'a str>,
+    pub(crate) dataset_name: Option<&'a str>,
+    pub(crate) dataset_digest: Option<&'a str>,
 }
 
 /// Parses a filter over `metrics.x`, `params.x`, `tags.x` (only the plurals) and attributes.
@@ -43,7 +44,7 @@ pub struct OrderBy<'a> {
 ///
 /// # Errors
 /// `Invalid`, with MLflow's message and the position.
-pub fn parse_filter(filter: &str) -> Result<Filter> {
+pub(crate) fn parse_filter(filter: &str) -> Result<Filter> {
     parser::parse(filter, Grammar { wording: Wording::FilterString, test })
 }
 
@@ -54,7 +55,7 @@ pub fn parse_filter(filter: &str) -> Result<Filter> {
 ///
 /// # Errors
 /// `Invalid`, when a field cannot be ordered by.
-pub fn parse_order_by(elements: &[OrderBy<'_>]) -> Result<Vec<Order>> {
+pub(crate) fn parse_order_by(elements: &[OrderBy<'_>]) -> Result<Vec<Order>> {
     if elements.len() > MAX_ORDER_BY_CLAUSES {
         return Err(Error::invalid(format!("Invalid order_by: more than {MAX_ORDER_BY_CLAUSES} clauses")));
     }
@@ -69,25 +70,18 @@ fn order_field(element: &OrderBy<'_>) -> Result<Field> {
         None => attribute(unquote(key))
             .map(Field::Attribute)
             .ok_or_else(|| Error::invalid(format!("Invalid order by field name: {}", excerpt(name)))),
-        Some("metrics") => metric(unquote(key), element),
+        Some("metrics") => Ok(metric(unquote(key), element)),
         Some(_) => {
             Err(Error::invalid(format!("Invalid order by field name: {}. Only metrics are supported.", excerpt(name))))
         }
     }
 }
 
-fn metric(key: &str, element: &OrderBy<'_>) -> Result<Field> {
-    let digest = element.dataset_digest.filter(|digest| !digest.is_empty());
-    match (element.dataset_name.filter(|name| !name.is_empty()), digest) {
-        (None, None) => Ok(Field::Metric(key.to_owned())),
-        (None, Some(_)) => {
-            Err(Error::invalid("`dataset_digest` can only be specified if `dataset_name` is also specified."))
-        }
-        (Some(dataset_name), digest) => Ok(Field::MetricOnDataset {
-            key: key.to_owned(),
-            dataset_name: dataset_name.to_owned(),
-            dataset_digest: digest.map(str::to_owned),
-        }),
+fn metric(key: &str, element: &OrderBy<'_>) -> Field {
+    let given = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+    match (given(element.dataset_name), given(element.dataset_digest)) {
+        (None, None) => Field::Metric(key.to_owned()),
+        (dataset_name, dataset_digest) => Field::MetricOnDataset { key: key.to_owned(), dataset_name, dataset_digest },
     }
 }
 
@@ -124,6 +118,7 @@ fn attribute(key: &str) -> Option<Attribute> {
         "name" => Attribute::Name,
         "model_type" => Attribute::ModelType,
         "status" => Attribute::Status,
+        "lifecycle_stage" => Attribute::Presence,
         "source_run_id" => Attribute::RunId,
         "experiment_id" => Attribute::ExperimentId,
         "artifact_location" => Attribute::ArtifactUri,

@@ -32,6 +32,9 @@ pub(super) struct Subject<'a> {
 }
 
 const NUMBER_COMPARATORS: &str = "'!=', '<', '<=', '=', '>', '>='";
+/// Logged-model searches list theirs in a fixed order.
+const LOGGED_MODEL_NUMBER_COMPARATORS: &str = "'<', '<=', '>', '>=', '=', '!='";
+const LOGGED_MODEL_TEXT_COMPARATORS: &str = "'=', '!=', 'LIKE', 'ILIKE', 'IN', 'NOT IN'";
 const TEXT_COMPARATORS: &str = "'!=', '=', 'ILIKE', 'IN', 'LIKE', 'NOT IN'";
 const NULLABLE_TEXT_COMPARATORS: &str = "'!=', '=', 'ILIKE', 'IN', 'IS NOT NULL', 'IS NULL', 'LIKE', 'NOT IN'";
 
@@ -45,8 +48,9 @@ impl Subject<'_> {
         };
         let subject = match (self.search, self.kind) {
             (Search::LoggedModels, kind) => {
+                let known = if takes_numbers { LOGGED_MODEL_NUMBER_COMPARATORS } else { LOGGED_MODEL_TEXT_COMPARATORS };
                 return format!(
-                    "Invalid comparison operator for {}.{}: '{written}'. Expected one of ({known})",
+                    "Invalid comparison operator for {}.{}: '{written}'. Expected one of ({known}).",
                     plural(kind),
                     self.key
                 );

@@ -11,30 +11,30 @@
 //! Error messages begin with MLflow's text, which its clients match, and end with the position (in characters, from 1).
 
 mod comparison;
-pub mod experiments;
+pub(crate) mod experiments;
 mod key;
 mod lexer;
-pub mod logged_models;
+pub(crate) mod logged_models;
 mod messages;
-pub mod models;
-pub mod order_by;
+pub(crate) mod models;
+pub(crate) mod order_by;
 mod parser;
-pub mod prompts;
-pub mod runs;
+pub(crate) mod prompts;
+pub(crate) mod runs;
 #[cfg(test)]
 mod tests;
-pub mod versions;
+pub(crate) mod versions;
 
-pub use order_by::OrderByError;
-pub use prompts::{PromptSelection, select_prompts};
+pub(crate) use order_by::OrderByError;
+pub(crate) use prompts::{PromptSelection, select_prompts};
 
 /// Longest filter or `order_by` clause, in bytes: room for an `IN` list of some 25,000 run ids.
-pub const MAX_LENGTH: usize = 1 << 20;
+pub(crate) const MAX_LENGTH: usize = 1 << 20;
 /// Deepest nesting of parentheses and `NOT`.
-pub const MAX_DEPTH: usize = 64;
+pub(crate) const MAX_DEPTH: usize = 64;
 /// Most comparisons in one filter.
-pub const MAX_COMPARISONS: usize = 1_000;
+pub(crate) const MAX_COMPARISONS: usize = 1_000;
 /// Most values in one `IN` list.
-pub const MAX_LIST_VALUES: usize = 20_000;
+pub(crate) const MAX_LIST_VALUES: usize = 20_000;
 /// Most clauses in one `order_by`.
-pub const MAX_ORDER_BY_CLAUSES: usize = 100;
+pub(crate) const MAX_ORDER_BY_CLAUSES: usize = 100;

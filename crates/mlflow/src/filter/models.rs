@@ -17,7 +17,7 @@ use super::parser::{self, Clause, Grammar, Wording};
 ///
 /// # Errors
 /// `Invalid`, with MLflow's message and the position.
-pub fn parse_filter(filter: &str) -> Result<Filter> {
+pub(crate) fn parse_filter(filter: &str) -> Result<Filter> {
     parser::parse(filter, Grammar { wording: Wording::Clauses, test })
 }
 
@@ -26,7 +26,7 @@ pub fn parse_filter(filter: &str) -> Result<Filter> {
 ///
 /// # Errors
 /// See [`OrderByError`].
-pub fn parse_order_by(clauses: &[String]) -> Result<Vec<Order>, OrderByError> {
+pub(crate) fn parse_order_by(clauses: &[String]) -> Result<Vec<Order>, OrderByError> {
     order_by::parse(clauses, |clause| match unquote(clause.identifier) {
         "name" => Ok(Field::Attribute(Attribute::Name)),
         "timestamp" | "last_updated_timestamp" => Ok(Field::Attribute(Attribute::UpdatedAt)),

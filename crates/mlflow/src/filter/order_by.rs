@@ -8,7 +8,7 @@ use super::{MAX_LENGTH, MAX_ORDER_BY_CLAUSES};
 
 /// Why an `order_by` is refused.
 #[derive(Debug, Clone, PartialEq)]
-pub enum OrderByError {
+pub(crate) enum OrderByError {
     /// A clause is malformed or names an unknown field.
     Invalid(Error),
     /// Two clauses name one field. It is apart because MLflow answers it with INTERNAL_ERROR (500), not as a bad

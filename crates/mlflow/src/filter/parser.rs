@@ -337,7 +337,10 @@ impl<'a> Parser<'a> {
                     excerpt(self.source)
                 ),
                 Wording::FilterString => {
-                    format!("Invalid filter string: '{}'. Expected a single SQL expression.", excerpt(self.source))
+                    // Quoted as Python does.
+                    let quote = if self.source.contains('\'') && !self.source.contains('"') { '"' } else { '\'' };
+                    let source = excerpt(self.source);
+                    format!("Invalid filter string: {quote}{source}{quote}. Expected a single SQL expression.")
                 }
             };
             return Error::invalid(message);

@@ -5,7 +5,7 @@ const IS_PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
 
 /// Whether a search of registered models or versions may give prompts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PromptSelection {
+pub(crate) enum PromptSelection {
     /// Leave out every model that has the tag `mlflow.prompt.is_prompt` with the value `true`, and its versions.
     Excluded,
     /// Leave it to the filter.
@@ -17,7 +17,7 @@ pub enum PromptSelection {
 /// The first condition on the tag `mlflow.prompt.is_prompt` decides: `= 'true'` and `!= 'false'` ask for prompts, and
 /// the filter stays as it is. Otherwise prompts are excluded, and conditions on the tag are taken as met, because an
 /// ordinary model does not carry it and `= 'false'` would find nothing.
-pub fn select_prompts(filter: Filter) -> (Filter, PromptSelection) {
+pub(crate) fn select_prompts(filter: Filter) -> (Filter, PromptSelection) {
     match first_condition(&filter) {
         Some(predicate) if asks_for_prompts(predicate) => (filter, PromptSelection::ByFilter),
         Some(_) => (without_conditions(filter), PromptSelection::Excluded),

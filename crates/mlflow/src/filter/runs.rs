@@ -36,7 +36,7 @@ const FILTER_KEYS: &[&str] = &[
 ///
 /// # Errors
 /// `Invalid`, with MLflow's message and the position.
-pub fn parse_filter(filter: &str) -> Result<Filter> {
+pub(crate) fn parse_filter(filter: &str) -> Result<Filter> {
     parser::parse(filter, Grammar { wording: Wording::Clauses, test })
 }
 
@@ -47,7 +47,7 @@ pub fn parse_filter(filter: &str) -> Result<Filter> {
 ///
 /// # Errors
 /// See [`OrderByError`].
-pub fn parse_order_by(clauses: &[String]) -> Result<Vec<Order>, OrderByError> {
+pub(crate) fn parse_order_by(clauses: &[String]) -> Result<Vec<Order>, OrderByError> {
     order_by::parse(clauses, |clause| {
         let (kind, key) = resolve(clause.identifier, ORDER_KEYS).map_err(|message| clause.error(&message))?;
         if kind == KeyKind::Dataset {

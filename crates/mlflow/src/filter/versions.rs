@@ -19,7 +19,7 @@ const ORDER_KEYS: &[&str] = &["creation_timestamp", "last_updated_timestamp", "n
 ///
 /// # Errors
 /// `Invalid`, with MLflow's message and the position.
-pub fn parse_filter(filter: &str) -> Result<Filter> {
+pub(crate) fn parse_filter(filter: &str) -> Result<Filter> {
     parser::parse(filter, Grammar { wording: Wording::Clauses, test })
 }
 
@@ -28,7 +28,7 @@ pub fn parse_filter(filter: &str) -> Result<Filter> {
 ///
 /// # Errors
 /// See [`OrderByError`].
-pub fn parse_order_by(clauses: &[String]) -> Result<Vec<Order>, OrderByError> {
+pub(crate) fn parse_order_by(clauses: &[String]) -> Result<Vec<Order>, OrderByError> {
     order_by::parse(clauses, |clause| {
         let (kind, key) = resolve_key(clause.identifier, ORDER_KEYS).map_err(|message| clause.error(&message))?;
         match kind {

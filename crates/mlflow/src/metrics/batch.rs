@@ -143,7 +143,7 @@ impl Metric {
         let Metric { key, value, timestamp, step, model_id, dataset_name, dataset_digest } = self;
         let number = |long: Option<Long>| long.map_or(0, |long| long.0);
         let point = Point::new(number(step), number(timestamp), value.map_or(0.0, |double| double.0));
-        let subject = super::subject(model_id, dataset_name, dataset_digest);
+        let subject = super::subject(model_id, dataset_name, dataset_digest)?;
         super::metric(&format!("metrics[{index}]"), key.unwrap_or_default(), point, subject)
     }
 }

@@ -130,10 +130,9 @@ fn metric(key: &str, point: Point, run: Option<&RunId>) -> Value {
     serde_json::to_value(dto).unwrap_or(Value::Null)
 }
 
-/// The order of histories: by time, then step, then value, where NaN counts as zero.
+/// The order of histories: by time, then step, then value.
 fn by_time(a: &Point, b: &Point) -> Ordering {
-    let number = |point: &Point| if point.value.is_nan() { 0.0 } else { point.value };
-    (a.timestamp, a.step).cmp(&(b.timestamp, b.step)).then_with(|| number(a).total_cmp(&number(b)))
+    a.timestamp.cmp(&b.timestamp).then_with(|| a.cmp(b))
 }
 
 /// Cuts sorted points into `most` parts of nearly equal size and takes the first of each, as SQL's `NTILE` does;

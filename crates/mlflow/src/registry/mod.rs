@@ -3,6 +3,6 @@
 pub(crate) mod aliases;
 pub(crate) mod dto;
 pub(crate) mod models;
-mod rules;
+pub(crate) mod rules;
 mod source;
 pub(crate) mod versions;

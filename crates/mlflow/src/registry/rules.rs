@@ -14,7 +14,7 @@ const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
 const PROMPT_TEXT_TAG: &str = "mlflow.prompt.text";
 
 /// The name of a registered model in the field `name`.
-pub(super) fn model_name(name: &str) -> Result<()> {
+pub(crate) fn model_name(name: &str) -> Result<()> {
     if name.trim().is_empty() {
         return Err(Failure::invalid("Missing value for required parameter 'name'."));
     }
@@ -31,7 +31,7 @@ pub(super) fn new_model_name(name: &str) -> Result<()> {
     model_name(name)
 }
 
-pub(super) fn version_number(text: &str) -> Result<i64> {
+pub(crate) fn version_number(text: &str) -> Result<i64> {
     let invalid = || Failure::invalid(format!("Parameter 'version' must be an integer, got '{text}'."));
     text.trim().parse().map_err(|_| invalid())
 }

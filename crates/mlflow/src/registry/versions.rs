@@ -1,6 +1,7 @@
 use axum::response::Response;
 use serde_json::json;
 use stele_app::{CheckedSource, NewModelVersion, SourceRequest};
+use stele_domain::Error;
 use stele_domain::artifact_uri::LocationPolicy;
 use stele_domain::lifecycle::Stage;
 use stele_domain::registry::{ModelVersion, Occupants};
@@ -74,7 +75,13 @@ pub(crate) async fn transition(mut call: Call) -> Result<Response> {
         (false, _) => Occupants::Stay,
     };
     let (name, number) = checked(name, &version)?;
-    reply_version(call.app.model_version_transition(&call.ctx, name, number, stage, occupants).await?)
+    let moved = call.app.model_version_transition(&call.ctx, name, number, stage, occupants).await;
+    reply_version(moved.map_err(|error| match error {
+        Error::GateFailed { message } if occupants == Occupants::Stay => {
+            Failure::invalid(format!("{message}. To archive the existing one, pass archive_existing_versions=True."))
+        }
+        other => other.into(),
+    })?)
 }
 
 pub(crate) async fn delete(mut call: Call) -> Result<Response> {

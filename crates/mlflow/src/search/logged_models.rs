@@ -12,6 +12,7 @@ use crate::filter::logged_models::{OrderBy, parse_filter, parse_order_by};
 use crate::input::{Input, missing};
 use crate::logged_models::{LoggedModelDto, PageToken, STATUSES, TokenOrder};
 use crate::routes::{Call, reply};
+use crate::validate;
 
 const DEFAULT: i64 = 50;
 const MOST: i64 = 50_000;
@@ -24,6 +25,7 @@ pub(crate) async fn search(mut call: Call) -> Result<Response> {
     let experiment_ids = input.texts("experiment_ids")?;
     let filter = input.text("filter")?.filter(|filter| !filter.is_empty());
     let datasets = datasets(&input)?;
+    let experiments = experiment_ids.iter().map(|id| validate::experiment_id(id)).collect::<Result<Vec<_>>>()?;
     // Zero stands for the default here.
     let limit = match input.int("max_results")? {
         None | Some(0) => DEFAULT,
@@ -42,7 +44,6 @@ pub(crate) async fn search(mut call: Call) -> Result<Response> {
         order_by: parse_order_by(&search.order_by.iter().flatten().map(order).collect::<Vec<_>>())?,
         window,
     };
-    let experiments = search.experiment_ids.iter().filter_map(|id| id.trim().parse().ok()).map(ExperimentId).collect();
     let page = call.app.logged_model_search(&call.ctx, measured(experiments, query, datasets)).await?;
     search.offset = search.offset.saturating_add(usize::try_from(limit).unwrap_or(usize::MAX));
     let next = page.more.then(|| search.encode());
@@ -83,7 +84,7 @@ fn status_filter(predicate: &Predicate, names: Vec<(String, &'static str)>) -> F
 
 fn on_dataset(key: &str, dataset: &DatasetSelector, predicate: Predicate) -> Filter {
     let DatasetSelector { name, digest } = dataset.clone();
-    let field = Field::MetricOnDataset { key: key.to_owned(), dataset_name: name, dataset_digest: digest };
+    let field = Field::MetricOnDataset { key: key.to_owned(), dataset_name: Some(name), dataset_digest: digest };
     Filter::Test(field, predicate)
 }
 

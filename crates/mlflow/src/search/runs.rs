@@ -1,5 +1,4 @@
 use axum::response::Response;
-use stele_domain::id::ExperimentId;
 use stele_domain::lifecycle::RunStatus;
 use stele_domain::search::{Attribute, Field, Filter, Query, RunSearch};
 
@@ -8,15 +7,14 @@ use crate::dto::{RunView, run_dto, status_name};
 use crate::error::Result;
 use crate::filter::runs::{parse_filter, parse_order_by};
 use crate::routes::{Call, reply};
+use crate::validate;
 
 const DEFAULT: i64 = 1_000;
 const MOST: i64 = 50_000;
 
 pub(crate) async fn search(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
-    // An id that is no number is the id of no experiment.
-    let ids = input.texts("experiment_ids")?;
-    let experiments = ids.iter().filter_map(|id| id.trim().parse().ok()).map(ExperimentId).collect();
+    let experiments = input.texts("experiment_ids")?;
     let filter = input.text("filter")?.unwrap_or_default();
     let limit = max_results(&input, DEFAULT, MOST)?;
     let order_by = input.texts("order_by")?;
@@ -24,6 +22,7 @@ pub(crate) async fn search(mut call: Call) -> Result<Response> {
     let filter = with_record_statuses(parse_filter(&filter)?);
     let order_by = parse_order_by(&order_by)?;
     let window = window(&input, limit)?;
+    let experiments = experiments.iter().map(|id| validate::experiment_id(id)).collect::<Result<Vec<_>>>()?;
     let search = RunSearch { experiments, presences, query: Query { filter, order_by, window } };
     let page = call.app.run_search(&call.ctx, search).await?;
     let next = next_token(window, page.more);

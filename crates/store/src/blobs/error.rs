@@ -6,7 +6,7 @@ use rustix::io::Errno;
 use stele_domain::{ArtifactPath, Error, Kind};
 
 pub(super) fn no_such_artifact(path: &ArtifactPath) -> Error {
-    Error::not_found(Kind::Artifact, format!("No such artifact: '{path}'"))
+    Error::not_found(Kind::Artifact, path.as_str())
 }
 
 pub(super) fn is_directory(path: &ArtifactPath) -> Error {

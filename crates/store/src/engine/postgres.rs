@@ -13,7 +13,16 @@ use super::value::Value;
 
 /// A pool of blocking connections; every transaction runs on a thread of tokio's blocking pool.
 pub(crate) struct Postgres {
-    pool: Pool<Manager>,
+    /// Absent only while it is being closed.
+    pool: Option<Pool<Manager>>,
+}
+
+impl Drop for Postgres {
+    /// A blocking connection waits when it is closed, and panics where an async task would have to wait for it.
+    fn drop(&mut self) {
+        let pool = self.pool.take();
+        std::thread::spawn(move || drop(pool));
+    }
 }
 
 const CONNECTIONS: u32 = 16;
@@ -33,7 +42,7 @@ impl Postgres {
             .connection_timeout(Duration::from_secs(20))
             .build(Manager { config })
             .map_err(|e| unavailable(&e))?;
-        Ok(Postgres { pool })
+        Ok(Postgres { pool: Some(pool) })
     }
 
     pub(crate) async fn write<T: Send + 'static>(
@@ -82,7 +91,8 @@ impl Postgres {
     ) -> Result<T> {
         let this = Arc::clone(self);
         let finished = tokio::task::spawn_blocking(move || {
-            let mut connection = this.pool.get().map_err(|e| unavailable(&e))?;
+            let pool = this.pool.as_ref().ok_or_else(|| Error::internal("the database is closed"))?;
+            let mut connection = pool.get().map_err(|e| unavailable(&e))?;
             work(&mut connection)
         });
         finished.await.map_err(|e| Error::internal(format!("a transaction did not finish: {e}")))?

@@ -84,7 +84,9 @@ pub(crate) fn lock(path: &Path) -> Result<File> {
     let file = File::create(&lock_path).map_err(|e| failed(&e))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(failed(&"another server is using it")),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(failed(&"another server is using it; stop it, or give this one a --data of its own"))
+        }
         Err(std::fs::TryLockError::Error(error)) => Err(failed(&error)),
     }
 }

@@ -53,7 +53,8 @@ pub(super) fn statement(engine: EngineKind, visible: Visibility, search: &Experi
         column(*attribute)?.order(&mut sql, order.direction);
         sql.push(", ");
     }
-    sql.push(if query.order_by.is_empty() { "created_at DESC, id" } else { "id DESC" }).window(query.window);
+    // Of those made in one millisecond, the one made last comes first.
+    sql.push(if query.order_by.is_empty() { "created_at DESC, id DESC" } else { "id DESC" }).window(query.window);
     Ok(sql)
 }
 
@@ -83,6 +84,7 @@ fn column(attribute: Attribute) -> Result<Attributed> {
         | Attribute::Source
         | Attribute::Stage
         | Attribute::ModelType
-        | Attribute::Description => return Err(no_attribute("experiments", attribute)),
+        | Attribute::Description
+        | Attribute::Presence => return Err(no_attribute("experiments", attribute)),
     })
 }

@@ -50,7 +50,7 @@ pub(super) fn statement(engine: EngineKind, visible: Visibility, search: &Logged
             Field::Attribute(attribute) => column(*attribute)?.order(&mut sql, order.direction),
             Field::Metric(key) => by_metric(&mut sql, key, None, order.direction),
             Field::MetricOnDataset { key, dataset_name, dataset_digest } => {
-                by_metric(&mut sql, key, Some((dataset_name, dataset_digest.as_deref())), order.direction);
+                by_metric(&mut sql, key, Some((dataset_name.as_deref(), dataset_digest.as_deref())), order.direction);
             }
             Field::Param(_) | Field::Tag(_) | Field::Dataset(_) => {
                 return Err(no_field("logged models", &order.field));
@@ -61,7 +61,8 @@ pub(super) fn statement(engine: EngineKind, visible: Visibility, search: &Logged
     if !is_by(query, Attribute::CreatedAt) {
         sql.push("logged_model.created_at DESC, ");
     }
-    sql.push("logged_model.public_id").window(query.window);
+    // Of those made in one millisecond, the one made last comes first.
+    sql.push("logged_model.id DESC").window(query.window);
     Ok(sql)
 }
 
@@ -73,21 +74,28 @@ fn measured_on<'v>(sql: &mut Sql<'v>, search: &'v LoggedModelSearch) {
     sql.push("EXISTS (SELECT 1 FROM logged_model_metric AS item WHERE item.logged_model_id = logged_model.id AND (");
     for (index, dataset) in search.measured_on.iter().enumerate() {
         sql.push(if index == 0 { "(" } else { " OR (" });
-        on_dataset(sql, &dataset.name, dataset.digest.as_deref());
+        on_dataset(sql, Some(&dataset.name), dataset.digest.as_deref());
         sql.push(")");
     }
     sql.push(")) AND ");
 }
 
-fn on_dataset<'v>(sql: &mut Sql<'v>, name: &'v str, digest: Option<&'v str>) {
-    sql.push("item.dataset_name IS NOT NULL AND item.dataset_name = ").bind(name);
-    if let Some(digest) = digest {
-        sql.push(" AND item.dataset_digest IS NOT NULL AND item.dataset_digest = ").bind(digest);
+fn on_dataset<'v>(sql: &mut Sql<'v>, name: Option<&'v str>, digest: Option<&'v str>) {
+    sql.push("item.dataset_name IS NOT NULL");
+    for (column, value) in [("item.dataset_name", name), ("item.dataset_digest", digest)] {
+        if let Some(value) = value {
+            sql.push(" AND ").push(column).push(" = ").bind(value);
+        }
     }
 }
 
 /// Sorts by the newest value of a metric, of one dataset if one is given.
-fn by_metric<'v>(sql: &mut Sql<'v>, key: &'v str, dataset: Option<(&'v str, Option<&'v str>)>, direction: Direction) {
+fn by_metric<'v>(
+    sql: &mut Sql<'v>,
+    key: &'v str,
+    dataset: Option<(Option<&'v str>, Option<&'v str>)>,
+    direction: Direction,
+) {
     for (column, direction) in [("item.is_nan", Direction::Ascending), ("item.value", direction)] {
         if column == "item.value" {
             sql.push(", ");
@@ -110,7 +118,7 @@ fn test<'v>(sql: &mut Sql<'v>, field: &'v Field, predicate: &'v Predicate) -> Re
         Field::Metric(key) => predicate::keyed_number(sql, METRICS, key, predicate),
         Field::MetricOnDataset { key, dataset_name, dataset_digest } => {
             predicate::keyed(sql, METRICS, key, predicate, |sql| {
-                on_dataset(sql, dataset_name, dataset_digest.as_deref());
+                on_dataset(sql, dataset_name.as_deref(), dataset_digest.as_deref());
                 sql.push(" AND ");
                 predicate::number(sql, "item.is_nan", "item.value", predicate)
             })
@@ -130,6 +138,7 @@ fn column(attribute: Attribute) -> Result<Attributed> {
         Attribute::ModelType => Attributed::Text(Column::optional("logged_model.model_type")),
         Attribute::RunId => Attributed::Text(Column::optional("logged_model.source_run")),
         Attribute::ArtifactUri => Attributed::Text(Column::required("logged_model.artifact_uri")),
+        Attribute::Presence => Attributed::Text(Column::required("logged_model.presence")),
         Attribute::CreatedAt => Attributed::Integer(Column::required("logged_model.created_at")),
         Attribute::UpdatedAt => Attributed::Integer(Column::required("logged_model.updated_at")),
         Attribute::User

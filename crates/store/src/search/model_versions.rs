@@ -44,10 +44,13 @@ pub(super) fn statement(engine: EngineKind, visible: Visibility, query: &Query) 
 }
 
 fn test<'v>(sql: &mut Sql<'v>, field: &'v Field, predicate: &'v Predicate) -> Result<()> {
-    match field {
-        Field::Attribute(attribute) => column(*attribute)?.test(sql, predicate),
-        Field::Tag(key) => predicate::keyed_text(sql, TAGS, key, predicate),
-        Field::Metric(_) | Field::MetricOnDataset { .. } | Field::Param(_) | Field::Dataset(_) => {
+    match (field, predicate) {
+        (Field::Attribute(Attribute::RunId), Predicate::IsNull | Predicate::IsNotNull) => {
+            Attributed::Text(Column::optional("version.run")).test(sql, predicate)
+        }
+        (Field::Attribute(attribute), _) => column(*attribute)?.test(sql, predicate),
+        (Field::Tag(key), _) => predicate::keyed_text(sql, TAGS, key, predicate),
+        (Field::Metric(_) | Field::MetricOnDataset { .. } | Field::Param(_) | Field::Dataset(_), _) => {
             Err(no_field("model versions", field))
         }
     }
@@ -57,7 +60,8 @@ fn column(attribute: Attribute) -> Result<Attributed> {
     Ok(match attribute {
         Attribute::Name => Attributed::Text(Column::required("model.name")),
         Attribute::VersionNumber => Attributed::Integer(Column::required("version.number")),
-        Attribute::RunId => Attributed::Text(Column::optional("version.run")),
+        // A version without a run is one of no run, which differs from every other.
+        Attribute::RunId => Attributed::Text(Column::required("COALESCE(version.run, '')")),
         Attribute::Source => Attributed::Text(Column::required("version.source")),
         Attribute::Stage => Attributed::Text(Column::required("version.stage")),
         Attribute::User => Attributed::Text(Column::optional("version.user_name")),
@@ -68,6 +72,7 @@ fn column(attribute: Attribute) -> Result<Attributed> {
         Attribute::Id
         | Attribute::ExperimentId
         | Attribute::Status
+        | Attribute::Presence
         | Attribute::StartTime
         | Attribute::EndTime
         | Attribute::ModelType => return Err(no_attribute("model versions", attribute)),

@@ -64,6 +64,7 @@ fn column(attribute: Attribute) -> Result<Attributed> {
         | Attribute::RunId
         | Attribute::Source
         | Attribute::Stage
-        | Attribute::ModelType => return Err(no_attribute("models", attribute)),
+        | Attribute::ModelType
+        | Attribute::Presence => return Err(no_attribute("models", attribute)),
     })
 }

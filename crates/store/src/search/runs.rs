@@ -83,6 +83,7 @@ fn column(attribute: Attribute) -> Result<Attributed> {
         Attribute::UpdatedAt
         | Attribute::VersionNumber
         | Attribute::RunId
+        | Attribute::Presence
         | Attribute::Source
         | Attribute::Stage
         | Attribute::ModelType

@@ -291,7 +291,7 @@ fn logged_model_filters() {
             ("Foo", "Invalid filter string: 'Foo'. Expected a list of comparisons separated by 'AND'"),
             (
                 "name = 'a'; name = 'b'",
-                "Invalid filter string: 'name = 'a'; name = 'b''. Expected a single SQL expression.",
+                "Invalid filter string: \"name = 'a'; name = 'b'\". Expected a single SQL expression.",
             ),
             (
                 "param.a = 'x'",

@@ -23,7 +23,8 @@ fn show_field(field: &Field) -> String {
         Field::Attribute(attribute) => format!("{attribute:?}"),
         Field::Metric(key) => format!("metric[{key}]"),
         Field::MetricOnDataset { key, dataset_name, dataset_digest } => {
-            format!("metric[{key}]@{dataset_name}#{}", dataset_digest.as_deref().unwrap_or("*"))
+            let part = |text: &Option<String>| text.clone().unwrap_or_else(|| "*".to_owned());
+            format!("metric[{key}]@{}#{}", part(dataset_name), part(dataset_digest))
         }
         Field::Param(key) => format!("param[{key}]"),
         Field::Tag(key) => format!("tag[{key}]"),

@@ -155,7 +155,7 @@ async fn what_is_missing_or_a_folder_is_told() {
     put(&blobs, "r/f", b"x").await.unwrap();
     let message = |error: Error| error.to_string();
     assert!(matches!(blobs.head(&path("nope")).await, Err(Error::NotFound { .. })));
-    assert_eq!(message(blobs.get(&path("nope/x")).await.err().unwrap()), "No such artifact: 'nope/x'");
+    assert_eq!(message(blobs.get(&path("nope/x")).await.err().unwrap()), "artifact 'nope/x' does not exist");
     assert!(matches!(blobs.get(&path("r/f/x")).await.err().unwrap(), Error::NotFound { .. }));
     let is_folder = "Artifact path refers to a directory, not a file: 'r'";
     assert_eq!(message(blobs.get(&path("r")).await.err().unwrap()), is_folder);

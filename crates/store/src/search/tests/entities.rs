@@ -69,13 +69,13 @@ fn experiments_by_name_time_and_tags() {
             Ok(page.items.iter().map(|experiment| experiment.id.0).collect())
         };
         use Presences::{Active, All, Deleted};
-        assert_eq!(found(Active, Query::default())?, [3, 4, 1], "newest first, then by id");
+        assert_eq!(found(Active, Query::default())?, [4, 3, 1], "newest first, also within a millisecond");
         assert_eq!(found(All, ordered(Field::Attribute(Attribute::CreatedAt), Direction::Descending))?, [4, 3, 2, 1]);
         assert_eq!(found(Deleted, Query::default())?, [2]);
         let like = Predicate::Like { pattern: "vision%".to_owned(), ignore_case: true };
         assert_eq!(found(All, filtered(Filter::Test(Field::Attribute(Attribute::Name), like)))?, [2, 1]);
         let ids = Predicate::NotIn(vec!["1".to_owned(), "none".to_owned()]);
-        assert_eq!(found(Active, filtered(Filter::Test(Field::Attribute(Attribute::ExperimentId), ids)))?, [3, 4]);
+        assert_eq!(found(Active, filtered(Filter::Test(Field::Attribute(Attribute::ExperimentId), ids)))?, [4, 3]);
         let both = Filter::And(vec![text_is(tag("team"), "a"), text_is(tag("tier"), "1")]);
         assert_eq!(found(Active, filtered(both))?, [1]);
         let not_b = Filter::Test(tag("team"), Predicate::Text(Comparison::NotEqual, "b".to_owned()));
@@ -84,7 +84,7 @@ fn experiments_by_name_time_and_tags() {
         let window = Window { offset: 1, limit: 1 };
         let search = ExperimentSearch { presences: Active, query: Query { window, ..Query::default() } };
         let page = tx.experiments_search(everything(), &search)?;
-        assert_eq!((page.items.len(), page.items[0].id.0, page.more), (1, 4, true));
+        assert_eq!((page.items.len(), page.items[0].id.0, page.more), (1, 3, true));
         let search = ExperimentSearch { presences: Active, query: filtered(text_is(tag("tier"), "1")) };
         assert_eq!(tx.experiments_search(everything(), &search)?.items[0].tags.len(), 2);
         Ok(())
@@ -135,7 +135,7 @@ fn models_and_versions() {
         );
         let run = |predicate| filtered(Filter::Test(Field::Attribute(Attribute::RunId), predicate));
         assert_eq!(versions(run(Predicate::In(vec!["r1".to_owned()])))?, ["b/1"]);
-        assert_eq!(versions(run(Predicate::Text(Comparison::NotEqual, "r1".to_owned())))?, ["a/1"]);
+        assert_eq!(versions(run(Predicate::Text(Comparison::NotEqual, "r1".to_owned())))?, ["a/1", "b/2"]);
         assert_eq!(versions(run(Predicate::IsNull))?, ["b/2"]);
         let number = Field::Attribute(Attribute::VersionNumber);
         assert_eq!(versions(filtered(number_is(number, Comparison::Greater, 1.5)))?, ["b/2"]);
@@ -195,7 +195,7 @@ fn logged_models_by_metrics_on_datasets() {
         let acc = Field::Metric("acc".to_owned());
         let acc_on = |name: &str, digest: Option<&str>| Field::MetricOnDataset {
             key: "acc".to_owned(),
-            dataset_name: name.to_owned(),
+            dataset_name: Some(name.to_owned()),
             dataset_digest: digest.map(str::to_owned),
         };
         assert_eq!(found(Query::default(), &[])?, ["m-3", "m-2", "m-1"], "newest first, without deleted ones");

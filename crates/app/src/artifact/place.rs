@@ -1,0 +1,88 @@
+use stele_domain::artifact_uri::{UriParts, append_to_uri_path, local_path, place_in_folder, proxied_path};
+use stele_domain::authz::Visibility;
+use stele_domain::id::RunId;
+use stele_domain::{ArtifactPath, Error, Result};
+use stele_store::Tx;
+use stele_store::blobs::Blobs;
+
+use super::{ArtifactRoot, ArtifactStorage};
+use crate::{App, Ctx, DEFAULT_ARTIFACT_ROOT};
+
+/// One file or folder: where it is kept, and how it is called in the record.
+pub(super) struct Place {
+    pub(super) blobs: Blobs,
+    pub(super) path: ArtifactPath,
+    pub(super) root_uri: String,
+    pub(super) uri: String,
+}
+
+impl App {
+    /// The URI of an artifact root, as clients are told it.
+    pub async fn artifact_root_uri(&self, ctx: &Ctx, root: &ArtifactRoot) -> Result<String> {
+        let (visible, root) = (ctx.visible(), root.clone());
+        match root {
+            ArtifactRoot::Server => Ok(DEFAULT_ARTIFACT_ROOT.to_owned()),
+            root => self.read(move |tx| root_uri(tx, visible, &root)).await,
+        }
+    }
+
+    pub(super) async fn artifact_place(&self, ctx: &Ctx, root: &ArtifactRoot, path: &ArtifactPath) -> Result<Place> {
+        let root_uri = self.artifact_root_uri(ctx, root).await?;
+        let (blobs, base) = self.artifact_storage().root(&root_uri).await?;
+        let uri = append_to_uri_path(&root_uri, path.as_str())?;
+        Ok(Place { blobs, path: base.join(path), root_uri, uri })
+    }
+}
+
+fn root_uri(tx: &mut Tx, visible: Visibility, root: &ArtifactRoot) -> Result<String> {
+    match root {
+        ArtifactRoot::Server => Ok(DEFAULT_ARTIFACT_ROOT.to_owned()),
+        ArtifactRoot::Run(id) => Ok(tx.run_info(visible, id)?.artifact_uri),
+        ArtifactRoot::LoggedModel(id) => Ok(tx.logged_model_root(visible, id)?.artifact_uri),
+        ArtifactRoot::ModelVersion { model, number } => {
+            let version = tx.model_version_get(visible, model, *number)?;
+            below_run(tx, visible, version.storage_uri)
+        }
+    }
+}
+
+/// Versions may lie at `runs:/<run id>/<path>`, which is below the artifact root of the run.
+fn below_run(tx: &mut Tx, visible: Visibility, uri: String) -> Result<String> {
+    let parts = UriParts::split(&uri);
+    if parts.scheme != "runs" {
+        return Ok(uri);
+    }
+    let (run, path) = parts.path.trim_start_matches('/').split_once('/').unwrap_or((parts.path, ""));
+    let root = tx.run_info(visible, &RunId(run.trim_matches('/').to_owned()))?.artifact_uri;
+    append_to_uri_path(&root, ArtifactPath::parse_directory(path)?.as_str())
+}
+
+impl ArtifactStorage {
+    /// Opens a root, and says where in what was opened it begins.
+    ///
+    /// Clients choose the locations of experiments, so folders of this machine other than the destination are not
+    /// read: whoever can create an experiment could read any file of the server.
+    async fn root(&self, uri: &str) -> Result<(Blobs, ArtifactPath)> {
+        if let Some(place) = proxied_path(uri)? {
+            return Ok((self.destination.clone(), place));
+        }
+        if local_path(uri)?.is_some() {
+            let place = self.folder.as_deref().map(|folder| place_in_folder(uri, folder)).transpose()?.flatten();
+            let Some(place) = place else {
+                return Err(Error::Forbidden {
+                    message: format!(
+                        "The artifact root '{uri}' is a folder outside of the artifact destination of this server, \
+                         which does not read it for clients"
+                    ),
+                });
+            };
+            return Ok((self.destination.clone(), place));
+        }
+        let blobs = self.stores.open(uri).await.map_err(|error| match error {
+            // It is the location that is at fault, not what was asked of it.
+            Error::Unsupported { message } => Error::Invalid { message },
+            other => other,
+        })?;
+        Ok((blobs, ArtifactPath::root()))
+    }
+}

@@ -1,0 +1,38 @@
+use stele_domain::{ArtifactPath, Result};
+use stele_store::blobs::{Blob, BlobMeta, ByteRange, RangedBlob};
+
+use super::{ArtifactListing, ArtifactRoot};
+use crate::{App, Ctx};
+
+impl App {
+    /// The files and folders directly in `path`, sorted by name; none when it is a file or is not there.
+    pub async fn artifact_list(&self, ctx: &Ctx, root: &ArtifactRoot, path: &ArtifactPath) -> Result<ArtifactListing> {
+        let place = self.artifact_place(ctx, root, path).await?;
+        let entries = place.blobs.list(&place.path).await?.into_entries();
+        Ok(ArtifactListing { root_uri: place.root_uri, entries })
+    }
+
+    /// Opens a file for streaming.
+    pub async fn artifact_get(&self, ctx: &Ctx, root: &ArtifactRoot, path: &ArtifactPath) -> Result<Blob> {
+        let place = self.artifact_place(ctx, root, path).await?;
+        place.blobs.get(&place.path).await
+    }
+
+    /// Opens a part of a file for streaming.
+    pub async fn artifact_get_range(
+        &self,
+        ctx: &Ctx,
+        root: &ArtifactRoot,
+        path: &ArtifactPath,
+        range: ByteRange,
+    ) -> Result<RangedBlob> {
+        let place = self.artifact_place(ctx, root, path).await?;
+        place.blobs.get_range(&place.path, range).await
+    }
+
+    /// What is known of a file without reading it.
+    pub async fn artifact_head(&self, ctx: &Ctx, root: &ArtifactRoot, path: &ArtifactPath) -> Result<BlobMeta> {
+        let place = self.artifact_place(ctx, root, path).await?;
+        place.blobs.head(&place.path).await
+    }
+}

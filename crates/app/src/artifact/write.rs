@@ -1,0 +1,44 @@
+use std::fmt::Display;
+
+use bytes::Bytes;
+use futures::Stream;
+use serde_json::json;
+use stele_domain::authz::WriteArtifact;
+use stele_domain::change::Change;
+use stele_domain::{ArtifactPath, Kind, Result};
+
+use super::ArtifactRoot;
+use crate::{App, Ctx};
+
+impl App {
+    /// Stores `content` as the file at `path`, replacing one that is there, and returns its size in bytes.
+    ///
+    /// Nobody sees any of it before all of it is durable. `length` is what the client announced.
+    pub async fn artifact_put<S, E>(
+        &self,
+        ctx: &Ctx,
+        root: &ArtifactRoot,
+        path: &ArtifactPath,
+        length: Option<u64>,
+        content: S,
+    ) -> Result<u64>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send,
+        E: Display,
+    {
+        let permit = self.permit::<WriteArtifact>(ctx, path.as_str()).await?;
+        let place = self.artifact_place(ctx, root, path).await?;
+        let bytes = place.blobs.put(&place.path, length, content).await?;
+        let change = Change::quiet("artifact.put", Kind::Artifact, place.uri).after(json!({ "bytes": bytes }));
+        self.record(ctx, &permit, change).await?;
+        Ok(bytes)
+    }
+
+    /// Removes the file or the whole folder at `path`; that nothing is there is fine, since clients retry.
+    pub async fn artifact_delete(&self, ctx: &Ctx, root: &ArtifactRoot, path: &ArtifactPath) -> Result<()> {
+        let permit = self.permit::<WriteArtifact>(ctx, path.as_str()).await?;
+        let place = self.artifact_place(ctx, root, path).await?;
+        place.blobs.delete(&place.path).await?;
+        self.record(ctx, &permit, Change::quiet("artifact.delete", Kind::Artifact, place.uri)).await
+    }
+}

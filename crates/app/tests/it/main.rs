@@ -1,0 +1,7 @@
+//! The rules of the use cases, on every engine that the machine offers.
+
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod lineage;
+mod logged_model;
+mod registry;

@@ -1,0 +1,38 @@
+//! What MLflow has and this server does not: it says so, instead of looking as if the path were wrong.
+
+use axum::response::Response;
+
+use crate::error::{Failure, Result};
+use crate::routes::Call;
+
+/// Paths below `/api` and `/ajax-api`, each with everything below it.
+pub(crate) const PREFIXES: &[&str] = &[
+    "2.0/mlflow/gateway",
+    "2.0/mlflow/gateway-proxy",
+    "2.0/mlflow/roles",
+    "2.0/mlflow/runs/create-promptlab-run",
+    "2.0/mlflow/traces",
+    "2.0/mlflow/users",
+    "2.0/mlflow/webhooks",
+    "3.0/mlflow/datasets",
+    "3.0/mlflow/demo",
+    "3.0/mlflow/gateway",
+    "3.0/mlflow/issues",
+    "3.0/mlflow/jobs",
+    "3.0/mlflow/label-schemas",
+    "3.0/mlflow/mcp-servers",
+    "3.0/mlflow/prompt-optimization",
+    "3.0/mlflow/review-queues",
+    "3.0/mlflow/roles",
+    "3.0/mlflow/scorers",
+    "3.0/mlflow/traces",
+    "3.0/mlflow/users",
+    "3.0/mlflow/workspaces",
+];
+
+/// Paths from the root.
+pub(crate) const ROOTS: &[&str] = &["/graphql"];
+
+pub(crate) async fn refuse(_call: Call) -> Result<Response> {
+    Err(Failure::not_implemented("This server does not support this call; docs/COMPATIBILITY.md lists what it does."))
+}

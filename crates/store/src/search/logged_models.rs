@@ -116,6 +116,9 @@ fn test<'v>(sql: &mut Sql<'v>, field: &'v Field, predicate: &'v Predicate) -> Re
     match field {
         Field::Attribute(attribute) => column(*attribute)?.test(sql, predicate),
         Field::Metric(key) => predicate::keyed_number(sql, METRICS, key, predicate),
+        Field::MetricOnDataset { .. } if matches!(predicate, Predicate::IsNull | Predicate::IsNotNull) => {
+            Err(no_field("logged models", field))
+        }
         Field::MetricOnDataset { key, dataset_name, dataset_digest } => {
             predicate::keyed(sql, METRICS, key, predicate, |sql| {
                 on_dataset(sql, dataset_name.as_deref(), dataset_digest.as_deref());

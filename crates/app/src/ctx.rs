@@ -47,6 +47,11 @@ impl App {
         self.ctx(Principal::LocalOwner, script, request_id.into())
     }
 
+    /// What the audit log knows a request by.
+    pub fn new_request_id(&self) -> String {
+        self.parts.ids.next(self.parts.clock.now()).simple().to_string()
+    }
+
     fn ctx(&self, principal: Principal, script: Script, request_id: String) -> Ctx {
         Ctx {
             subject: Subject { principal, workspace: self.parts.workspace },

@@ -22,6 +22,7 @@ impl App {
     /// Makes an experiment; its name must be free, also among the deleted ones.
     pub async fn experiment_create(&self, ctx: &Ctx, new: NewExperiment) -> Result<ExperimentId> {
         check_text("experiment name", &new.name)?;
+        check_text("artifact location", new.artifact_location.as_deref().unwrap_or_default())?;
         check_tags(&new.tags)?;
         let NewExperiment { name, artifact_location, tags } = new;
         let artifact_location = artifact_location.map(|location| self.artifact_storage().absolute(&location));

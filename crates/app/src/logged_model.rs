@@ -35,7 +35,7 @@ impl App {
         let now = ctx.now();
         let visible = ctx.visible();
         self.change::<LogModel, _>(ctx, id.clone().as_str(), move |tx, permit| {
-            let experiment = tx.experiment_get(visible, experiment)?;
+            let experiment = tx.experiment_hold(visible, experiment)?;
             require_active(Kind::Experiment, experiment.id.to_string(), experiment.presence)?;
             let model = stele_store::NewLoggedModel {
                 id: id.clone(),

@@ -54,7 +54,7 @@ impl App {
         let now = ctx.now();
         let visible = ctx.visible();
         self.change::<LogRun, _>(ctx, id.clone().as_str(), move |tx, permit| {
-            let experiment = tx.experiment_get(visible, new.experiment)?;
+            let experiment = tx.experiment_hold(visible, new.experiment)?;
             require_active(Kind::Experiment, experiment.id.to_string(), experiment.presence)?;
             let run = stele_store::NewRun {
                 id: id.clone(),
@@ -143,25 +143,48 @@ impl App {
             if let Some(parent) = &values.parent {
                 tx.run_set_parent(permit, run.row, parent)?;
             }
-            if let Some(name) = &values.name {
+            let mut changes = Vec::with_capacity(2);
+            if let Some(name) = values.name.as_ref().filter(|name| **name != run.name) {
+                let status = run.status.as_str();
+                let change = Change::event("run.update", Kind::Run, id.as_str())
+                    .before(json!({ "name": run.name, "status": status }))
+                    .after(json!({ "name": name, "status": status }));
+                changes.push(change);
                 run.name.clone_from(name);
                 tx.run_update(permit, &run)?;
             }
-            let change = Change::quiet("run.log", Kind::Run, id.as_str()).after(json!({
+            changes.push(Change::quiet("run.log", Kind::Run, id.as_str()).after(json!({
                 "params": values.params.len(), "metrics": values.metrics.len(), "tags": values.tags.len(),
-            }));
-            Ok(Changed::one((), change))
+            })));
+            Ok(Changed::many((), changes))
         })
         .await
     }
 
     /// Removes a tag from an active run; the tag must be there.
     pub async fn run_tag_delete(&self, ctx: &Ctx, id: RunId, key: String) -> Result<()> {
+        self.run_tag_remove(ctx, id, key, |_, _, _| Ok(())).await
+    }
+
+    /// Removes the tag that names the parent of an active run, and takes the run out of its parent.
+    pub async fn run_parent_tag_delete(&self, ctx: &Ctx, id: RunId, key: String) -> Result<()> {
+        let nowhere = RunId(String::new());
+        self.run_tag_remove(ctx, id, key, move |tx, permit, run| tx.run_set_parent(permit, run.row, &nowhere)).await
+    }
+
+    async fn run_tag_remove(
+        &self,
+        ctx: &Ctx,
+        id: RunId,
+        key: String,
+        mut also: impl FnMut(&mut Tx, &Permit<LogRun>, &RunInfo) -> Result<()> + Send + 'static,
+    ) -> Result<()> {
         self.change::<LogRun, _>(ctx, id.clone().as_str(), move |tx, permit| {
             let run = open_active(tx, permit, &id)?;
             if !tx.run_tag_delete(permit, run.row, &key)? {
                 return Err(Error::not_found(Kind::Tag, &key));
             }
+            also(tx, permit, &run)?;
             let change = Change::quiet("run.untag", Kind::Run, id.as_str()).before(json!({ "key": key }));
             Ok(Changed::one((), change))
         })
@@ -184,6 +207,13 @@ fn check_values(values: &RunValues) -> Result<()> {
     }
     for metric in &values.metrics {
         check_text("metric key", &metric.key)?;
+        if let Some(subject) = &metric.subject {
+            check_text("model id", subject.model.as_str())?;
+            if let Some(dataset) = &subject.dataset {
+                check_text("dataset name", &dataset.name)?;
+                check_text("dataset digest", &dataset.digest)?;
+            }
+        }
     }
     if let Some(name) = &values.name {
         check_text("run name", name)?;

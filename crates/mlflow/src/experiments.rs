@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use axum::response::Response;
 use serde_json::json;
 use stele_app::NewExperiment;
@@ -20,9 +22,10 @@ pub(crate) async fn create(mut call: Call) -> Result<Response> {
     }
     validate::length("name", &name, MOST_EXPERIMENT_NAME)?;
     let mut tags: Vec<Tag> = Vec::with_capacity(given.len());
+    let mut seen = HashSet::new();
     for tag in given {
         let tag = validate::experiment_tag(tag.required_text("key")?, tag.text("value")?)?;
-        if tags.iter().any(|other| other.key == tag.key) {
+        if !seen.insert(tag.key.clone()) {
             return Err(Failure::invalid(format!("Duplicate experiment tag key '{}'.", tag.key)));
         }
         tags.push(tag);

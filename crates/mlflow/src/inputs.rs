@@ -28,6 +28,7 @@ const MOST_DIGEST: usize = 36;
 const MOST_SOURCE: usize = 65_535;
 const MOST_SCHEMA: usize = 1_048_575;
 const MOST_PROFILE: usize = 16_777_215;
+const MOST_LINKS: usize = 10_000;
 const MOST_INPUT_TAG_KEY: usize = 255;
 const MOST_INPUT_TAG_VALUE: usize = 500;
 
@@ -37,6 +38,8 @@ pub(crate) async fn log_inputs(mut call: Call) -> Result<Response> {
     let datasets = input.messages("datasets")?;
     let models = input.messages("models")?;
     let run = validate::strict_run_id(run)?;
+    check_count("datasets", datasets.len())?;
+    check_count("models", models.len())?;
     let inputs = RunInputs {
         datasets: datasets.iter().map(dataset_input).collect::<Result<_>>()?,
         models: models.iter().map(model_id).collect::<Result<_>>()?,
@@ -52,12 +55,21 @@ pub(crate) async fn log_outputs(mut call: Call) -> Result<Response> {
         return Err(missing("models"));
     }
     let models = input.messages("models")?;
+    check_count("models", models.len())?;
     let outputs = models
         .iter()
         .map(|model| Ok(ModelOutput { model: model_id(model)?, step: model.int("step")?.unwrap_or(0) }))
         .collect::<Result<_>>()?;
     call.app.run_outputs_log(&call.ctx, run, outputs).await?;
     empty()
+}
+
+/// Each link is a statement of its own in the one writing transaction.
+fn check_count(what: &str, count: usize) -> Result<()> {
+    if count <= MOST_LINKS {
+        return Ok(());
+    }
+    Err(Failure::invalid(format!("A request can log at most {MOST_LINKS} {what}, got {count}.")))
 }
 
 fn model_id(model: &Input) -> Result<LoggedModelId> {
@@ -70,11 +82,12 @@ fn dataset_input(input: &Input) -> Result<DatasetInput> {
         None => dataset(&Input::empty())?,
     };
     let mut tags: Vec<Tag> = Vec::new();
+    let mut seen = HashSet::new();
     for tag in input.messages("tags")? {
         let tag = Tag { key: tag.text("key")?.unwrap_or_default(), value: tag.text("value")?.unwrap_or_default() };
         validate::length("key", &tag.key, MOST_INPUT_TAG_KEY)?;
         validate::length("value", &tag.value, MOST_INPUT_TAG_VALUE)?;
-        if tags.iter().any(|other| other.key == tag.key) {
+        if !seen.insert(tag.key.clone()) {
             return Err(Failure::new(Code::BadRequest, format!("Duplicate input tag key {}.", repr(&tag.key))));
         }
         tags.push(tag);

@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{RawPathParams, Request, State};
+use axum::extract::{RawPathParams, Request};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, any};
@@ -208,7 +206,7 @@ pub fn routes() -> Vec<Route> {
 }
 
 pub(crate) fn router(app: App) -> Router {
-    let mut methods: BTreeMap<String, MethodRouter<Shared>> = BTreeMap::new();
+    let mut methods: BTreeMap<String, MethodRouter<App>> = BTreeMap::new();
     for route in routes() {
         // HEAD is answered as GET is, without the body, by axum.
         let filter = MethodFilter::try_from(route.method.clone()).unwrap_or(MethodFilter::GET);
@@ -222,8 +220,7 @@ pub(crate) fn router(app: App) -> Router {
         methods.insert(format!("{path}/{{*rest}}"), refusal.clone());
         methods.insert(path, refusal);
     }
-    let shared = Shared { app, requests: Arc::default() };
-    methods.into_iter().fold(Router::new(), |router, (path, method)| router.route(&path, method)).with_state(shared)
+    methods.into_iter().fold(Router::new(), |router, (path, method)| router.route(&path, method)).with_state(app)
 }
 
 /// Where the routes lie that this server knows of but does not have.
@@ -233,31 +230,33 @@ pub fn unsupported_paths() -> impl Iterator<Item = String> {
     unsupported::PREFIXES.iter().flat_map(twice).chain(roots)
 }
 
-#[derive(Clone)]
-struct Shared {
-    app: App,
-    requests: Arc<AtomicU64>,
-}
-
 /// One handler as axum wants it.
 #[derive(Clone)]
 struct Endpoint(fn(Call) -> Answer);
 
-impl axum::handler::Handler<(), Shared> for Endpoint {
+impl axum::handler::Handler<(), App> for Endpoint {
     type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
 
-    fn call(self, request: Request, shared: Shared) -> Self::Future {
+    fn call(self, request: Request, app: App) -> Self::Future {
         Box::pin(async move {
-            match admit(request, shared).await {
-                Ok(call) => self.0(call).await.unwrap_or_else(Failure::into_response),
+            match admit(request, app).await {
+                Ok(call) if call.method.is_safe() => self.0(call).await.unwrap_or_else(Failure::into_response),
+                Ok(call) => to_the_end(self.0(call)).await.unwrap_or_else(Failure::into_response),
                 Err(failure) => failure.into_response(),
             }
         })
     }
 }
 
+/// Runs a change as a task of its own: a client that goes away must not leave it half done, or without its entry.
+async fn to_the_end(answer: Answer) -> Result<Response> {
+    tokio::spawn(answer)
+        .await
+        .unwrap_or_else(|error| Err(stele_domain::Error::internal(format!("a handler failed: {error}")).into()))
+}
+
 /// Makes the context of a request. Without authentication everybody is the local owner.
-async fn admit(request: Request, shared: Shared) -> Result<Call> {
+async fn admit(request: Request, app: App) -> Result<Call> {
     use axum::extract::FromRequestParts;
     let (mut parts, body) = request.into_parts();
     let path = RawPathParams::from_request_parts(&mut parts, &())
@@ -266,9 +265,7 @@ async fn admit(request: Request, shared: Shared) -> Result<Call> {
         .iter()
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    let request_id = shared.requests.fetch_add(1, Ordering::Relaxed).to_string();
-    let State(shared) = State(shared);
-    let ctx = shared.app.local_owner(Script::Mlflow, request_id);
+    let ctx = app.local_owner(Script::Mlflow, app.new_request_id());
     let query = parts.uri.query().map(str::to_owned);
-    Ok(Call { app: shared.app, ctx, method: parts.method, headers: parts.headers, query, path, body })
+    Ok(Call { app, ctx, method: parts.method, headers: parts.headers, query, path, body })
 }

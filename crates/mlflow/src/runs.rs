@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use axum::response::Response;
 use serde_json::json;
 use stele_app::{NewRun, RunUpdate, RunValues};
@@ -19,9 +21,10 @@ pub(crate) async fn create(mut call: Call) -> Result<Response> {
     let name = input.text("run_name")?.unwrap_or_default();
     let user = input.text("user_id")?.unwrap_or_default();
     let mut values = RunValues::default();
+    let mut seen = HashSet::new();
     for tag in input.messages("tags")? {
         let tag = Tag { key: tag.text("key")?.unwrap_or_default(), value: tag.text("value")?.unwrap_or_default() };
-        if values.tags.iter().any(|other| other.key == tag.key) {
+        if !seen.insert(tag.key.clone()) {
             return Err(Failure::invalid(format!("Duplicate tag key '{}'.", tag.key)));
         }
         take_tag(&mut values, tag);
@@ -105,6 +108,8 @@ pub(crate) async fn delete_tag(mut call: Call) -> Result<Response> {
         // The tag and the name are one thing.
         let update = RunUpdate { name: Some(String::new()), ..RunUpdate::default() };
         call.app.run_update(&call.ctx, RunId(id.clone()), update).await.map(|_| ())
+    } else if key == PARENT_RUN_TAG {
+        call.app.run_parent_tag_delete(&call.ctx, RunId(id.clone()), key).await
     } else {
         call.app.run_tag_delete(&call.ctx, RunId(id.clone()), key).await
     };

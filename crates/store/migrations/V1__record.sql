@@ -308,7 +308,8 @@ CREATE TABLE audit_entry (
     before_state {text},
     after_state {text}
 );
-CREATE INDEX audit_entry_by_object ON audit_entry (kind, object);
+-- PostgreSQL indexes no long texts, and an object may be the URI of an artifact.
+CREATE INDEX audit_entry_by_object ON audit_entry (kind, substr(object, 1, 200));
 
 -- Events waiting for their subscribers; delivered_at is set when nobody waits for one any more.
 CREATE TABLE outbox (
@@ -322,4 +323,5 @@ CREATE TABLE outbox (
     data {text} NOT NULL,
     delivered_at BIGINT
 );
+CREATE INDEX outbox_by_time ON outbox (at);
 CREATE INDEX outbox_waiting ON outbox (id) WHERE delivered_at IS NULL;

@@ -67,7 +67,7 @@ impl Tx<'_> {
         context_key: &str,
     ) -> Result<Vec<DatasetSummary>> {
         let sql = format!(
-            "SELECT DISTINCT dataset.experiment_id, dataset.name, dataset.digest, edge_tag.value
+            "SELECT DISTINCT dataset.experiment_id, dataset.name, dataset.digest, edge_tag.value NULLS FIRST
              FROM dataset
              JOIN experiment ON experiment.id = dataset.experiment_id AND experiment.workspace_id = $1
              JOIN edge ON edge.source_kind = 'artifact_version' AND edge.source_id = dataset.id

@@ -6,7 +6,7 @@ use stele_domain::record::{Experiment, Tag};
 use stele_domain::{Error, Kind, Result};
 
 use crate::Tx;
-use crate::engine::{Row, params};
+use crate::engine::{Row, Value, params};
 
 /// An experiment to be made. Without a location it lies below `default_root`, under its own id.
 #[derive(Debug, Clone)]
@@ -39,9 +39,14 @@ impl Tx<'_> {
             let location = append_to_uri_path(&new.default_root, &id.to_string())?;
             self.execute(LOCATE, params![id, &location])?;
         }
-        for tag in &new.tags {
-            self.experiment_tag_set(permit, id, tag)?;
-        }
+        let tags: Vec<Value> =
+            new.tags.iter().flat_map(|tag| [id.into(), (&tag.key).into(), (&tag.value).into()]).collect();
+        self.insert_rows(
+            "INSERT INTO experiment_tag (experiment_id, key, value)",
+            3,
+            "ON CONFLICT (experiment_id, key) DO NOTHING",
+            &tags,
+        )?;
         Ok(id)
     }
 
@@ -52,6 +57,13 @@ impl Tx<'_> {
             .ok_or_else(|| Error::not_found(Kind::Experiment, id.to_string()))?;
         experiment.tags = self.experiment_tags(id)?;
         Ok(experiment)
+    }
+
+    /// Reads an experiment, without its tags, that must not be deleted before this transaction ends.
+    pub fn experiment_hold(&mut self, visible: Visibility, id: ExperimentId) -> Result<Experiment> {
+        let sql = format!("SELECT {COLUMNS} FROM experiment WHERE workspace_id = $1 AND id = $2{}", self.for_share());
+        self.query_opt(&sql, params![visible.workspace(), id], experiment)?
+            .ok_or_else(|| Error::not_found(Kind::Experiment, id.to_string()))
     }
 
     pub fn experiment_get_by_name(&mut self, visible: Visibility, name: &str) -> Result<Experiment> {

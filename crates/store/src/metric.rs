@@ -152,6 +152,7 @@ impl Tx<'_> {
     pub fn series_merge_one(&mut self) -> Result<bool> {
         const CHUNKS: &str = "SELECT number, data FROM chunk WHERE series_id = $1 AND points < $2 ORDER BY number";
         const DELETE: &str = "DELETE FROM chunk WHERE series_id = $1 AND points < $2";
+        const PASS: &str = "UPDATE series SET unmerged = 0 WHERE id = $1";
         const UPDATE: &str = "UPDATE series SET next_chunk = $2, unmerged = 0 WHERE id = $1";
         let candidate = format!(
             "SELECT id, next_chunk FROM series WHERE unmerged > {CHUNKS_TO_MERGE} ORDER BY unmerged DESC LIMIT 1{}",
@@ -160,7 +161,16 @@ impl Tx<'_> {
         let found = self.query_opt(&candidate, params![], |row| Ok((SeriesRow(row.int(0)?), row.int(1)?)))?;
         let Some((id, next_chunk)) = found else { return Ok(false) };
         let full = CHUNK_POINTS.get() as i64;
-        let small = self.query(CHUNKS, params![id, full], |row| decode(&row.blob(1)?))?;
+        let small = self.query(CHUNKS, params![id, full], |row| row.blob(1))?;
+        let small = match small.iter().map(|chunk| decode(chunk)).collect::<Result<Vec<_>>>() {
+            Ok(small) => small,
+            Err(error) => {
+                // Others must be merged all the same.
+                tracing::error!(%error, series = id.0, "a metric series cannot be merged");
+                self.execute(PASS, params![id])?;
+                return Ok(true);
+            }
+        };
         let merged = series::merge(small, CHUNK_POINTS);
         self.execute(DELETE, params![id, full])?;
         let mut rows: Vec<Value> = Vec::with_capacity(merged.len() * 6);

@@ -58,7 +58,7 @@ impl Tx<'_> {
         Ok(row)
     }
 
-    /// Nests a run in another of the same workspace; nothing changes when there is no such run.
+    /// Nests a run in another of the same workspace; when there is no such run, it is nested in none.
     pub fn run_set_parent(&mut self, permit: &Permit<LogRun>, run: RunRow, parent: &RunId) -> Result<()> {
         const NEST: &str = "UPDATE run SET
                  parent_id = (SELECT parent.id FROM run AS parent

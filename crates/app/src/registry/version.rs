@@ -48,12 +48,16 @@ impl App {
         self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
             let model = tx.model_open(permit, &name)?;
             let (row, number) = tx.model_version_create(permit, model.row, &new, now)?;
+            let mut changes = Vec::with_capacity(2);
             if let Some(logged_model) = &new.logged_model {
                 tx.logged_model_version_add(permit, logged_model, &name, number)?;
+                let change = Change::quiet("logged-model.tag", Kind::LoggedModel, logged_model.as_str());
+                changes.push(change.after(json!({ "version": version_id(&name, number) })));
             }
             let change = Change::event("model-version.create", Kind::ModelVersion, version_id(&name, number));
             let change = change.after(json!({ "source": new.source, "run": new.run.as_ref().map(|run| run.as_str()) }));
-            Ok(Changed::one(complete(tx, row)?, change))
+            changes.push(change);
+            Ok(Changed::many(complete(tx, row)?, changes))
         })
         .await
     }

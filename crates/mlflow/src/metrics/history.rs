@@ -65,9 +65,16 @@ pub(crate) async fn history_bulk(mut call: Call) -> Result<Response> {
     runs.dedup();
     let runs = runs.into_iter().map(RunId).collect();
     let mut metrics: Vec<String> = Vec::new();
-    for (run, mut points) in call.app.metric_histories(&call.ctx, runs, key.clone()).await? {
+    let mut left = most;
+    let first = move |mut points: Vec<Point>| {
         points.sort_by(by_time);
-        for Point { step, timestamp, value } in points.into_iter().take(most - metrics.len()) {
+        points.truncate(left);
+        left -= points.len();
+        points
+    };
+    let all_steps = i64::MIN..=i64::MAX;
+    for (run, points) in call.app.metric_histories_between(&call.ctx, runs, key.clone(), all_steps, first).await? {
+        for Point { step, timestamp, value } in points {
             let value =
                 if value.is_nan() { "NaN".to_owned() } else { json!(value.clamp(f64::MIN, f64::MAX)).to_string() };
             metrics.push(format!(
@@ -113,13 +120,12 @@ pub(crate) async fn history_bulk_interval(mut call: Call) -> Result<Response> {
         }
     };
     let runs: Vec<RunId> = runs.into_iter().map(RunId).collect();
-    let histories = call.app.metric_histories_between(&call.ctx, runs, key.clone(), steps).await?;
+    let most = usize::try_from(most).unwrap_or(1);
+    let sampled = move |points: Vec<Point>| sample(&points, most);
+    let histories = call.app.metric_histories_between(&call.ctx, runs, key.clone(), steps, sampled).await?;
     let metrics: Vec<Value> = histories
         .iter()
-        .flat_map(|(run, points)| {
-            let sampled = sample(points, usize::try_from(most).unwrap_or(1));
-            sampled.into_iter().map(|point| metric(&key, point, Some(run))).collect::<Vec<_>>()
-        })
+        .flat_map(|(run, points)| points.iter().map(|point| metric(&key, *point, Some(run))).collect::<Vec<_>>())
         .collect();
     reply(&if metrics.is_empty() { json!({}) } else { json!({ "metrics": metrics }) })
 }

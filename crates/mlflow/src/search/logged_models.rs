@@ -16,6 +16,7 @@ use crate::validate;
 
 const DEFAULT: i64 = 50;
 const MOST: i64 = 50_000;
+const MOST_DATASETS: usize = 100;
 
 pub(crate) async fn search(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
@@ -95,7 +96,11 @@ fn datasets(input: &Input) -> Result<Vec<DatasetSelector>> {
         let digest = dataset.text("dataset_digest")?.filter(|digest| !digest.is_empty());
         Ok(DatasetSelector { name, digest })
     };
-    input.messages("datasets")?.iter().map(selector).collect()
+    let given = input.messages("datasets")?;
+    if given.len() > MOST_DATASETS {
+        return Err(Failure::invalid(format!("The `datasets` clause names more than {MOST_DATASETS} datasets.")));
+    }
+    given.iter().map(selector).collect()
 }
 
 fn orders(input: &Input) -> Result<Option<Vec<TokenOrder>>> {

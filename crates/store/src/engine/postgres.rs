@@ -100,7 +100,17 @@ impl Postgres {
 }
 
 fn parse(url: &str) -> Result<postgres::Config> {
-    url.parse().map_err(|e| Error::invalid(format!("'{}' is not a PostgreSQL URL: {e}", without_password(url))))
+    let mut config: postgres::Config =
+        url.parse().map_err(|e| Error::invalid(format!("'{}' is not a PostgreSQL URL: {e}", without_password(url))))?;
+    // A database host that vanishes sends nothing; without these a query would wait for hours.
+    config.keepalives_idle(Duration::from_secs(30)).keepalives_interval(Duration::from_secs(10)).keepalives_retries(3);
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(Duration::from_secs(60));
+    }
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(Duration::from_secs(10));
+    }
+    Ok(config)
 }
 
 /// The URL as it may be shown.
@@ -216,15 +226,27 @@ fn may_retry(error: &postgres::Error) -> bool {
 fn map_error(sql: &str, error: &postgres::Error) -> Error {
     let detail = error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_owned());
     match error.code() {
-        Some(code) if code.code().starts_with("23") => {
-            Error::Conflict { message: format!("a constraint refused: {detail}") }
+        Some(&SqlState::UNIQUE_VIOLATION) => {
+            tracing::warn!(detail, sql, "a unique constraint refused");
+            Error::conflict("somebody else changed the same thing at the same time")
+        }
+        // Class 54: a name, key or id that no index can hold.
+        Some(code) if code.code().starts_with("54") => {
+            Error::LimitExceeded { message: "a name, key or id is too long for the database".to_owned() }
+        }
+        Some(&SqlState::CHARACTER_NOT_IN_REPERTOIRE | &SqlState::UNTRANSLATABLE_CHARACTER) => {
+            Error::invalid("a text contains a NUL character")
         }
         // Class 08: connection, 53: resources, 57: operator intervention, 58: system.
         Some(code) if matches!(&code.code()[..2], "08" | "53" | "57" | "58" | "40") => {
             Error::Unavailable { message: format!("the database does not answer: {detail}") }
         }
         Some(_) => Error::internal(format!("{detail} in: {sql}")),
-        None if error.is_closed() => Error::Unavailable { message: "the database closed the connection".to_owned() },
+        None if error.is_closed()
+            || std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>()) =>
+        {
+            Error::Unavailable { message: format!("the connection to the database broke: {error}") }
+        }
         None => Error::internal(format!("{error} ({:?}) in: {sql}", std::error::Error::source(error))),
     }
 }

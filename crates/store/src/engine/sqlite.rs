@@ -1,6 +1,7 @@
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ pub(crate) struct Sqlite {
     _lock: File,
     writer: mpsc::Sender<Box<dyn WriteJob>>,
     readers: Mutex<Vec<Connection>>,
-    reader_slots: Semaphore,
+    reader_slots: Arc<Semaphore>,
 }
 
 /// How many readers may run at once; each has a page cache of its own.
@@ -39,7 +40,12 @@ impl Sqlite {
             .spawn(move || write_in_groups(&connection, &jobs))
             .map_err(|e| Error::internal(format!("cannot start the writer thread: {e}")))?;
         let readers = (0..READERS).map(|_| open_reader(path)).collect::<Result<Vec<_>>>()?;
-        Ok(Sqlite { _lock: lock, writer, readers: Mutex::new(readers), reader_slots: Semaphore::new(READERS) })
+        Ok(Sqlite {
+            _lock: lock,
+            writer,
+            readers: Mutex::new(readers),
+            reader_slots: Arc::new(Semaphore::new(READERS)),
+        })
     }
 
     pub(crate) async fn write<T: Send + 'static>(
@@ -53,12 +59,14 @@ impl Sqlite {
     }
 
     pub(crate) async fn read<T: Send + 'static>(
-        self: &std::sync::Arc<Self>,
+        self: &Arc<Self>,
         work: impl FnOnce(&mut Tx) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let this = std::sync::Arc::clone(self);
-        let _slot = self.reader_slots.acquire().await.map_err(|_| stopped())?;
+        let this = Arc::clone(self);
+        // Held by the thread: a caller that goes away must not free a slot whose connection is still in use.
+        let slot = Arc::clone(&self.reader_slots).acquire_owned().await.map_err(|_| stopped())?;
         let finished = tokio::task::spawn_blocking(move || {
+            let _slot = slot;
             let connection = this.readers.lock().pop().ok_or_else(stopped)?;
             let result = catch_unwind(AssertUnwindSafe(|| read_snapshot(&connection, work)));
             this.readers.lock().push(connection);
@@ -170,7 +178,7 @@ fn in_savepoint<T>(connection: &Connection, work: &mut impl FnMut(&mut Tx) -> Re
     run(connection, "SAVEPOINT job")?;
     let result = work(&mut Tx::sqlite(connection));
     match result {
-        Ok(value) => run(connection, "RELEASE job").map(|()| value),
+        Ok(value) => run(connection, "RELEASE job").map(|()| value).inspect_err(|_| undo_savepoint(connection)),
         Err(error) => {
             undo_savepoint(connection);
             Err(error)
@@ -181,6 +189,10 @@ fn in_savepoint<T>(connection: &Connection, work: &mut impl FnMut(&mut Tx) -> Re
 fn undo_savepoint(connection: &Connection) {
     if let Err(error) = run(connection, "ROLLBACK TO job").and_then(|()| run(connection, "RELEASE job")) {
         tracing::error!(%error, "a failed write could not be undone alone");
+        // Half of it must not be committed with the others.
+        if !connection.is_autocommit() {
+            let _ = run(connection, "ROLLBACK");
+        }
     }
 }
 
@@ -202,7 +214,9 @@ fn write_in_groups(connection: &Connection, jobs: &mpsc::Receiver<Box<dyn WriteJ
                 while let Some(mut job) = next {
                     job.run(connection);
                     done.push(job);
-                    next = if done.len() < GROUP { jobs.try_recv().ok() } else { None };
+                    // A full disk makes SQLite undo the whole transaction; a job after that would be one of its own.
+                    let is_open = !connection.is_autocommit();
+                    next = if is_open && done.len() < GROUP { jobs.try_recv().ok() } else { None };
                 }
                 commit(connection, done.iter().any(|job| job.succeeded())).err()
             }
@@ -221,9 +235,117 @@ fn write_in_groups(connection: &Connection, jobs: &mpsc::Receiver<Box<dyn WriteJ
 }
 
 fn commit(connection: &Connection, changed: bool) -> Result<()> {
+    if connection.is_autocommit() {
+        return Err(Error::Unavailable { message: "the database undid a group of writes".to_owned() });
+    }
     let result = run(connection, if changed { "COMMIT" } else { "ROLLBACK" });
     if result.is_err() && !connection.is_autocommit() {
         let _ = run(connection, "ROLLBACK");
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::params;
+
+    async fn scratch() -> (tempfile::TempDir, Arc<Sqlite>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        let sqlite = Arc::new(Sqlite::open(&path, lock(&path).unwrap()).unwrap());
+        sqlite
+            .write(|tx| tx.execute("CREATE TABLE thing (name TEXT PRIMARY KEY, size TEXT)", params![]))
+            .await
+            .unwrap();
+        (folder, sqlite)
+    }
+
+    async fn names(sqlite: &Arc<Sqlite>) -> Vec<String> {
+        sqlite.read(|tx| tx.query("SELECT name FROM thing ORDER BY name", params![], |row| row.text(0))).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_second_server_on_the_file_is_refused() {
+        let (folder, _sqlite) = scratch().await;
+        assert!(lock(&folder.path().join("test.db")).is_err());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn reads_whose_callers_went_away_take_no_connection_from_others() {
+        let (_folder, sqlite) = scratch().await;
+        let (started, starts) = mpsc::channel();
+        let mut releases = Vec::new();
+        for _ in 0..READERS {
+            let (release, released) = mpsc::channel::<()>();
+            releases.push(release);
+            let (sqlite, started) = (Arc::clone(&sqlite), started.clone());
+            let reader = tokio::spawn(async move {
+                sqlite
+                    .read(move |_| {
+                        let _ = started.send(());
+                        let _ = released.recv();
+                        Ok(())
+                    })
+                    .await
+            });
+            starts.recv().unwrap();
+            reader.abort();
+            assert!(reader.await.unwrap_err().is_cancelled());
+        }
+        let waiting = tokio::spawn({
+            let sqlite = Arc::clone(&sqlite);
+            async move { names(&sqlite).await }
+        });
+        drop(releases);
+        assert!(waiting.await.unwrap().is_empty());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_full_disk_fails_the_whole_group_and_leaves_nothing_of_it() {
+        let (_folder, sqlite) = scratch().await;
+        sqlite.write(|tx| tx.query("PRAGMA max_page_count = 40", params![], |row| row.int(0))).await.unwrap();
+        let (release, released) = mpsc::channel::<()>();
+        let insert = |name: &'static str, bytes: usize| {
+            let sqlite = Arc::clone(&sqlite);
+            tokio::spawn(async move {
+                let size = "x".repeat(bytes);
+                let sql = "INSERT INTO thing VALUES ($1, $2)";
+                sqlite.write(move |tx| tx.execute(sql, params![name, &size])).await
+            })
+        };
+        // Holds the writer until the others wait, so that they make one group.
+        let holder = tokio::spawn({
+            let sqlite = Arc::clone(&sqlite);
+            async move { sqlite.write(move |_| Ok(released.recv().is_ok())).await }
+        });
+        let writes = [insert("before", 10), insert("too large", 1_000_000), insert("after", 10)];
+        tokio::task::yield_now().await;
+        release.send(()).unwrap();
+        holder.await.unwrap().ok();
+        let mut acknowledged = Vec::new();
+        for (name, write) in ["before", "too large", "after"].into_iter().zip(writes) {
+            if write.await.unwrap().is_ok() {
+                acknowledged.push(name.to_owned());
+            }
+        }
+        acknowledged.sort();
+        assert!(!acknowledged.contains(&"too large".to_owned()));
+        assert_eq!(names(&sqlite).await, acknowledged, "what was acknowledged is there, and nothing else");
+        insert("later", 10).await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_write_that_panics_leaves_nothing_and_stops_nobody() {
+        let (_folder, sqlite) = scratch().await;
+        let panicked: Result<()> = sqlite
+            .write(|tx| {
+                tx.execute("INSERT INTO thing VALUES ('half', '')", params![])?;
+                panic!("on purpose")
+            })
+            .await;
+        assert!(panicked.is_err());
+        sqlite.write(|tx| tx.execute("INSERT INTO thing VALUES ('whole', '')", params![])).await.unwrap();
+        assert_eq!(names(&sqlite).await, ["whole"]);
+    }
 }

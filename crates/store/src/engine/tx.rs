@@ -112,6 +112,14 @@ impl<'a> Tx<'a> {
         }
     }
 
+    /// Appended to a select of a row that must stay as it is until this transaction ends.
+    pub(crate) fn for_share(&self) -> &'static str {
+        match self.engine {
+            Engine::Sqlite(_) => "",
+            Engine::Postgres(_) => " FOR SHARE",
+        }
+    }
+
     /// As [`Tx::for_update`], but rows that another transaction is changing are passed over.
     pub(crate) fn for_update_skipping_locked(&self) -> &'static str {
         match self.engine {
@@ -212,7 +220,10 @@ fn bind(statement: &mut rusqlite::CachedStatement, sql: &str, params: &[Value]) 
 pub(super) fn sqlite_error(sql: &str, error: &rusqlite::Error) -> Error {
     use rusqlite::ErrorCode;
     match error.sqlite_error_code() {
-        Some(ErrorCode::ConstraintViolation) => Error::Conflict { message: format!("a constraint refused: {error}") },
+        Some(ErrorCode::ConstraintViolation) if is_unique(error) => {
+            tracing::warn!(%error, sql, "a unique constraint refused");
+            Error::conflict("somebody else changed the same thing at the same time")
+        }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             Error::Unavailable { message: format!("the database is busy: {error}") }
         }
@@ -221,4 +232,10 @@ pub(super) fn sqlite_error(sql: &str, error: &rusqlite::Error) -> Error {
         }
         _ => Error::internal(format!("{error} in: {sql}")),
     }
+}
+
+fn is_unique(error: &rusqlite::Error) -> bool {
+    use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    matches!(code, Some(SQLITE_CONSTRAINT_PRIMARYKEY | SQLITE_CONSTRAINT_UNIQUE))
 }

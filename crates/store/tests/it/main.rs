@@ -1,0 +1,5 @@
+//! The store through its public interface, on every engine that the machine offers.
+
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod metrics;

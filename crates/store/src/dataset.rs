@@ -67,14 +67,14 @@ impl Tx<'_> {
         context_key: &str,
     ) -> Result<Vec<DatasetSummary>> {
         let sql = format!(
-            "SELECT DISTINCT dataset.experiment_id, dataset.name, dataset.digest, edge_tag.value NULLS FIRST
+            "SELECT DISTINCT dataset.experiment_id, dataset.name, dataset.digest, edge_tag.value
              FROM dataset
              JOIN experiment ON experiment.id = dataset.experiment_id AND experiment.workspace_id = $1
              JOIN edge ON edge.source_kind = 'artifact_version' AND edge.source_id = dataset.id
                  AND edge.kind = 'consumed' AND edge.target_kind = 'run'
              LEFT JOIN edge_tag ON edge_tag.edge_id = edge.id AND edge_tag.key = $3
              WHERE dataset.experiment_id {}
-             ORDER BY dataset.experiment_id, dataset.name, dataset.digest, edge_tag.value
+             ORDER BY dataset.experiment_id, dataset.name, dataset.digest, edge_tag.value NULLS FIRST
              LIMIT $4",
             self.is_one_of_ints(2)
         );

@@ -215,7 +215,8 @@ pub(crate) fn run_info_dto(info: RunInfo) -> RunInfoDto {
         user_id: user,
         status: status_name(status),
         start_time: started_at.map_or(0, |time| time.0),
-        end_time: ended_at.map(|time| time.0),
+        // Zero is how clients say that a run has no end.
+        end_time: ended_at.map(|time| time.0).filter(|time| *time != 0),
         artifact_uri,
         lifecycle_stage: presence.as_str(),
         run_id: id.0,

@@ -7,6 +7,8 @@ use serde_json::json;
 use stele_domain::error::ParamChange;
 use stele_domain::{Error, Kind};
 
+use crate::python::repr;
+
 pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 
 /// An error as MLflow clients read it.
@@ -133,7 +135,9 @@ fn taken(kind: Kind, id: &str) -> String {
 fn params_changed(run: &str, changes: &[ParamChange]) -> String {
     let list: Vec<String> = changes
         .iter()
-        .map(|ParamChange { key, old, new }| format!("{{'key': '{key}', 'old_value': '{old}', 'new_value': '{new}'}}"))
+        .map(|ParamChange { key, old, new }| {
+            format!("{{'key': {}, 'old_value': {}, 'new_value': {}}}", repr(key), repr(old), repr(new))
+        })
         .collect();
     format!(
         "Changing param values is not allowed. Params were already logged='[{}]' for run ID='{run}'.",

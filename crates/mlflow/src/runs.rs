@@ -15,8 +15,7 @@ use crate::validate;
 
 pub(crate) async fn create(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
-    // Old clients leave it out and mean the default experiment.
-    let experiment = input.text("experiment_id")?.filter(|id| !id.is_empty()).unwrap_or_else(|| "0".to_owned());
+    let experiment = input.required_text("experiment_id")?;
     let started_at = input.int("start_time")?.unwrap_or(0);
     let name = input.text("run_name")?.unwrap_or_default();
     let user = input.text("user_id")?.unwrap_or_default();

@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use axum::Router;
-use axum::http::StatusCode;
+use axum::extract::Request;
+use axum::http::{StatusCode, Uri};
 use axum::routing::get;
 use axum::serve::ListenerExt;
+use axum::{Router, ServiceExt};
 use stele_app::blobs::BlobOptions;
 use stele_app::{App, ArtifactStorage};
 use stele_store::{DatabaseUrl, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tower::ServiceBuilder;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::Serve;
@@ -80,10 +82,13 @@ async fn serve(options: Serve) -> Result<()> {
         }
     });
     let (stop, stopped) = tokio::sync::oneshot::channel();
-    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
-        told_to_stop().await;
-        let _ = stop.send(());
-    });
+    // Before routing, which a layer of the router would be too late for.
+    let service = ServiceBuilder::new().map_request(one_leading_slash).service(router);
+    let server =
+        axum::serve(listener, ServiceExt::<Request>::into_make_service(service)).with_graceful_shutdown(async move {
+            told_to_stop().await;
+            let _ = stop.send(());
+        });
     tokio::select! {
         result = server.into_future() => result?,
         () = async { let _ = stopped.await; tokio::time::sleep(GRACE).await } => {
@@ -124,6 +129,19 @@ fn router(app: App, guard: Guard) -> Router {
         .route("/", get(front_page))
         .fallback(|| async { (StatusCode::NOT_FOUND, "Not Found") })
         .layer(axum::middleware::from_fn_with_state(Arc::new(guard), guard::check))
+}
+
+/// Clients whose tracking URI ends in a slash ask for `//api/..`. Slashes inside are left alone: they may be part of
+/// an artifact path.
+fn one_leading_slash(mut request: Request) -> Request {
+    let uri = request.uri();
+    let given = uri.path_and_query().map_or("/", |given| given.as_str());
+    if given.starts_with("//")
+        && let Ok(plain) = format!("/{}", given.trim_start_matches('/')).parse::<Uri>()
+    {
+        *request.uri_mut() = plain;
+    }
+    request
 }
 
 /// What a person sees who follows the links that clients print.

@@ -138,7 +138,7 @@ fn column(attribute: Attribute) -> Result<Attributed> {
         Attribute::Name => Attributed::Text(Column::required("logged_model.name")),
         Attribute::ExperimentId => Attributed::Integer(Column::required("logged_model.experiment_id")),
         Attribute::Status => Attributed::Text(Column::required("logged_model.status")),
-        Attribute::ModelType => Attributed::Text(Column::optional("logged_model.model_type")),
+        Attribute::ModelType => Attributed::Text(Column::required("COALESCE(logged_model.model_type, '')")),
         Attribute::RunId => Attributed::Text(Column::optional("logged_model.source_run")),
         Attribute::ArtifactUri => Attributed::Text(Column::required("logged_model.artifact_uri")),
         Attribute::Presence => Attributed::Text(Column::required("logged_model.presence")),

@@ -7,9 +7,9 @@ use stele_domain::artifact_uri::LocationPolicy;
 use stele_domain::record::Tag;
 use stele_domain::{Error, Kind};
 
+use crate::call::{Call, empty, reply};
 use crate::dto::ExperimentDto;
 use crate::error::{Code, Failure, Result};
-use crate::routes::{Call, empty, reply};
 use crate::validate::{self, MOST_EXPERIMENT_NAME};
 
 pub(crate) async fn create(mut call: Call) -> Result<Response> {

@@ -7,7 +7,6 @@ use axum::http::{HeaderMap, Method, header};
 use serde_json::{Map, Value};
 
 use crate::error::{Failure, Result};
-use crate::validate::below;
 
 const SEE_DOCS: &str = " See the API docs for more information about request parameters.";
 
@@ -288,6 +287,11 @@ pub(crate) fn float(value: &Value) -> Option<f64> {
         },
         _ => None,
     }
+}
+
+/// Where a field of a nested message stands: `metrics[0]` and `key` make `metrics[0].key`.
+pub(crate) fn below(path: &str, field: &str) -> String {
+    if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") }
 }
 
 pub(crate) fn missing(path: &str) -> Failure {

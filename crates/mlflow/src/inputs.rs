@@ -10,10 +10,10 @@ use stele_domain::Error;
 use stele_domain::id::{LoggedModelId, RunId};
 use stele_domain::record::{Dataset, DatasetInput, DatasetSummary, ModelOutput, Tag};
 
+use crate::call::{Call, empty, reply};
 use crate::error::{Code, Failure, Result};
 use crate::input::{Input, missing};
 use crate::python::{json_dumps, repr};
-use crate::routes::{Call, empty, reply};
 use crate::validate;
 
 /// The input tag that says what a run read a dataset for.

@@ -13,11 +13,11 @@ use stele_domain::{Error, Kind};
 
 pub(crate) use page_token::{PageToken, TokenOrder};
 
+use crate::call::{Call, empty, reply};
 use crate::dto::{ParamDto, TagDto, double, param_dtos, tag_dtos};
 use crate::error::{Code, Failure, Result};
 use crate::input::{Input, missing};
 use crate::python::repr;
-use crate::routes::{Call, empty, reply};
 use crate::validate;
 
 /// MLflow's states of a logged model with their numbers on the wire.

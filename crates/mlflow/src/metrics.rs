@@ -13,10 +13,10 @@ use stele_domain::record::{DatasetKey, MetricSubject, MetricValue};
 pub(crate) use batch::log_batch;
 pub(crate) use history::{history, history_bulk, history_bulk_interval};
 
+use crate::call::{Call, empty};
 use crate::error::{Failure, Result};
-use crate::input::invalid_value;
-use crate::routes::{Call, empty};
-use crate::validate::{self, MOST_KEY, below};
+use crate::input::{below, invalid_value};
+use crate::validate::{self, MOST_KEY};
 
 pub(crate) async fn log_metric(mut call: Call) -> Result<Response> {
     let input = call.input().await?;

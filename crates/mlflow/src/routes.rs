@@ -1,71 +1,19 @@
 //! The table of routes, which yields the router and the list that tests walk.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::pin::Pin;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::{RawPathParams, Request};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::extract::Request;
+use axum::http::Method;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, any};
-use serde::Serialize;
-use stele_app::{App, Ctx, Script};
+use stele_app::App;
 
-use crate::error::{Failure, Result, json_response};
-use crate::input::Input;
+use crate::call::Call;
+use crate::error::{Failure, Result};
 use crate::registry::{aliases, models, versions};
-use crate::{MOST_JSON, artifacts, experiments, inputs, logged_models, metrics, runs, search, server, unsupported};
-
-/// A request that has been let in, before its body is read.
-pub(crate) struct Call {
-    pub(crate) app: App,
-    pub(crate) ctx: Ctx,
-    pub(crate) method: Method,
-    pub(crate) headers: HeaderMap,
-    pub(crate) query: Option<String>,
-    pub(crate) path: HashMap<String, String>,
-    pub(crate) body: Body,
-}
-
-impl Call {
-    /// The whole body, which must be smaller than [`MOST_JSON`].
-    pub(crate) async fn bytes(&mut self) -> Result<Bytes> {
-        let body = std::mem::take(&mut self.body);
-        axum::body::to_bytes(body, MOST_JSON).await.map_err(|error| {
-            Failure::invalid(format!("The request body cannot be read or is larger than {MOST_JSON} bytes: {error}"))
-        })
-    }
-
-    /// A part of the path, decoded once, such as `model_id`.
-    pub(crate) fn path(&self, name: &str) -> &str {
-        self.path.get(name).map_or("", String::as_str)
-    }
-
-    /// The query string as a message, for calls whose body is something else.
-    pub(crate) fn query(&mut self) -> Result<Input> {
-        let query = self.query.as_deref().unwrap_or("");
-        Ok(Input::parse_query(query, std::mem::take(&mut self.path)))
-    }
-
-    /// The request as a message.
-    pub(crate) async fn input(&mut self) -> Result<Input> {
-        let body = self.bytes().await?;
-        let path = std::mem::take(&mut self.path);
-        Input::parse(&self.method, &self.headers, self.query.as_deref(), &body, path)
-    }
-}
-
-/// Renders what a handler gives back as JSON.
-pub(crate) fn reply(body: &impl Serialize) -> Result<Response> {
-    let body = serde_json::to_vec(body).map_err(|error| stele_domain::Error::internal(error.to_string()))?;
-    Ok(json_response(StatusCode::OK, body))
-}
-
-/// The answer of calls that have nothing to say.
-pub(crate) fn empty() -> Result<Response> {
-    Ok(json_response(StatusCode::OK, "{}"))
-}
+use crate::{artifacts, experiments, inputs, logged_models, metrics, runs, search, server, unsupported};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response>> + Send>>;
 
@@ -239,7 +187,7 @@ impl axum::handler::Handler<(), App> for Endpoint {
 
     fn call(self, request: Request, app: App) -> Self::Future {
         Box::pin(async move {
-            match admit(request, app).await {
+            match Call::admit(request, app).await {
                 Ok(call) if call.method.is_safe() => self.0(call).await.unwrap_or_else(Failure::into_response),
                 Ok(call) => to_the_end(self.0(call)).await.unwrap_or_else(Failure::into_response),
                 Err(failure) => failure.into_response(),
@@ -253,19 +201,4 @@ async fn to_the_end(answer: Answer) -> Result<Response> {
     tokio::spawn(answer)
         .await
         .unwrap_or_else(|error| Err(stele_domain::Error::internal(format!("a handler failed: {error}")).into()))
-}
-
-/// Makes the context of a request. Without authentication everybody is the local owner.
-async fn admit(request: Request, app: App) -> Result<Call> {
-    use axum::extract::FromRequestParts;
-    let (mut parts, body) = request.into_parts();
-    let path = RawPathParams::from_request_parts(&mut parts, &())
-        .await
-        .map_err(|error| Failure::invalid(format!("The path is not readable: {error}")))?
-        .iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-    let ctx = app.local_owner(Script::Mlflow, app.new_request_id());
-    let query = parts.uri.query().map(str::to_owned);
-    Ok(Call { app, ctx, method: parts.method, headers: parts.headers, query, path, body })
 }

@@ -8,9 +8,9 @@ use stele_domain::id::{RunId, Timestamp};
 use stele_domain::record::Tag;
 use stele_domain::{Error, Kind};
 
+use crate::call::{Call, empty, reply};
 use crate::dto::{PARENT_RUN_TAG, RUN_NAME_TAG, RunView, STATUSES, run_dto, run_info_dto};
 use crate::error::{Failure, Result};
-use crate::routes::{Call, empty, reply};
 use crate::validate;
 
 pub(crate) async fn create(mut call: Call) -> Result<Response> {

@@ -5,8 +5,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::MLFLOW_VERSION;
+use crate::call::{Call, reply};
 use crate::error::Result;
-use crate::routes::{Call, reply};
 
 pub(crate) async fn health(_call: Call) -> Result<Response> {
     Ok("OK".into_response())

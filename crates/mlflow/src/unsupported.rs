@@ -2,8 +2,8 @@
 
 use axum::response::Response;
 
+use crate::call::Call;
 use crate::error::{Failure, Result};
-use crate::routes::Call;
 
 /// Paths below `/api` and `/ajax-api`, each with everything below it.
 pub(crate) const PREFIXES: &[&str] = &[

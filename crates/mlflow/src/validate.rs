@@ -5,7 +5,7 @@ use stele_domain::id::{ExperimentId, RunId};
 use stele_domain::record::{Param, Tag};
 
 use crate::error::{Failure, Result};
-use crate::input::invalid_value;
+use crate::input::{below, invalid_value};
 
 pub(crate) const MOST_KEY: usize = 250;
 pub(crate) const MOST_PARAM_VALUE: usize = 6_000;
@@ -98,10 +98,6 @@ pub(crate) fn experiment_tag(key: String, value: Option<String>) -> Result<Tag> 
     length("key", &key, MOST_KEY)?;
     length("value", &value, MOST_EXPERIMENT_TAG_VALUE)?;
     Ok(Tag { key, value })
-}
-
-pub(crate) fn below(path: &str, field: &str) -> String {
-    if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") }
 }
 
 pub(crate) fn experiment_id(text: &str) -> Result<ExperimentId> {

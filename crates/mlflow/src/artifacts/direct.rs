@@ -11,9 +11,9 @@ use stele_domain::id::{LoggedModelId, RunId};
 use stele_domain::{ArtifactPath, Error};
 
 use super::content_type::registered_type;
+use crate::call::{Call, empty, reply};
 use crate::error::{Failure, Result};
 use crate::input::{Input, missing};
-use crate::routes::{Call, empty, reply};
 
 /// In seconds.
 const DOWNLOAD_URL_LIFETIME: u64 = 300;

@@ -11,7 +11,7 @@ use stele_domain::{ArtifactPath, Result};
 
 use super::content_type::content_type;
 use super::disposition::attachment;
-use crate::routes::Call;
+use crate::call::Call;
 
 pub(super) async fn answer(call: Call, root: &ArtifactRoot, path: &ArtifactPath) -> Result<Response> {
     let Call { app, ctx, headers, method, .. } = call;

@@ -11,9 +11,9 @@ use stele_domain::artifact_path::MISSING_FILE_NAME;
 use stele_domain::id::{LoggedModelId, RunId};
 
 use super::{file, file_dtos};
+use crate::call::{Call, reply};
 use crate::error::{Code, Failure, Result, json_response};
 use crate::registry::rules::{model_name, version_number};
-use crate::routes::{Call, reply};
 
 /// What the UI may upload in one request, in bytes.
 const MOST_UPLOAD: usize = 10 * 1024 * 1024;

@@ -10,8 +10,8 @@ use stele_domain::{ArtifactPath, Error};
 
 use super::upload::upload_body;
 use super::{file, file_dtos};
+use crate::call::{Call, empty, reply};
 use crate::error::{Result, json_response};
-use crate::routes::{Call, empty, reply};
 
 pub(crate) async fn list(mut call: Call) -> Result<Response> {
     let input = call.input().await?;

@@ -2,8 +2,8 @@ use futures::{Stream, StreamExt};
 use stele_app::ArtifactRoot;
 use stele_domain::ArtifactPath;
 
+use crate::call::Call;
 use crate::error::Result;
-use crate::routes::Call;
 
 /// How much of a refused upload is read and thrown away. Many clients look for the answer only when they have sent
 /// everything, and would report a broken connection instead of what is wrong; but nobody may keep us busy for ever.

@@ -9,9 +9,9 @@ use serde::{Deserialize, de};
 use stele_app::RunValues;
 use stele_domain::Point;
 
+use crate::call::{Call, empty};
 use crate::error::{Failure, Result};
 use crate::input::{Input, check_content_type, missing};
-use crate::routes::{Call, empty};
 use crate::runs::take_tag;
 use crate::validate;
 

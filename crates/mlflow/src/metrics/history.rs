@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use stele_domain::Point;
 use stele_domain::id::RunId;
 
+use crate::call::{Call, reply};
 use crate::dto::MetricDto;
 use crate::error::{Failure, Result};
 use crate::page_token;
-use crate::routes::{Call, reply};
 
 /// The most points that one answer of the bulk call holds.
 const MOST_BULK: usize = 25_000;

@@ -3,8 +3,8 @@ use stele_domain::{Error, Kind};
 
 use super::rules;
 use super::versions::reply_version;
+use crate::call::{Call, empty};
 use crate::error::{Failure, Result};
-use crate::routes::{Call, empty};
 
 pub(crate) async fn set(mut call: Call) -> Result<Response> {
     let input = call.input().await?;

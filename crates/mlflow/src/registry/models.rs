@@ -6,8 +6,8 @@ use stele_domain::{Error, Kind};
 
 use super::dto::{ModelVersionDto, RegisteredModelDto};
 use super::rules;
+use crate::call::{Call, empty, reply};
 use crate::error::{Code, Failure, Result};
-use crate::routes::{Call, empty, reply};
 
 pub(crate) async fn create(mut call: Call) -> Result<Response> {
     let input = call.input().await?;

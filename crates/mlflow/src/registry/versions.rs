@@ -8,9 +8,9 @@ use stele_domain::registry::{ModelVersion, Occupants};
 
 use super::dto::ModelVersionDto;
 use super::{rules, source};
+use crate::call::{Call, empty, reply};
 use crate::error::{Code, Failure, Result};
 use crate::input::Input;
-use crate::routes::{Call, empty, reply};
 
 pub(crate) async fn create(mut call: Call) -> Result<Response> {
     let input = call.input().await?;

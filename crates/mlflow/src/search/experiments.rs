@@ -2,11 +2,11 @@ use axum::response::Response;
 use stele_domain::search::{ExperimentSearch, Query};
 
 use super::{answer, max_results, next_token, presences, window};
+use crate::call::{Call, reply};
 use crate::dto::ExperimentDto;
 use crate::error::{Failure, Result};
 use crate::filter::experiments::{parse_filter, parse_order_by};
 use crate::input::Input;
-use crate::routes::{Call, reply};
 
 const MOST: i64 = 50_000;
 

@@ -7,11 +7,11 @@ use stele_domain::search::{
 };
 
 use super::{answer, max_results, rewrite, status};
+use crate::call::{Call, reply};
 use crate::error::{Failure, Result};
 use crate::filter::logged_models::{OrderBy, parse_filter, parse_order_by};
 use crate::input::{Input, missing};
 use crate::logged_models::{LoggedModelDto, PageToken, STATUSES, TokenOrder};
-use crate::routes::{Call, reply};
 use crate::validate;
 
 const DEFAULT: i64 = 50;

@@ -2,10 +2,10 @@ use axum::response::Response;
 use stele_domain::search::{Comparison, Field, Filter, Predicate, Query};
 
 use super::{answer, max_results, next_token, window};
+use crate::call::{Call, reply};
 use crate::error::{Failure, Result};
 use crate::filter::{PromptSelection, models, select_prompts, versions};
 use crate::registry::dto::{ModelVersionDto, RegisteredModelDto};
-use crate::routes::{Call, reply};
 
 const DEFAULT_MODELS: i64 = 100;
 const MOST_MODELS: i64 = 1_000;

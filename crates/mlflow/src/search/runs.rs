@@ -3,10 +3,10 @@ use stele_domain::lifecycle::RunStatus;
 use stele_domain::search::{Attribute, Field, Filter, Query, RunSearch};
 
 use super::{answer, max_results, next_token, presences, rewrite, status, window};
+use crate::call::{Call, reply};
 use crate::dto::{RunView, run_dto, status_name};
 use crate::error::Result;
 use crate::filter::runs::{parse_filter, parse_order_by};
-use crate::routes::{Call, reply};
 use crate::validate;
 
 const DEFAULT: i64 = 1_000;

@@ -206,3 +206,32 @@ def new_version(api):
         return api.post("model-versions/create", body).ok["model_version"]["version"]
 
     return make
+
+
+@pytest.fixture
+def versions(model, new_version):
+    """A model with three versions: its name."""
+    for _ in range(3):
+        new_version(model)
+    return model
+
+
+@pytest.fixture
+def move(api, versions):
+    """Moves a version of those to a stage."""
+
+    def transition(version, stage, **fields):
+        return api.post("model-versions/transition-stage", name=versions, version=version, stage=stage, **fields)
+
+    return transition
+
+
+@pytest.fixture
+def stages(api, versions):
+    """Reads the stage of each of those."""
+
+    def read():
+        found = api.get("model-versions/search", filter=f"name = '{versions}'").ok["model_versions"]
+        return {version["version"]: version["current_stage"] for version in found}
+
+    return read

@@ -2,7 +2,7 @@
 
 import pytest
 
-from wire import pairs, wrong_type
+from wire import log_runs, pairs, wrong_type
 
 RUNS = {
     # name: start time, metrics, params, tags, fields of create
@@ -20,17 +20,7 @@ def menagerie(api):
     import uuid
 
     experiment = api.post("experiments/create", name=f"filters-{uuid.uuid4().hex}").ok["experiment_id"]
-    ids = {}
-    for letter, (start, metrics, params, tags, fields) in RUNS.items():
-        created = api.post("runs/create", experiment_id=experiment, start_time=start, **fields).ok
-        ids[letter] = created["run"]["info"]["run_id"]
-        api.post(
-            "runs/log-batch",
-            run_id=ids[letter],
-            metrics=[{"key": key, "value": value, "timestamp": 1, "step": 0} for key, value in metrics.items()],
-            params=pairs(params),
-            tags=pairs(tags),
-        ).ok
+    ids = log_runs(api, experiment, RUNS)
     api.post("runs/update", run_id=ids["b"], status="FINISHED", end_time=100).ok
     api.post("runs/update", run_id=ids["c"], status="FAILED", end_time=200).ok
     return experiment, ids

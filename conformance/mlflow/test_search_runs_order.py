@@ -6,7 +6,7 @@ import pytest
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 
-from wire import offset_token, pairs, token_content, wrong_type
+from wire import log_runs, offset_token, pairs, token_content, wrong_type
 
 RUNS = {
     "a": (1, {"m": 1}, {"p": "Abc"}, {"t": "b"}, "Alpha"),
@@ -20,17 +20,8 @@ RUNS = {
 @pytest.fixture(scope="module")
 def shelf(api):
     experiment = api.post("experiments/create", name=f"order-{uuid.uuid4().hex}").ok["experiment_id"]
-    ids = {}
-    for letter, (start, metrics, params, tags, name) in RUNS.items():
-        created = api.post("runs/create", experiment_id=experiment, start_time=start, run_name=name).ok
-        ids[letter] = created["run"]["info"]["run_id"]
-        api.post(
-            "runs/log-batch",
-            run_id=ids[letter],
-            metrics=[{"key": key, "value": value, "timestamp": 1, "step": 0} for key, value in metrics.items()],
-            params=pairs(params),
-            tags=pairs(tags),
-        ).ok
+    named = {letter: (*rest, {"run_name": name}) for letter, (*rest, name) in RUNS.items()}
+    ids = log_runs(api, experiment, named)
     api.post("runs/update", run_id=ids["b"], status="FINISHED", end_time=20).ok
     api.post("runs/update", run_id=ids["d"], status="FINISHED", end_time=10).ok
     return experiment, ids

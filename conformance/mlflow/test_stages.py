@@ -9,31 +9,6 @@ from wire import missing, own_aliases, wrong_type
 BAD_STAGE = "Invalid Model Version stage: {}. Value must be one of None, Staging, Production, Archived."
 
 
-@pytest.fixture
-def versions(model, new_version):
-    """A model with three versions: its name."""
-    for _ in range(3):
-        new_version(model)
-    return model
-
-
-@pytest.fixture
-def move(api, versions):
-    def transition(version, stage, **fields):
-        return api.post("model-versions/transition-stage", name=versions, version=version, stage=stage, **fields)
-
-    return transition
-
-
-@pytest.fixture
-def stages(api, versions):
-    def read():
-        found = api.get("model-versions/search", filter=f"name = '{versions}'").ok["model_versions"]
-        return {version["version"]: version["current_stage"] for version in found}
-
-    return read
-
-
 @pytest.mark.parametrize("sent", ["Staging", "staging", "STAGING", "sTaGiNg"])
 def test_any_case_is_understood(move, stages, sent):
     assert move("1", sent).ok["model_version"]["current_stage"] == "Staging"

@@ -7,31 +7,6 @@ from wire import pairs
 pytestmark = pytest.mark.stele_only
 
 
-@pytest.fixture
-def versions(model, new_version):
-    """A model with three versions: its name."""
-    for _ in range(3):
-        new_version(model)
-    return model
-
-
-@pytest.fixture
-def move(api, versions):
-    def transition(version, stage, **fields):
-        return api.post("model-versions/transition-stage", name=versions, version=version, stage=stage, **fields)
-
-    return transition
-
-
-@pytest.fixture
-def stages(api, versions):
-    def read():
-        found = api.get("model-versions/search", filter=f"name = '{versions}'").ok["model_versions"]
-        return {version["version"]: version["current_stage"] for version in found}
-
-    return read
-
-
 class TestOneVersionInProduction:
     def test_entering_archives_the_one_before(self, move, stages):
         move("1", "Production").ok

@@ -172,3 +172,19 @@ STAGE_ALIASES = {"staging", "production", "archived"}
 def own_aliases(version):
     """The aliases of a version besides those that mean its stage, which MLflow does not have."""
     return [alias for alias in version.get("aliases", []) if alias not in STAGE_ALIASES]
+
+
+def log_runs(api, experiment, runs):
+    """Make runs from {letter: (start time, metrics, params, tags, fields of create)}; return the run id by letter."""
+    ids = {}
+    for letter, (start, metrics, params, tags, fields) in runs.items():
+        created = api.post("runs/create", experiment_id=experiment, start_time=start, **fields).ok
+        ids[letter] = created["run"]["info"]["run_id"]
+        api.post(
+            "runs/log-batch",
+            run_id=ids[letter],
+            metrics=[{"key": key, "value": value, "timestamp": 1, "step": 0} for key, value in metrics.items()],
+            params=pairs(params),
+            tags=pairs(tags),
+        ).ok
+    return ids

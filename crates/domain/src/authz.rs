@@ -46,8 +46,6 @@ macro_rules! verbs {
                 const KIND: Kind = Kind::$kind;
             }
         )+
-        /// Every verb with the kind it acts on, for policy listings and tests.
-        pub const VERBS: &[(&str, Kind)] = &[$(($name, Kind::$kind)),+];
     };
 }
 

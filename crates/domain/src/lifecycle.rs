@@ -119,25 +119,6 @@ pub fn logged_model_status_after(_state: LoggedModelStatus, reported: LoggedMode
     reported
 }
 
-impl RunStatus {
-    /// Whether the run is over.
-    pub fn is_finished(self) -> bool {
-        match self {
-            RunStatus::Stopped | RunStatus::Failed | RunStatus::Completed | RunStatus::Cached | RunStatus::Skipped => {
-                true
-            }
-            RunStatus::Initializing
-            | RunStatus::Scheduled
-            | RunStatus::Queued
-            | RunStatus::Provisioning
-            | RunStatus::Running
-            | RunStatus::Paused
-            | RunStatus::Retrying
-            | RunStatus::Stopping => false,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -311,7 +311,7 @@ CREATE TABLE audit_entry (
 -- PostgreSQL indexes no long texts, and an object may be the URI of an artifact.
 CREATE INDEX audit_entry_by_object ON audit_entry (kind, substr(object, 1, 200));
 
--- Events waiting for their subscribers; delivered_at is set when nobody waits for one any more.
+-- Events waiting for their subscribers.
 CREATE TABLE outbox (
     id {id},
     public_id {text} NOT NULL UNIQUE,
@@ -320,8 +320,6 @@ CREATE TABLE outbox (
     action {text} NOT NULL,
     kind {text} NOT NULL,
     object {text} NOT NULL,
-    data {text} NOT NULL,
-    delivered_at BIGINT
+    data {text} NOT NULL
 );
 CREATE INDEX outbox_by_time ON outbox (at);
-CREATE INDEX outbox_waiting ON outbox (id) WHERE delivered_at IS NULL;

@@ -74,10 +74,15 @@ impl Tx<'_> {
                  next_chunk = excluded.next_chunk, unmerged = excluded.unmerged",
             &series_rows,
         )?;
-        let ids = self.series_of_keys(run.row, appended.iter().map(|(key, ..)| *key))?;
+        let mut ids: HashMap<String, SeriesRow> = stored.into_iter().map(|(key, (id, _))| (key, id)).collect();
+        let made: Vec<&str> = appended.iter().map(|(key, ..)| *key).filter(|key| !ids.contains_key(*key)).collect();
+        if !made.is_empty() {
+            let made = self.series_of_keys(run.row, made.into_iter())?;
+            ids.extend(made.into_iter().map(|(key, (id, _))| (key, id)));
+        }
         let mut chunk_rows: Vec<Value> = Vec::with_capacity(appended.len() * 6);
         for (key, points, number) in &appended {
-            let (id, _) = ids.get(*key).ok_or_else(|| Error::internal("a series vanished while it was written"))?;
+            let id = ids.get(*key).ok_or_else(|| Error::internal("a series vanished while it was written"))?;
             chunk_rows.extend(chunk_row(*id, *number, points));
         }
         self.chunks_insert(&chunk_rows)
@@ -126,12 +131,8 @@ impl Tx<'_> {
         self.insert_rows(head, 6, "", rows).map(|_| ())
     }
 
-    /// Every point of a metric of a run, in the order of points; none when the run has no such metric.
-    pub fn metric_points(&mut self, run: RunRow, key: &str) -> Result<Vec<Point>> {
-        self.metric_points_between(run, key, i64::MIN, i64::MAX)
-    }
-
-    /// The points of a metric with a step from `first` to `last`, both included, in the order of points.
+    /// The points of a metric with a step from `first` to `last`, both included, in the order of points; none when
+    /// the run has no such metric.
     pub fn metric_points_between(&mut self, run: RunRow, key: &str, first: i64, last: i64) -> Result<Vec<Point>> {
         const CHUNKS: &str = "SELECT chunk.data FROM series JOIN chunk ON chunk.series_id = series.id
              WHERE series.run_id = $1 AND series.key = $2 AND chunk.max_step >= $3 AND chunk.min_step <= $4

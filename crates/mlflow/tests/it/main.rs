@@ -5,6 +5,7 @@
 mod artifacts;
 mod logged_models;
 mod registry;
+mod routes;
 
 use axum::Router;
 use axum::body::Body;

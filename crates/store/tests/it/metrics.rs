@@ -78,7 +78,10 @@ impl Logger {
             .read(move |tx| {
                 let run = tx.run_get(visible, &run)?;
                 let row: RunRow = run.info.row;
-                Ok((tx.metric_points(row, "loss")?, run.metrics.first().map(|metric| metric.point)))
+                Ok((
+                    tx.metric_points_between(row, "loss", i64::MIN, i64::MAX)?,
+                    run.metrics.first().map(|metric| metric.point),
+                ))
             })
             .await
             .unwrap()

@@ -22,6 +22,13 @@ from wire import Api
 CLIENT_VERSION = tuple(int(part) for part in mlflow.__version__.split(".")[:2])
 PEER = os.environ.get("PEER") == "mlflow"
 START_SECONDS = 120
+# The receivers of webhooks are on this machine. Both servers know these names; one that is given with STELE_URL must
+# have been started with them.
+WEBHOOKS = {
+    "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https",
+    "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
+    "MLFLOW_WEBHOOK_CACHE_TTL": "0",
+}
 
 
 def pytest_configure(config):
@@ -92,7 +99,13 @@ def base_url(tmp_path_factory):
     url = f"http://127.0.0.1:{port}"
     log = folder / "server.log"
     with log.open("w") as sink:
-        process = subprocess.Popen(server_command(port, folder), cwd=folder, stdout=sink, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            server_command(port, folder),
+            cwd=folder,
+            env={**os.environ, **WEBHOOKS},
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+        )
     try:
         wait_until_healthy(url, process, log)
         yield url

@@ -94,6 +94,40 @@ POST   model-versions/set-tag                 name:registered version:version ke
 DELETE model-versions/delete-tag              name:registered version:version key:key
 """
 
+_WEBHOOKS = """
+POST   webhooks                          name:name url:uri events:objects description:string secret:string status:string
+GET    webhooks                          max_results:int page_token:token
+GET    webhooks/{webhook_id}             webhook_id:key
+PATCH  webhooks/{webhook_id}             webhook_id:key name:name url:uri events:objects description:string status:string
+DELETE webhooks/{webhook_id}             webhook_id:key
+POST   webhooks/{webhook_id}/test        webhook_id:key
+GET    webhooks/{webhook_id}/deliveries  webhook_id:key max_results:int page_token:token
+"""
+
+# Below /api/3.0/mlflow.
+_EVALUATION = """
+POST   datasets/create                           name:name experiment_ids:experiments tags:string
+POST   datasets/search                           experiment_ids:experiments filter_string:filter max_results:int order_by:strings page_token:token
+GET    datasets/search                           experiment_ids:experiment filter_string:filter max_results:int order_by:string page_token:token
+GET    datasets/{dataset_id}                     dataset_id:key
+DELETE datasets/{dataset_id}                     dataset_id:key
+PATCH  datasets/{dataset_id}/tags                dataset_id:key tags:string
+DELETE datasets/{dataset_id}/tags/{key}          dataset_id:key key:key
+GET    datasets/{dataset_id}/experiment-ids      dataset_id:key
+POST   datasets/{dataset_id}/add-experiments     dataset_id:key experiment_ids:experiments
+POST   datasets/{dataset_id}/remove-experiments  dataset_id:key experiment_ids:experiments
+GET    datasets/{dataset_id}/records             dataset_id:key max_results:int page_token:token
+POST   datasets/{dataset_id}/records             dataset_id:key records:string
+DELETE datasets/{dataset_id}/records             dataset_id:key dataset_record_ids:strings
+POST   scorers/register                          experiment_id:experiment name:name serialized_scorer:string
+GET    scorers/list                              experiment_id:experiment experiment_ids:experiment
+GET    scorers/versions                          experiment_id:experiment name:name
+GET    scorers/get                               experiment_id:experiment name:name version:int
+DELETE scorers/delete                            experiment_id:experiment name:name version:int
+GET    scorers/online-configs                    scorer_ids:string
+PUT    scorers/online-config                     experiment_id:experiment name:name sample_rate:double filter_string:filter
+"""
+
 # Below /api/2.0/mlflow-artifacts. The file routes are apart, since their bodies are not JSON.
 _PROXY = """
 GET    artifacts              path:path
@@ -105,6 +139,7 @@ GET    presigned/{where}      where:path
 
 # Served for the UI only, at the paths given.
 _AJAX = """
+POST   /graphql                                                           query:string operationName:string
 GET    /ajax-api/2.0/mlflow/metrics/get-history-bulk                      run_id:run metric_key:key max_results:int
 GET    /ajax-api/2.0/mlflow/logged-models/{model_id}/artifacts/files      model_id:model artifact_file_path:path
 POST   /ajax-api/2.0/mlflow/experiments/search-datasets                   experiment_ids:experiments
@@ -119,6 +154,8 @@ def _table(text: str, prefix: str) -> list[Route]:
 API_ROUTES: list[Route] = [
     *_table(_TRACKING, "/api/2.0/mlflow/"),
     *_table(_REGISTRY, "/api/2.0/mlflow/"),
+    *_table(_WEBHOOKS, "/api/2.0/mlflow/"),
+    *_table(_EVALUATION, "/api/3.0/mlflow/"),
     *_table(_PROXY, "/api/2.0/mlflow-artifacts/"),
     *_table(_AJAX, ""),
 ]

@@ -4,6 +4,7 @@
 mod artifact;
 mod ctx;
 mod dataset;
+mod evaluation;
 mod experiment;
 mod logged_model;
 mod maintenance;
@@ -11,21 +12,28 @@ mod metric;
 mod registry;
 mod run;
 mod run_tag;
+mod scorer;
 mod search;
+mod secret;
 mod transact;
+mod webhook;
 
 use std::sync::Arc;
 
 pub use artifact::{ArtifactListing, ArtifactRoot, ArtifactStorage, blobs};
 pub use ctx::{Ctx, Script};
 pub use dataset::RunInputs;
+pub use evaluation::{NewEvaluationDataset, Upserted};
 pub use experiment::NewExperiment;
 pub use logged_model::NewLoggedModel;
 pub use registry::{CheckedSource, NewModel, NewModelVersion, Owner, SourceError, SourceProblem, SourceRequest};
 pub use run::{NewRun, RunUpdate, RunValues};
+pub use scorer::ScorersOf;
+pub use secret::SecretKey;
 use stele_domain::Result;
 use stele_domain::id::{Clock, IdSource, WorkspaceId};
 use stele_store::Store;
+pub use webhook::{NewWebhook, Translation, WebhookChange, WebhookSettings, WebhookTest};
 
 /// Where the artifacts of experiments without a location of their own lie: behind this server.
 pub const DEFAULT_ARTIFACT_ROOT: &str = "mlflow-artifacts:/";
@@ -42,6 +50,7 @@ struct Parts {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     workspace: WorkspaceId,
+    webhooks: webhook::Webhooks,
 }
 
 impl App {
@@ -59,7 +68,13 @@ impl App {
                 tx.bootstrap(&location, now)
             })
             .await?;
-        Ok(App { parts: Arc::new(Parts { store, artifacts, clock, ids, workspace }) })
+        Ok(App {
+            parts: Arc::new(Parts { store, artifacts, clock, ids, workspace, webhooks: webhook::Webhooks::default() }),
+        })
+    }
+
+    pub(crate) fn webhooks(&self) -> &webhook::Webhooks {
+        &self.parts.webhooks
     }
 
     pub(crate) fn store(&self) -> &Store {

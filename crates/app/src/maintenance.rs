@@ -38,5 +38,8 @@ impl App {
         if let Err(error) = self.store().write(move |tx| tx.outbox_prune(oldest)).await {
             tracing::warn!(%error, "forgetting old events failed");
         }
+        if let Err(error) = self.store().write(move |tx| tx.deliveries_prune(oldest)).await {
+            tracing::warn!(%error, "forgetting old deliveries failed");
+        }
     }
 }

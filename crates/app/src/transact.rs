@@ -39,15 +39,21 @@ impl App {
         let permit = self.permit::<V>(ctx, object).await?;
         let origin = ctx.origin();
         let ids = ctx.clone();
-        self.store()
+        let (value, deliveries) = self
+            .store()
             .write(move |tx| {
                 let Changed { value, changes } = work(tx, &permit)?;
+                let mut deliveries = 0;
                 for change in &changes {
-                    tx.change_record(&origin, change, &ids.new_id().simple().to_string())?;
+                    deliveries += tx.change_record(&origin, change, &ids.new_id().simple().to_string())?;
                 }
-                Ok(value)
+                Ok((value, deliveries))
             })
-            .await
+            .await?;
+        if deliveries > 0 {
+            self.webhooks().wake();
+        }
+        Ok(value)
     }
 
     /// Authorizes `V`, for use cases that change something outside of the database; a denial is recorded.
@@ -67,7 +73,11 @@ impl App {
     /// Records a change that `permit` allowed and that is made already.
     pub(crate) async fn record<V: Verb>(&self, ctx: &Ctx, _permit: &Permit<V>, change: Change) -> Result<()> {
         let (origin, ids) = (ctx.origin(), ctx.clone());
-        self.store().write(move |tx| tx.change_record(&origin, &change, &ids.new_id().simple().to_string())).await
+        let id = ids.new_id().simple().to_string();
+        if self.store().write(move |tx| tx.change_record(&origin, &change, &id)).await? > 0 {
+            self.webhooks().wake();
+        }
+        Ok(())
     }
 
     /// Runs a read against one snapshot.

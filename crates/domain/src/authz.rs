@@ -60,6 +60,12 @@ verbs! {
     RegisterModel: "model:register" on Model,
     /// Move a model version to a stage or an alias.
     PromoteModel: "model:promote" on ModelVersion,
+    /// Create, tag, fill or delete an evaluation dataset.
+    ManageEvaluationDataset: "evaluation-dataset:manage" on EvaluationDataset,
+    /// Register, configure or delete scorers.
+    ManageScorer: "scorer:manage" on Scorer,
+    /// Make, change, test or delete webhooks.
+    ManageWebhook: "webhook:manage" on Webhook,
     /// Upload or delete artifacts.
     WriteArtifact: "artifact:write" on Artifact,
 }

@@ -28,6 +28,9 @@ row_id! {
     ArtifactRow,
     ModelRow,
     ModelVersionRow,
+    EvaluationDatasetRow,
+    WebhookRow,
+    DeliveryRow,
 }
 
 /// The public id of a run: 32 lower-case hex digits when this server made it; imported runs keep theirs.

@@ -5,6 +5,7 @@ pub mod artifact_uri;
 pub mod authz;
 pub mod change;
 pub mod error;
+pub mod evaluation;
 pub mod id;
 pub mod lifecycle;
 pub mod metric;
@@ -13,6 +14,7 @@ pub mod names;
 pub mod record;
 pub mod registry;
 pub mod search;
+pub mod webhook;
 
 pub use artifact_path::ArtifactPath;
 pub use error::{Error, Kind, Result};

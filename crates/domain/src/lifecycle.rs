@@ -25,6 +25,7 @@ macro_rules! text_enum {
         }
     };
 }
+pub(crate) use text_enum;
 
 text_enum! {
     /// Whether a thing is in use or in the trash, from where it can be restored.

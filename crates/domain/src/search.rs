@@ -33,7 +33,7 @@ pub enum Field {
     Dataset(DatasetField),
 }
 
-/// Attributes of experiments, runs, models, model versions and logged models; each search accepts its own subset.
+/// Attributes of experiments, runs, models, model versions, logged models and evaluation datasets; each search accepts its own subset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Attribute {
     Id,
@@ -43,6 +43,7 @@ pub enum Attribute {
     /// Whether it is active or deleted.
     Presence,
     User,
+    UpdatedBy,
     ArtifactUri,
     StartTime,
     EndTime,
@@ -187,6 +188,14 @@ pub struct LoggedModelSearch {
     pub experiments: Vec<ExperimentId>,
     /// When there are any, only models with a metric on one of these datasets.
     pub measured_on: Vec<DatasetSelector>,
+    pub query: Query,
+}
+
+/// A search of evaluation datasets, newest first unless ordered otherwise; ties are broken by id, greatest first.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct EvaluationDatasetSearch {
+    /// When there are any, only datasets for one of these experiments.
+    pub experiments: Vec<String>,
     pub query: Query,
 }
 

@@ -28,6 +28,7 @@ impl Call {
     /// Makes the context of a request. Without authentication everybody is the local owner.
     pub(crate) async fn admit(request: Request, app: App) -> Result<Call> {
         let (mut parts, body) = request.into_parts();
+        crate::workspaces::check(&parts.uri, &parts.headers)?;
         let path = RawPathParams::from_request_parts(&mut parts, &())
             .await
             .map_err(|error| Failure::invalid(format!("The path is not readable: {error}")))?

@@ -50,6 +50,7 @@ codes! {
     PermissionDenied = "PERMISSION_DENIED", FORBIDDEN, Some(("KAM00", "PERMISSION_DENIED"));
     InternalError = "INTERNAL_ERROR", INTERNAL_SERVER_ERROR, Some(("XXM00", "CLIENT_INTERNAL_ERROR"));
     InvalidState = "INVALID_STATE", INTERNAL_SERVER_ERROR, Some(("XXM00", "CLIENT_INTERNAL_ERROR"));
+    FeatureDisabled = "FEATURE_DISABLED", INTERNAL_SERVER_ERROR, Some(("KAM00", "FEATURE_DISABLED"));
     NotImplemented = "NOT_IMPLEMENTED", NOT_IMPLEMENTED, None;
     TemporarilyUnavailable = "TEMPORARILY_UNAVAILABLE", SERVICE_UNAVAILABLE, Some(("XXM00", "CLIENT_INTERNAL_ERROR"));
 }
@@ -57,6 +58,10 @@ codes! {
 impl Failure {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Failure {
         Failure { code, message: message.into() }
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Failure {
@@ -108,7 +113,9 @@ fn missing(kind: Kind, id: &str) -> String {
         }
         Kind::Alias => format!("Registered model alias {id} not found."),
         Kind::Artifact => format!("No such artifact: '{id}'"),
-        Kind::Workspace | Kind::Metric | Kind::Dataset | Kind::Tag | Kind::Param => {
+        Kind::Webhook => format!("Webhook with ID {id} not found."),
+        Kind::EvaluationDataset => format!("Evaluation dataset with id '{id}' not found"),
+        Kind::Workspace | Kind::Metric | Kind::Dataset | Kind::Scorer | Kind::Tag | Kind::Param => {
             format!("No {kind} with name: {id}")
         }
     }
@@ -125,6 +132,9 @@ fn taken(kind: Kind, id: &str) -> String {
         | Kind::Artifact
         | Kind::LoggedModel
         | Kind::ModelVersion
+        | Kind::EvaluationDataset
+        | Kind::Scorer
+        | Kind::Webhook
         | Kind::Alias
         | Kind::Tag
         | Kind::Param => format!("The {kind} '{id}' already exists."),

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, Method, header};
 use serde_json::{Map, Value};
 
 use crate::error::{Failure, Result};
+use crate::python::type_name;
 
 const SEE_DOCS: &str = " See the API docs for more information about request parameters.";
 
@@ -239,9 +240,7 @@ fn parse_object(body: &[u8]) -> Result<Map<String, Value>> {
     match value {
         Value::Object(fields) => Ok(fields),
         Value::Null => Ok(Map::new()),
-        other => {
-            Err(Failure::invalid(format!("The request body must be a JSON object, not a {}.", python_type(&other))))
-        }
+        other => Err(Failure::invalid(format!("The request body must be a JSON object, not a {}.", type_name(&other)))),
     }
 }
 
@@ -299,25 +298,13 @@ pub(crate) fn missing(path: &str) -> Failure {
 }
 
 pub(crate) fn wrong_type(name: &str, value: &Value) -> Failure {
-    let hint = format!(" Hint: Value was of type '{}'.", python_type(value));
+    let hint = format!(" Hint: Value was of type '{}'.", type_name(value));
     Failure::invalid(invalid_value(name, value, &hint) + SEE_DOCS)
 }
 
 /// MLflow's text for a value that it does not take: `Invalid value 5 for parameter 'x' supplied: reason`.
 pub(crate) fn invalid_value(path: &str, value: &Value, reason: &str) -> String {
     format!("Invalid value {} for parameter '{path}' supplied: {reason}", python_json(value))
-}
-
-fn python_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "NoneType",
-        Value::Bool(_) => "bool",
-        Value::Number(number) if number.is_f64() => "float",
-        Value::Number(_) => "int",
-        Value::String(_) => "str",
-        Value::Array(_) => "list",
-        Value::Object(_) => "dict",
-    }
 }
 
 /// Compact JSON in ASCII with sorted keys, cut where an error message would become a book.

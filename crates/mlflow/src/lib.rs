@@ -7,8 +7,10 @@ mod artifacts;
 mod call;
 mod dto;
 mod error;
+mod evaluation;
 mod experiments;
 mod filter;
+mod graphql;
 mod input;
 mod inputs;
 mod logged_models;
@@ -22,11 +24,14 @@ mod search;
 mod server;
 mod unsupported;
 mod validate;
+mod webhooks;
+mod workspaces;
 
 use axum::Router;
 use stele_app::App;
 
 pub use routes::{Route, Surface, routes, unsupported_paths};
+pub use webhooks::deliver_webhooks;
 
 /// The version of MLflow that this server presents to clients, which decides what they try.
 pub const MLFLOW_VERSION: &str = "3.17.2";

@@ -12,8 +12,12 @@ use stele_app::App;
 
 use crate::call::Call;
 use crate::error::{Failure, Result};
+use crate::evaluation::{datasets, records, scorers};
+use crate::graphql::graphql;
 use crate::registry::{aliases, models, versions};
-use crate::{artifacts, experiments, inputs, logged_models, metrics, runs, search, server, unsupported};
+use crate::{
+    artifacts, experiments, inputs, logged_models, metrics, runs, search, server, unsupported, webhooks, workspaces,
+};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response>> + Send>>;
 
@@ -65,6 +69,8 @@ pub fn routes() -> Vec<Route> {
         GET Root "health" => server::health;
         GET Root "version" => server::version;
         GET Both "3.0/mlflow/server-info" => server::server_info;
+        GET Root "graphql" => graphql;
+        POST Root "graphql" => graphql;
 
         POST Both "2.0/mlflow/experiments/create" => experiments::create;
         GET Both "2.0/mlflow/experiments/get" => experiments::get;
@@ -131,6 +137,42 @@ pub fn routes() -> Vec<Route> {
         POST Both "2.0/mlflow/model-versions/set-tag" => versions::set_tag;
         DELETE Both "2.0/mlflow/model-versions/delete-tag" => versions::delete_tag;
 
+        POST Both "2.0/mlflow/webhooks" => webhooks::create;
+        GET Both "2.0/mlflow/webhooks" => webhooks::list;
+        GET Both "2.0/mlflow/webhooks/{webhook_id}" => webhooks::get;
+        PATCH Both "2.0/mlflow/webhooks/{webhook_id}" => webhooks::update;
+        DELETE Both "2.0/mlflow/webhooks/{webhook_id}" => webhooks::delete;
+        POST Both "2.0/mlflow/webhooks/{webhook_id}/test" => webhooks::test;
+        GET Both "2.0/mlflow/webhooks/{webhook_id}/deliveries" => webhooks::deliveries;
+
+        POST Both "3.0/mlflow/datasets/create" => datasets::create;
+        GET Both "3.0/mlflow/datasets/search" => datasets::search;
+        POST Both "3.0/mlflow/datasets/search" => datasets::search;
+        GET Both "3.0/mlflow/datasets/{dataset_id}" => datasets::get;
+        DELETE Both "3.0/mlflow/datasets/{dataset_id}" => datasets::delete;
+        PATCH Both "3.0/mlflow/datasets/{dataset_id}/tags" => datasets::set_tags;
+        DELETE Both "3.0/mlflow/datasets/{dataset_id}/tags/{key}" => datasets::delete_tag;
+        GET Both "3.0/mlflow/datasets/{dataset_id}/experiment-ids" => datasets::experiment_ids;
+        POST Both "3.0/mlflow/datasets/{dataset_id}/add-experiments" => datasets::add_experiments;
+        POST Both "3.0/mlflow/datasets/{dataset_id}/remove-experiments" => datasets::remove_experiments;
+        GET Both "3.0/mlflow/datasets/{dataset_id}/records" => records::list;
+        POST Both "3.0/mlflow/datasets/{dataset_id}/records" => records::upsert;
+        DELETE Both "3.0/mlflow/datasets/{dataset_id}/records" => records::delete;
+
+        POST Both "3.0/mlflow/scorers/register" => scorers::register;
+        GET Both "3.0/mlflow/scorers/list" => scorers::list;
+        GET Both "3.0/mlflow/scorers/versions" => scorers::versions;
+        GET Both "3.0/mlflow/scorers/get" => scorers::get;
+        DELETE Both "3.0/mlflow/scorers/delete" => scorers::delete;
+        GET Both "3.0/mlflow/scorers/online-configs" => scorers::online_configs;
+        PUT Both "3.0/mlflow/scorers/online-config" => scorers::set_online_config;
+
+        GET Both "3.0/mlflow/workspaces" => workspaces::all;
+        POST Both "3.0/mlflow/workspaces" => workspaces::all;
+        GET Both "3.0/mlflow/workspaces/{workspace_name}" => workspaces::one;
+        PATCH Both "3.0/mlflow/workspaces/{workspace_name}" => workspaces::one;
+        DELETE Both "3.0/mlflow/workspaces/{workspace_name}" => workspaces::one;
+
         GET Both "2.0/mlflow-artifacts/artifacts" => artifacts::list;
         GET Both "2.0/mlflow-artifacts/artifacts/" => artifacts::download_root;
         PUT Both "2.0/mlflow-artifacts/artifacts/" => artifacts::upload_root;
@@ -174,8 +216,7 @@ pub(crate) fn router(app: App) -> Router {
 /// Where the routes lie that this server knows of but does not have.
 pub fn unsupported_paths() -> impl Iterator<Item = String> {
     let twice = |path: &&str| [format!("/api/{path}"), format!("/ajax-api/{path}")];
-    let roots = unsupported::ROOTS.iter().map(|path| (*path).to_owned());
-    unsupported::PREFIXES.iter().flat_map(twice).chain(roots)
+    unsupported::PREFIXES.iter().flat_map(twice)
 }
 
 /// One handler as axum wants it.

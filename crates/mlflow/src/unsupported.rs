@@ -13,8 +13,6 @@ pub(crate) const PREFIXES: &[&str] = &[
     "2.0/mlflow/runs/create-promptlab-run",
     "2.0/mlflow/traces",
     "2.0/mlflow/users",
-    "2.0/mlflow/webhooks",
-    "3.0/mlflow/datasets",
     "3.0/mlflow/demo",
     "3.0/mlflow/gateway",
     "3.0/mlflow/issues",
@@ -24,14 +22,9 @@ pub(crate) const PREFIXES: &[&str] = &[
     "3.0/mlflow/prompt-optimization",
     "3.0/mlflow/review-queues",
     "3.0/mlflow/roles",
-    "3.0/mlflow/scorers",
     "3.0/mlflow/traces",
     "3.0/mlflow/users",
-    "3.0/mlflow/workspaces",
 ];
-
-/// Paths from the root.
-pub(crate) const ROOTS: &[&str] = &["/graphql"];
 
 pub(crate) async fn refuse(_call: Call) -> Result<Response> {
     Err(Failure::not_implemented("This server does not support this call; docs/COMPATIBILITY.md lists what it does."))

@@ -4,6 +4,7 @@ mod cli;
 mod guard;
 mod serve;
 mod system;
+mod webhooks;
 
 use std::process::ExitCode;
 

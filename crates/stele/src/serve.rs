@@ -68,10 +68,12 @@ async fn serve(options: Serve) -> Result<()> {
     })?;
     let address = listener.local_addr()?;
 
+    app.enable_webhooks(crate::webhooks::settings(&options.data)?);
     let maintenance = tokio::spawn({
         let app = app.clone();
         async move { app.maintain().await }
     });
+    let deliveries = tokio::spawn(stele_mlflow::deliver_webhooks(app.clone()));
     let guard = Guard { hosts: options.allowed_hosts.clone(), origins: options.allowed_origins.clone() };
     let router = router(app, guard);
     greet(address, &database, &destination)?;
@@ -96,6 +98,7 @@ async fn serve(options: Serve) -> Result<()> {
         }
     }
     maintenance.abort();
+    deliveries.abort();
     Ok(())
 }
 

@@ -7,7 +7,9 @@ mod artifact;
 pub mod blobs;
 mod bootstrap;
 mod dataset;
+mod delivery;
 mod engine;
+mod evaluation;
 mod experiment;
 mod history;
 mod lineage;
@@ -19,6 +21,7 @@ mod run;
 mod run_read;
 mod search;
 pub mod series;
+mod webhook;
 
 use std::fmt;
 use std::path::PathBuf;

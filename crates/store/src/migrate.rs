@@ -5,7 +5,11 @@ use rusqlite::Connection;
 use stele_domain::{Error, Result};
 
 /// Every migration in order: name as refinery wants it, and the SQL text with placeholders.
-const MIGRATIONS: &[(&str, &str)] = &[("V1__record", include_str!("../migrations/V1__record.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("V1__record", include_str!("../migrations/V1__record.sql")),
+    ("V6__evaluation", include_str!("../migrations/V6__evaluation.sql")),
+    ("V7__webhooks", include_str!("../migrations/V7__webhooks.sql")),
+];
 
 /// What the placeholders stand for, an engine a column: SQLite, PostgreSQL.
 const PLACEHOLDERS: &[(&str, &str, &str)] = &[

@@ -7,6 +7,7 @@ use stele_domain::registry::Model;
 use stele_domain::{Error, Kind, Result};
 use stele_store::Tx;
 
+use super::source::PROMPT_TAG;
 use crate::experiment::check_tags;
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
@@ -32,8 +33,13 @@ impl App {
         let new = stele_store::NewModel { public_id: ctx.new_id().simple().to_string(), name, description, tags };
         self.change::<RegisterModel, _>(ctx, &object, move |tx, permit| {
             let row = tx.model_create(permit, &new, now)?;
-            let change = Change::event("model.create", Kind::Model, &new.name);
-            Ok(Changed::one(complete(tx, row)?, change))
+            let model = complete(tx, row)?;
+            let change = Change::event("model.create", Kind::Model, &new.name).after(json!({
+                "description": model.description,
+                "tags": tag_map(&model.tags),
+                "prompt": is_prompt(&model.tags),
+            }));
+            Ok(Changed::one(model, change))
         })
         .await
     }
@@ -89,7 +95,8 @@ impl App {
             let model = tx.model_open(permit, &name)?;
             tx.model_tags_set(permit, model.row, std::slice::from_ref(&tag))?;
             let change = Change::event("model.tag", Kind::Model, &name);
-            Ok(Changed::one((), change.after(json!({ &tag.key: tag.value }))))
+            let prompt = is_prompt(&complete(tx, model.row)?.tags);
+            Ok(Changed::one((), change.after(json!({ "key": tag.key, "value": tag.value, "prompt": prompt }))))
         })
         .await
     }
@@ -98,17 +105,28 @@ impl App {
     pub async fn model_tag_delete(&self, ctx: &Ctx, name: String, key: String) -> Result<()> {
         self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
             let model = tx.model_open(permit, &name)?;
+            let prompt = is_prompt(&complete(tx, model.row)?.tags);
             if !tx.model_tag_delete(permit, model.row, &key)? {
                 return Ok(Changed::nothing(()));
             }
             let change = Change::event("model.untag", Kind::Model, &name);
-            Ok(Changed::one((), change.before(json!({ "key": key }))))
+            Ok(Changed::one((), change.before(json!({ "key": key, "prompt": prompt }))))
         })
         .await
     }
 }
 
-fn complete(tx: &mut Tx, row: ModelRow) -> Result<Model> {
+/// Whether the tags are those of a prompt, which is a model too.
+pub(super) fn is_prompt(tags: &[Tag]) -> bool {
+    tags.iter().any(|tag| tag.key == PROMPT_TAG && tag.value.eq_ignore_ascii_case("true"))
+}
+
+/// Tags as events have them.
+pub(super) fn tag_map(tags: &[Tag]) -> serde_json::Map<String, serde_json::Value> {
+    tags.iter().map(|tag| (tag.key.clone(), tag.value.clone().into())).collect()
+}
+
+pub(super) fn complete(tx: &mut Tx, row: ModelRow) -> Result<Model> {
     tx.models_by_rows(&[row])?.pop().ok_or_else(|| Error::internal(format!("model row {row} has vanished")))
 }
 

@@ -9,6 +9,7 @@ use stele_domain::registry::{ModelVersion, Occupants, stage_of_alias, version_id
 use stele_domain::{Error, Kind, Result};
 use stele_store::{ModelHead, ModelVersionHead, Tx};
 
+use super::model::is_prompt;
 use super::open_version;
 use super::version::complete;
 use crate::transact::{Changed, check_text};
@@ -44,13 +45,16 @@ impl App {
         let now = ctx.now();
         self.change::<PromoteModel, _>(ctx, &version_id(&model, number), move |tx, permit| {
             let (model, version) = open_version(tx, permit, &model, number)?;
+            let prompt = is_prompt(&super::model::complete(tx, model.row)?.tags);
+            let change = Change::event("model.alias.set", Kind::Model, &model.name)
+                .after(json!({ "alias": alias, "version": number, "prompt": prompt }));
             if let Some(stage) = stage_of_alias(&alias) {
-                let changes = promote(tx, permit, &model, &version, stage, Occupants::Archive, now)?;
+                let mut changes = promote(tx, permit, &model, &version, stage, Occupants::Archive, now)?;
+                changes.push(change);
                 return Ok(Changed::many((), changes));
             }
             tx.model_alias_set(permit, model.row, &alias, number)?;
-            let change = Change::event("model.alias.set", Kind::Model, &model.name);
-            Ok(Changed::one((), change.after(json!({ "alias": alias, "version": number }))))
+            Ok(Changed::one((), change))
         })
         .await
     }
@@ -64,17 +68,23 @@ impl App {
                 let Some(version) = tx.model_version_open_stage(permit, &model, stage)?.pop() else {
                     return Ok(Changed::nothing(()));
                 };
-                let changes = promote(tx, permit, &model, &version, Stage::None, Occupants::Stay, now)?;
+                let mut changes = promote(tx, permit, &model, &version, Stage::None, Occupants::Stay, now)?;
+                changes.push(alias_deleted(tx, &model, &alias, version.number)?);
                 return Ok(Changed::many((), changes));
             }
             let Some(number) = tx.model_alias_delete(permit, model.row, &alias)? else {
                 return Ok(Changed::nothing(()));
             };
-            let change = Change::event("model.alias.delete", Kind::Model, &model.name);
-            Ok(Changed::one((), change.before(json!({ "alias": alias, "version": number }))))
+            Ok(Changed::one((), alias_deleted(tx, &model, &alias, number)?))
         })
         .await
     }
+}
+
+fn alias_deleted(tx: &mut Tx, model: &ModelHead, alias: &str, number: i64) -> Result<Change> {
+    let prompt = is_prompt(&super::model::complete(tx, model.row)?.tags);
+    let change = Change::event("model.alias.delete", Kind::Model, &model.name);
+    Ok(change.before(json!({ "alias": alias, "version": number, "prompt": prompt })))
 }
 
 /// The only place where the stage of a version changes.

@@ -86,7 +86,7 @@ type Checked<T> = Result<T, SourceError>;
 /// What clients send as the source of prompts, which have none.
 const PROMPT_SOURCES: [&str; 2] = ["dummy-source", "prompt-template"];
 /// Marks the models that are prompts.
-const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
+pub(super) const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
 
 impl CheckedSource {
     /// The source of a prompt version; `None` when it is not one of the placeholders.

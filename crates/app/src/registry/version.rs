@@ -7,7 +7,7 @@ use stele_domain::registry::{ModelVersion, version_id};
 use stele_domain::{Error, Kind, Result};
 use stele_store::Tx;
 
-use super::model::check_description;
+use super::model::{check_description, is_prompt, tag_map};
 use super::{CheckedSource, open_version};
 use crate::experiment::check_tags;
 use crate::transact::{Changed, check_text};
@@ -55,9 +55,15 @@ impl App {
                 changes.push(change.after(json!({ "version": version_id(&name, number) })));
             }
             let change = Change::event("model-version.create", Kind::ModelVersion, version_id(&name, number));
-            let change = change.after(json!({ "source": new.source, "run": new.run.as_ref().map(|run| run.as_str()) }));
-            changes.push(change);
-            Ok(Changed::many(complete(tx, row)?, changes))
+            let version = complete(tx, row)?;
+            changes.push(change.after(json!({
+                "source": new.source,
+                "run": new.run.as_ref().map(|run| run.as_str()),
+                "description": version.description,
+                "tags": tag_map(&version.tags),
+                "prompt": is_prompt(&version.tags),
+            })));
+            Ok(Changed::many(version, changes))
         })
         .await
     }
@@ -107,10 +113,11 @@ impl App {
         check_tags(std::slice::from_ref(&tag))?;
         let id = version_id(&model, number);
         self.change::<RegisterModel, _>(ctx, &id.clone(), move |tx, permit| {
-            let (_, version) = open_version(tx, permit, &model, number)?;
+            let (model, version) = open_version(tx, permit, &model, number)?;
             tx.model_version_tags_set(permit, version.row, std::slice::from_ref(&tag))?;
+            let prompt = is_prompt(&super::model::complete(tx, model.row)?.tags);
             let change = Change::event("model-version.tag", Kind::ModelVersion, &id);
-            Ok(Changed::one((), change.after(json!({ &tag.key: tag.value }))))
+            Ok(Changed::one((), change.after(json!({ "key": tag.key, "value": tag.value, "prompt": prompt }))))
         })
         .await
     }
@@ -119,12 +126,13 @@ impl App {
     pub async fn model_version_tag_delete(&self, ctx: &Ctx, model: String, number: i64, key: String) -> Result<()> {
         let id = version_id(&model, number);
         self.change::<RegisterModel, _>(ctx, &id.clone(), move |tx, permit| {
-            let (_, version) = open_version(tx, permit, &model, number)?;
+            let (model, version) = open_version(tx, permit, &model, number)?;
             if !tx.model_version_tag_delete(permit, version.row, &key)? {
                 return Ok(Changed::nothing(()));
             }
+            let prompt = is_prompt(&super::model::complete(tx, model.row)?.tags);
             let change = Change::event("model-version.untag", Kind::ModelVersion, &id);
-            Ok(Changed::one((), change.before(json!({ "key": key }))))
+            Ok(Changed::one((), change.before(json!({ "key": key, "prompt": prompt }))))
         })
         .await
     }

@@ -5,3 +5,4 @@
 mod lineage;
 mod logged_model;
 mod registry;
+mod webhooks;

@@ -11,6 +11,7 @@
 //! Error messages begin with MLflow's text, which its clients match, and end with the position (in characters, from 1).
 
 mod comparison;
+pub(crate) mod evaluation_datasets;
 pub(crate) mod experiments;
 mod key;
 mod lexer;

@@ -1,10 +1,10 @@
 use axum::response::Response;
 use stele_domain::search::{ExperimentSearch, Query};
 
-use super::{answer, max_results, next_token, presences, window};
+use super::{answer, max_results_at_most, next_token, presences, window};
 use crate::call::{Call, reply};
 use crate::dto::ExperimentDto;
-use crate::error::{Failure, Result};
+use crate::error::Result;
 use crate::filter::experiments::{parse_filter, parse_order_by};
 use crate::input::Input;
 
@@ -23,12 +23,7 @@ pub(crate) async fn search(mut call: Call) -> Result<Response> {
     reply(&answer("experiments", page.items.into_iter().map(ExperimentDto::from), next))
 }
 
-/// Unlike in other searches there is no default, and the limit is no matter of the type.
+/// Unlike in other searches there is no default.
 fn limit(input: &Input) -> Result<i64> {
-    match input.int("max_results")?.unwrap_or(0) {
-        limit if limit > MOST => Err(Failure::invalid(format!(
-            "Invalid value {limit} for parameter 'max_results' supplied. It must be at most {MOST}"
-        ))),
-        _ => max_results(input, 0, MOST),
-    }
+    max_results_at_most(input.int("max_results")?.unwrap_or(0), MOST)
 }

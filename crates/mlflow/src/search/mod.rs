@@ -37,6 +37,17 @@ fn max_results(input: &Input, default: i64, most: i64) -> Result<i64> {
     Ok(limit)
 }
 
+/// Refuses a page size, as searches do whose limit is no matter of the type.
+pub(crate) fn max_results_at_most(limit: i64, most: i64) -> Result<i64> {
+    match limit {
+        limit if limit > most => Err(Failure::invalid(format!(
+            "Invalid value {limit} for parameter 'max_results' supplied. It must be at most {most}"
+        ))),
+        limit if limit < 1 => Err(not_positive(limit)),
+        limit => Ok(limit),
+    }
+}
+
 fn not_positive(limit: i64) -> Failure {
     Failure::invalid(format!(
         "Invalid value {limit} for parameter 'max_results' supplied. It must be a positive integer"
@@ -44,7 +55,7 @@ fn not_positive(limit: i64) -> Failure {
 }
 
 /// The window that a page token and a page size ask for.
-fn window(input: &Input, limit: i64) -> Result<Window> {
+pub(crate) fn window(input: &Input, limit: i64) -> Result<Window> {
     let offset = page_token::offset(input.text("page_token")?.as_deref())?;
     i64::try_from(offset)
         .map(|offset| Window { offset, limit })
@@ -52,11 +63,15 @@ fn window(input: &Input, limit: i64) -> Result<Window> {
 }
 
 /// An answer with a list, which is left out when it is empty, and the token of the next page if there is one.
-fn answer<T: Serialize>(name: &'static str, items: impl Iterator<Item = T>, next: Option<String>) -> Answer<T> {
+pub(crate) fn answer<T: Serialize>(
+    name: &'static str,
+    items: impl Iterator<Item = T>,
+    next: Option<String>,
+) -> Answer<T> {
     Answer { name, items: items.collect(), next }
 }
 
-struct Answer<T> {
+pub(crate) struct Answer<T> {
     name: &'static str,
     items: Vec<T>,
     next: Option<String>,
@@ -75,7 +90,7 @@ impl<T: Serialize> Serialize for Answer<T> {
     }
 }
 
-fn next_token(window: Window, more: bool) -> Option<String> {
+pub(crate) fn next_token(window: Window, more: bool) -> Option<String> {
     let offset = usize::try_from(window.offset.saturating_add(window.limit)).unwrap_or(usize::MAX);
     more.then(|| page_token::encode(offset))
 }

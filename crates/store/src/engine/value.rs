@@ -82,7 +82,19 @@ macro_rules! from_row_ids {
         }
     )*};
 }
-from_row_ids!(WorkspaceId, ExperimentId, RunRow, SeriesRow, ArtifactRow, ModelRow, ModelVersionRow, Timestamp);
+from_row_ids!(
+    WorkspaceId,
+    ExperimentId,
+    RunRow,
+    SeriesRow,
+    ArtifactRow,
+    ModelRow,
+    ModelVersionRow,
+    EvaluationDatasetRow,
+    WebhookRow,
+    DeliveryRow,
+    Timestamp
+);
 
 impl rusqlite::ToSql for Value<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -149,6 +161,7 @@ impl Row<'_> {
         text: String,
         opt_text: Option<String>,
         blob: Vec<u8>,
+        opt_blob: Option<Vec<u8>>,
     }
 
     pub(crate) fn bool(&self, column: usize) -> Result<bool> {

@@ -77,6 +77,7 @@ fn column(attribute: Attribute) -> Result<Attributed> {
         Attribute::UpdatedAt => Attributed::Integer(Column::required("updated_at")),
         Attribute::Status
         | Attribute::User
+        | Attribute::UpdatedBy
         | Attribute::StartTime
         | Attribute::EndTime
         | Attribute::VersionNumber

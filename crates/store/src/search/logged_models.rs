@@ -145,6 +145,7 @@ fn column(attribute: Attribute) -> Result<Attributed> {
         Attribute::CreatedAt => Attributed::Integer(Column::required("logged_model.created_at")),
         Attribute::UpdatedAt => Attributed::Integer(Column::required("logged_model.updated_at")),
         Attribute::User
+        | Attribute::UpdatedBy
         | Attribute::StartTime
         | Attribute::EndTime
         | Attribute::VersionNumber

@@ -1,6 +1,7 @@
 //! The one search: from the record's search language to SQL, a file an entity.
 
 mod builder;
+mod evaluation_datasets;
 mod experiments;
 mod logged_models;
 mod model_versions;

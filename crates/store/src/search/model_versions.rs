@@ -73,6 +73,7 @@ fn column(attribute: Attribute) -> Result<Attributed> {
         | Attribute::ExperimentId
         | Attribute::Status
         | Attribute::Presence
+        | Attribute::UpdatedBy
         | Attribute::StartTime
         | Attribute::EndTime
         | Attribute::ModelType => return Err(no_attribute("model versions", attribute)),

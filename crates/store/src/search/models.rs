@@ -57,6 +57,7 @@ fn column(attribute: Attribute) -> Result<Attributed> {
         | Attribute::ExperimentId
         | Attribute::Status
         | Attribute::User
+        | Attribute::UpdatedBy
         | Attribute::ArtifactUri
         | Attribute::StartTime
         | Attribute::EndTime

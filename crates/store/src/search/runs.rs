@@ -84,6 +84,7 @@ fn column(attribute: Attribute) -> Result<Attributed> {
         | Attribute::VersionNumber
         | Attribute::RunId
         | Attribute::Presence
+        | Attribute::UpdatedBy
         | Attribute::Source
         | Attribute::Stage
         | Attribute::ModelType

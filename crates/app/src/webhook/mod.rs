@@ -1,0 +1,238 @@
+//! Webhooks: who is told of events, a test of one, and the log of what was told.
+
+mod address;
+mod deliver;
+mod send;
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use serde_json::json;
+use stele_domain::authz::ManageWebhook;
+use stele_domain::change::Change;
+use stele_domain::id::WebhookRow;
+use stele_domain::search::{Page, Window};
+use stele_domain::webhook::{Delivery, Event, Subscription, Webhook, WebhookStatus};
+use stele_domain::{Error, Kind, Result};
+use tokio::sync::Notify;
+
+use self::send::{Message, Sender};
+use crate::transact::{Changed, check_text};
+use crate::{App, Ctx, SecretKey};
+
+/// Where webhooks may point, and how they are told.
+pub struct WebhookSettings {
+    /// `https` alone unless told otherwise.
+    pub schemes: Vec<String>,
+    /// Whether addresses that are not public may be reached.
+    pub private_addresses: bool,
+    /// How long a receiver may take to answer.
+    pub timeout: Duration,
+    /// How often an attempt that failed is repeated.
+    pub retries: u32,
+    pub key: SecretKey,
+}
+
+/// The state of the server for webhooks; what it may do is told once, at start.
+#[derive(Default)]
+pub(crate) struct Webhooks {
+    sender: OnceLock<Sender>,
+    woken: Notify,
+}
+
+impl Webhooks {
+    /// Tells the deliverers that there is something to deliver.
+    pub(crate) fn wake(&self) {
+        self.woken.notify_one();
+    }
+
+    fn sender(&self) -> Result<&Sender> {
+        self.sender.get().ok_or_else(|| Error::unsupported("this server runs without webhooks"))
+    }
+}
+
+/// How a script words events for its webhooks.
+#[derive(Clone, Copy)]
+pub struct Translation {
+    /// The event's name as webhooks subscribe to it, and the body to send; none for events that the script has not.
+    pub translate: fn(&Event) -> Option<(String, String)>,
+    /// The headers that carry the id of a delivery, the seconds since 1970, and the signature.
+    pub id_header: &'static str,
+    pub timestamp_header: &'static str,
+    pub signature_header: &'static str,
+}
+
+/// A webhook to be made.
+#[derive(Debug, Clone)]
+pub struct NewWebhook {
+    pub name: String,
+    pub description: Option<String>,
+    pub url: String,
+    pub secret: Option<String>,
+    pub status: WebhookStatus,
+    pub subscriptions: Vec<Subscription>,
+}
+
+/// What to change of a webhook; what is none stays.
+#[derive(Debug, Clone, Default)]
+pub struct WebhookChange {
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub url: Option<String>,
+    /// An empty one removes it.
+    pub secret: Option<String>,
+    pub status: Option<WebhookStatus>,
+    pub subscriptions: Option<Vec<Subscription>>,
+}
+
+/// What came of a test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WebhookTest {
+    Answered { status: u16, body: String },
+    Failed { error: String },
+}
+
+impl App {
+    /// Lets this server have webhooks; the first settings count.
+    pub fn enable_webhooks(&self, settings: WebhookSettings) {
+        let _ = self.webhooks().sender.set(Sender::new(settings));
+    }
+
+    /// Refuses an address that webhooks may not have. Resolves its host.
+    pub async fn webhook_address_check(&self, url: &str) -> Result<()> {
+        self.webhooks().sender()?.check(url).await
+    }
+
+    /// Makes a webhook, whose address must be allowed.
+    pub async fn webhook_create(&self, ctx: &Ctx, new: NewWebhook) -> Result<Webhook> {
+        let NewWebhook { name, description, url, secret, status, subscriptions } = new;
+        check_text("webhook name", &name)?;
+        check_text("description", description.as_deref().unwrap_or(""))?;
+        check_text("webhook URL", &url)?;
+        self.webhook_address_check(&url).await?;
+        let now = ctx.now();
+        let id = ctx.new_id().to_string();
+        let secret = secret.filter(|secret| !secret.is_empty());
+        let secret = secret.map(|secret| self.webhooks().sender()?.key().seal(&id, &secret)).transpose()?;
+        let webhook = Webhook {
+            row: WebhookRow(0),
+            id: id.clone(),
+            name,
+            description: description.filter(|text| !text.is_empty()),
+            url,
+            secret,
+            status,
+            subscriptions: ordered(subscriptions),
+            created_at: now,
+            updated_at: now,
+        };
+        self.change::<ManageWebhook, _>(ctx, &id, move |tx, permit| {
+            tx.webhook_create(permit, &webhook)?;
+            let change = Change::quiet("webhook.create", Kind::Webhook, &webhook.id);
+            Ok(Changed::one(webhook.clone(), change.after(told(&webhook))))
+        })
+        .await
+    }
+
+    pub async fn webhook_get(&self, ctx: &Ctx, id: String) -> Result<Webhook> {
+        let visible = ctx.visible();
+        self.read(move |tx| tx.webhook_get(visible, &id)).await
+    }
+
+    /// Newest first.
+    pub async fn webhooks_list(&self, ctx: &Ctx, window: Window) -> Result<Page<Webhook>> {
+        let visible = ctx.visible();
+        self.read(move |tx| tx.webhooks_list(visible, window)).await
+    }
+
+    pub async fn webhook_update(&self, ctx: &Ctx, id: String, change: WebhookChange) -> Result<Webhook> {
+        let WebhookChange { name, description, url, secret, status, subscriptions } = change;
+        check_text("webhook name", name.as_deref().unwrap_or(""))?;
+        check_text("description", description.as_deref().unwrap_or(""))?;
+        if let Some(url) = &url {
+            check_text("webhook URL", url)?;
+            self.webhook_address_check(url).await?;
+        }
+        let secret = match secret {
+            None => None,
+            Some(secret) if secret.is_empty() => Some(None),
+            Some(secret) => Some(Some(self.webhooks().sender()?.key().seal(&id, &secret)?)),
+        };
+        let now = ctx.now();
+        self.change::<ManageWebhook, _>(ctx, &id.clone(), move |tx, permit| {
+            let before = tx.webhook_open(permit, &id)?;
+            let mut webhook = before.clone();
+            if let Some(name) = &name {
+                webhook.name.clone_from(name);
+            }
+            if let Some(description) = &description {
+                webhook.description = Some(description.clone()).filter(|text| !text.is_empty());
+            }
+            if let Some(url) = &url {
+                webhook.url.clone_from(url);
+            }
+            if let Some(secret) = &secret {
+                webhook.secret.clone_from(secret);
+            }
+            if let Some(subscriptions) = &subscriptions {
+                webhook.subscriptions = ordered(subscriptions.clone());
+            }
+            webhook.status = status.unwrap_or(webhook.status);
+            webhook.updated_at = now;
+            tx.webhook_update(permit, &webhook)?;
+            let change =
+                Change::quiet("webhook.update", Kind::Webhook, &id).before(told(&before)).after(told(&webhook));
+            Ok(Changed::one(webhook, change))
+        })
+        .await
+    }
+
+    /// Deletes a webhook; what waits for it is not sent.
+    pub async fn webhook_delete(&self, ctx: &Ctx, id: String) -> Result<()> {
+        let now = ctx.now();
+        self.change::<ManageWebhook, _>(ctx, &id.clone(), move |tx, permit| {
+            let webhook = tx.webhook_open(permit, &id)?;
+            tx.webhook_delete(permit, webhook.row, now)?;
+            Ok(Changed::one((), Change::quiet("webhook.delete", Kind::Webhook, &id).before(told(&webhook))))
+        })
+        .await
+    }
+
+    /// Sends `body` to a webhook as a delivery would be, whatever it subscribes to, and tells what came of it.
+    pub async fn webhook_test(&self, ctx: &Ctx, id: String, body: String, as_in: Translation) -> Result<WebhookTest> {
+        self.permit::<ManageWebhook>(ctx, &id).await?;
+        let webhook = self.webhook_get(ctx, id).await?;
+        let sender = self.webhooks().sender()?;
+        let delivery_id = ctx.new_id().to_string();
+        let message = Message { translation: as_in, delivery_id: &delivery_id, body: &body };
+        Ok(sender.test(&webhook, &message, || ctx.now()).await)
+    }
+
+    /// What a webhook was told or is about to be told, newest first.
+    pub async fn webhook_deliveries(&self, ctx: &Ctx, id: String, window: Window) -> Result<Page<Delivery>> {
+        let visible = ctx.visible();
+        self.read(move |tx| {
+            let webhook = tx.webhook_get(visible, &id)?;
+            tx.deliveries_list(visible, webhook.row, window)
+        })
+        .await
+    }
+}
+
+fn ordered(mut subscriptions: Vec<Subscription>) -> Vec<Subscription> {
+    subscriptions.sort();
+    subscriptions.dedup();
+    subscriptions
+}
+
+/// A webhook in the audit log: without its secret.
+fn told(webhook: &Webhook) -> serde_json::Value {
+    let events: Vec<&str> = webhook.subscriptions.iter().map(|subscription| subscription.event.as_str()).collect();
+    json!({
+        "name": webhook.name,
+        "url": webhook.url,
+        "status": webhook.status.as_str(),
+        "events": events,
+        "signed": webhook.secret.is_some(),
+    })
+}

@@ -22,7 +22,9 @@ async fn every_route_answers_and_none_takes_nonsense_for_a_failure_of_its_own() 
                 for body in ["", "{}", "[1]", "{\"run_id\":[{}],\"name\":{},\"experiment_id\":true}"] {
                     let status = send(&router, route.method.clone(), &path, body).await.status();
                     let known = status != StatusCode::METHOD_NOT_ALLOWED;
-                    let blamed = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;
+                    // Workspaces are a mode that is switched off, which MLflow says with 503.
+                    let off = path.contains("/3.0/mlflow/workspaces") && status == StatusCode::SERVICE_UNAVAILABLE;
+                    let blamed = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED && !off;
                     assert!(known && !blamed, "{} {path} {body}: {status} on {}", route.method, test.engine);
                 }
             }

@@ -201,8 +201,9 @@ impl App {
             dataset.schema = schema;
             let count = tx.evaluation_records_count(permit, dataset.row)?;
             dataset.records = (count > 0).then_some(count).or(dataset.records);
-            dataset.digest = digest(&dataset.name, now);
-            dataset.updated_at = now;
+            // Later than before, also within one millisecond, since the digest tells states apart by the time.
+            dataset.updated_at = Timestamp(now.0.max(dataset.updated_at.0 + 1));
+            dataset.digest = digest(&dataset.name, dataset.updated_at);
             dataset.updated_by = given.iter().rev().find_map(|(.., record)| record.user.clone());
             tx.evaluation_dataset_update(permit, &dataset)?;
             let change = Change::quiet("evaluation-dataset.fill", Kind::EvaluationDataset, &id);

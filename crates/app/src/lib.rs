@@ -27,6 +27,8 @@ pub use run::{NewRun, RunUpdate, RunValues};
 use stele_domain::Result;
 use stele_domain::id::{Clock, IdSource, WorkspaceId};
 use stele_store::Store;
+pub use stele_store::series::{Bucket, Summary};
+pub use stele_store::{Chart, HistoryPage, HistoryStart};
 pub use stele_store::{LoadedMetric, LoadedRun, LoadedRuns};
 
 /// Where the artifacts of experiments without a location of their own lie: behind this server.

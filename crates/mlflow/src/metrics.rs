@@ -2,6 +2,7 @@
 
 mod batch;
 mod history;
+mod history_body;
 
 use axum::response::Response;
 use serde_json::{Value, json};

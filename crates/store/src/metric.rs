@@ -1,4 +1,4 @@
-//! Metric series in SQL: appending batches of points, reading them back, merging small chunks.
+//! Metric series in SQL: appending batches of points, merging small chunks.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -9,7 +9,8 @@ use stele_domain::{Error, Point, Result};
 
 use crate::Tx;
 use crate::engine::{Row, Value, list, params};
-use crate::series::{self, CHUNK_POINTS, CorruptChunk};
+use crate::metric_read::{SUMMARIZED_POINTS, decode};
+use crate::series::{self, CHUNK_POINTS, ChunkSummary};
 
 /// A series as its row has it, between a read and the write of its new state.
 struct Series {
@@ -85,7 +86,8 @@ impl Tx<'_> {
             let id = ids.get(*key).ok_or_else(|| Error::internal("a series vanished while it was written"))?;
             chunk_rows.extend(chunk_row(*id, *number, points));
         }
-        self.chunks_insert(&chunk_rows)
+        self.chunks_insert(&chunk_rows)?;
+        self.summaries_insert(appended.iter().map(|(key, points, number)| (ids[*key], *number, points.as_slice())))
     }
 
     fn series_of_keys<'k>(
@@ -131,27 +133,22 @@ impl Tx<'_> {
         self.insert_rows(&head, 6, "", rows).map(|_| ())
     }
 
-    /// The points of a metric with a step from `first` to `last`, both included, in the order of points; none when
-    /// the run has no such metric.
-    pub fn metric_points_between(&mut self, run: RunRow, key: &str, first: i64, last: i64) -> Result<Vec<Point>> {
-        const CHUNKS: &str = "SELECT chunk.data FROM series JOIN chunk ON chunk.series_id = series.id
-             WHERE series.run_id = $1 AND series.key = $2 AND chunk.max_step >= $3 AND chunk.min_step <= $4
-             ORDER BY chunk.number";
-        let chunks = self.query(CHUNKS, params![run, key, first, last], |row| row.blob(0))?;
-        let mut points = Vec::new();
-        for chunk in chunks {
-            series::decode_into(&chunk, &mut points).map_err(corrupt)?;
+    /// Keeps summaries beside the chunks that are large enough for it to pay.
+    fn summaries_insert<'p>(&mut self, chunks: impl Iterator<Item = (SeriesRow, i64, &'p [Point])>) -> Result<()> {
+        let mut rows: Vec<Value> = Vec::new();
+        for (series, number, points) in chunks.filter(|(.., points)| points.len() >= SUMMARIZED_POINTS) {
+            if let Some(summary) = ChunkSummary::of(points) {
+                rows.extend([series.into(), number.into(), summary.encode().into()]);
+            }
         }
-        points.retain(|point| (first..=last).contains(&point.step));
-        if !points.is_sorted() {
-            points.sort_unstable();
-        }
-        Ok(points)
+        self.insert_rows("INSERT INTO chunk_summary (series_id, number, summary)", 3, "", &rows).map(|_| ())
     }
 
     /// Merges the chunks of one series that has many small ones. Says whether there was one.
     pub fn series_merge_one(&mut self) -> Result<bool> {
         const CHUNKS: &str = "SELECT number, data FROM chunk WHERE series_id = $1 AND points < $2 ORDER BY number";
+        const FORGET: &str = "DELETE FROM chunk_summary WHERE series_id = $1
+             AND number IN (SELECT number FROM chunk WHERE series_id = $1 AND points < $2)";
         const DELETE: &str = "DELETE FROM chunk WHERE series_id = $1 AND points < $2";
         const PASS: &str = "UPDATE series SET unmerged = 0 WHERE id = $1";
         const UPDATE: &str = "UPDATE series SET next_chunk = $2, unmerged = 0 WHERE id = $1";
@@ -173,12 +170,15 @@ impl Tx<'_> {
             }
         };
         let merged = series::merge(small, CHUNK_POINTS);
+        self.execute(FORGET, params![id, full])?;
         self.execute(DELETE, params![id, full])?;
         let mut rows: Vec<Value> = Vec::with_capacity(merged.len() * 6);
         for (number, points) in (next_chunk..).zip(&merged) {
             rows.extend(chunk_row(id, number, points));
         }
         self.chunks_insert(&rows)?;
+        let numbered = (next_chunk..).zip(&merged);
+        self.summaries_insert(numbered.map(|(number, points)| (id, number, points.as_slice())))?;
         self.execute(UPDATE, params![id, next_chunk + merged.len() as i64])?;
         Ok(true)
     }
@@ -198,14 +198,6 @@ pub(crate) fn chunk_row(series: SeriesRow, number: i64, points: &[Point]) -> [Va
         last.into(),
         series::encode(points).into(),
     ]
-}
-
-fn decode(chunk: &[u8]) -> Result<Vec<Point>> {
-    series::decode(chunk).map_err(corrupt)
-}
-
-fn corrupt(error: CorruptChunk) -> Error {
-    Error::internal(format!("a metric chunk is damaged: {error}"))
 }
 
 /// A value as SQL can compare it, and whether it is not a number.

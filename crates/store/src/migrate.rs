@@ -8,6 +8,7 @@ use stele_domain::{Error, Result};
 const MIGRATIONS: &[(&str, &str)] = &[
     ("V1__record", include_str!("../migrations/V1__record.sql")),
     ("V3__search", include_str!("../migrations/V3__search.sql")),
+    ("V4__chunk_summary", include_str!("../migrations/V4__chunk_summary.sql")),
 ];
 
 /// What the placeholders stand for, an engine a column: SQLite, PostgreSQL.

@@ -149,6 +149,7 @@ impl Row<'_> {
         text: String,
         opt_text: Option<String>,
         blob: Vec<u8>,
+        opt_blob: Option<Vec<u8>>,
     }
 
     pub(crate) fn bool(&self, column: usize) -> Result<bool> {

@@ -1,0 +1,30 @@
+use anyhow::{Context, Result};
+use postgres::{Client, NoTls};
+use url::Url;
+
+/// A database of its own in the throw-away cluster, dropped at the end.
+pub(crate) struct PostgresDatabase {
+    superuser: String,
+    name: String,
+    pub(crate) url: String,
+}
+
+impl PostgresDatabase {
+    pub(crate) fn create(superuser: &str, name: &str) -> Result<PostgresDatabase> {
+        let mut url = Url::parse(superuser).context("the URL of the PostgreSQL cluster")?;
+        url.set_path(name);
+        let mut client = Client::connect(superuser, NoTls).context("cannot reach the PostgreSQL cluster")?;
+        // The name is the harness's own: letters, digits and underscores.
+        client.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE); CREATE DATABASE {name}"))?;
+        Ok(PostgresDatabase { superuser: superuser.to_owned(), name: name.to_owned(), url: url.into() })
+    }
+}
+
+impl Drop for PostgresDatabase {
+    fn drop(&mut self) {
+        // The cluster itself is thrown away soon.
+        if let Ok(mut client) = Client::connect(&self.superuser, NoTls) {
+            let _ = client.batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
+        }
+    }
+}

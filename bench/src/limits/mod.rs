@@ -69,7 +69,7 @@ impl Limits<'_> {
             ("memory/idle", Unit::Mebibytes, memory),
         ] {
             if self.was_measured(id, None) {
-                self.add(Figure::limit(id, None, "an axum server with a hello-world route", unit, value));
+                self.add(Figure::limit(id, None, "hello-world server", unit, value));
             }
         }
         Ok(())
@@ -88,21 +88,21 @@ impl Limits<'_> {
         for clients in wanted {
             let id = log_batch::id(clients);
             let bodies = (0..clients).map(|_| posts(log_batch::body(RUN), log_batch::POINTS)).collect();
-            self.hello_load(&id, unit, bodies, "a hello-world route that is sent the same bodies")?;
-            self.add(Figure::limit(&id, None, "serde_json reads the bodies, on one core", unit, parsed));
+            self.hello_load(&id, unit, bodies, "hello-world route, same bodies")?;
+            self.add(Figure::limit(&id, None, "serde_json alone, one core", unit, parsed));
             let appended = points::appended(self.scratch, clients, time, parts)?;
-            let what = format!("encode and append the chunks, fdatasync once for {clients}, on one core");
+            let what = format!("encode, append, fdatasync for {clients}, one core");
             self.add(Figure::limit(&id, None, &what, unit, appended));
             if self.was_measured(&id, Some(Database::Sqlite)) {
                 let rows = sqlite::rows(self.scratch, clients as u64 * log_batch::POINTS, time, parts)?;
-                let what = format!("bare SQLite, a row a point, a commit for {clients}");
+                let what = format!("bare SQLite rows, commit for {clients}");
                 self.add(Figure::limit(&id, Some(Database::Sqlite), &what, unit, rows));
             }
             if self.was_measured(&id, Some(Database::Postgres))
                 && let Some(cluster) = &self.options.postgres
             {
                 let rows = postgres::rows(cluster, clients, log_batch::POINTS as usize, time)?;
-                let what = format!("bare PostgreSQL, a row a point, {clients} connections");
+                let what = format!("bare PostgreSQL rows, {clients} connections");
                 self.add(Figure::limit(&id, Some(Database::Postgres), &what, unit, rows));
             }
         }
@@ -121,20 +121,20 @@ impl Limits<'_> {
             // One measurement does for all of them: their bodies differ by some bytes.
             let before = self.figures.len();
             let bodies = (0..clients).map(|_| posts(single::log_metric(RUN), 1)).collect();
-            self.hello_load(first, unit, bodies, "a hello-world route that is sent such bodies")?;
+            self.hello_load(first, unit, bodies, "hello-world route, such bodies")?;
             let appends = points::small_appends(self.scratch, BYTES, clients, time, parts)?;
-            let what = format!("append {BYTES} bytes each, fdatasync once for {clients}");
+            let what = format!("append {BYTES} bytes, fdatasync for {clients}");
             self.add(Figure::limit(first, None, &what, unit, appends));
             if self.was_measured(first, Some(Database::Sqlite)) {
                 let rows = sqlite::rows(self.scratch, clients as u64, time, parts)?;
-                let what = format!("bare SQLite, a row each, a commit for {clients}");
+                let what = format!("bare SQLite, commit for {clients}");
                 self.add(Figure::limit(first, Some(Database::Sqlite), &what, unit, rows));
             }
             if self.was_measured(first, Some(Database::Postgres))
                 && let Some(cluster) = &self.options.postgres
             {
                 let rows = postgres::rows(cluster, clients, 1, time)?;
-                let what = format!("bare PostgreSQL, a row and a commit each, {clients} connections");
+                let what = format!("bare PostgreSQL, {clients} connections");
                 self.add(Figure::limit(first, Some(Database::Postgres), &what, unit, rows));
             }
             let shared = self.figures[before..].to_vec();
@@ -165,7 +165,7 @@ impl Limits<'_> {
             }
             let timed = Percentiles::of(latencies);
             let value = timed.map_or(f64::NAN, |timed| timed.p50);
-            let what = "a hello-world route that answers as many bytes from memory";
+            let what = "hello-world route, as many bytes";
             let limit = Figure::limit(&figure.measurement, None, what, Unit::Milliseconds, value).latency(timed);
             let limit = Figure { database: figure.database, ..limit };
             self.add(limit.note(format!("{} kB", crate::table::number(bytes as f64 / 1e3))));
@@ -178,23 +178,17 @@ impl Limits<'_> {
             let bytes = self.options.large_artifact_bytes();
             let (copied, read) = files::copy(self.scratch, bytes, self.options.repeats)?;
             let unit = Unit::MegabytesPerSecond;
-            self.add(Figure::limit("artifact/large-upload", None, "a plain copy of the file, synced", unit, copied));
-            self.add(Figure::limit(
-                "artifact/large-download",
-                None,
-                "reading the file, from the page cache",
-                unit,
-                read,
-            ));
+            self.add(Figure::limit("artifact/large-upload", None, "plain copy, synced", unit, copied));
+            self.add(Figure::limit("artifact/large-download", None, "reading it from the page cache", unit, read));
         }
         let unit = Unit::FilesPerSecond;
         if self.was_measured("artifact/small-uploads", None) {
             let written = files::small(self.scratch, self.options.small_artifacts().min(2_000))?;
-            let what = "writing and fdatasync-ing the files one by one, on one thread";
+            let what = "write and fdatasync each, one thread";
             self.add(Figure::limit("artifact/small-uploads", None, what, unit, written));
         }
         if self.was_measured("artifact/small-downloads", None) {
-            let what = "a hello-world route that answers as many bytes from memory";
+            let what = "hello-world route, as many bytes";
             let request = http::get(&format!("/bytes/{}", artifacts::SMALL));
             let clients = (0..artifacts::CLIENTS).map(|_| {
                 let request = request.clone();

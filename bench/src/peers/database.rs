@@ -15,7 +15,8 @@ impl PostgresDatabase {
         url.set_path(name);
         let mut client = Client::connect(superuser, NoTls).context("cannot reach the PostgreSQL cluster")?;
         // The name is the harness's own: letters, digits and underscores.
-        client.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE); CREATE DATABASE {name}"))?;
+        client.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))?;
+        client.batch_execute(&format!("CREATE DATABASE {name}"))?;
         Ok(PostgresDatabase { superuser: superuser.to_owned(), name: name.to_owned(), url: url.into() })
     }
 }

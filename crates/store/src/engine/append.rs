@@ -1,14 +1,9 @@
 //! Appending very many rows to a table: what a load needs, where [`Tx::insert_rows`] would be slow.
 
-use std::fmt::Write;
-
 use stele_domain::Result;
 
 use super::tx::{Engine, Tx, sqlite_error};
 use super::value::{Value, params};
-
-/// Rows that one statement of SQLite inserts. More make it no faster.
-const ROWS: usize = 32;
 
 impl Tx<'_> {
     /// Inserts rows that the table does not have, given as the values of `columns`, row after row. Fastest when
@@ -38,6 +33,8 @@ impl Tx<'_> {
     }
 }
 
+/// A row a statement. A statement of many rows would keep what is needed to undo it alone, at a cost that grows with
+/// what the transaction has written.
 fn sqlite_append(
     connection: &rusqlite::Connection,
     table: &'static str,
@@ -46,31 +43,14 @@ fn sqlite_append(
 ) -> Result<()> {
     let width = columns.split(',').count();
     debug_assert_eq!(values.len() % width, 0, "whole rows");
-    let full = values.len() / (width * ROWS) * (width * ROWS);
-    let (many, few) = values.split_at(full);
-    for (values, rows) in [(many, ROWS), (few, 1)] {
-        if values.is_empty() {
-            continue;
+    // Parameters are numbered by their place, so that binding them needs no look at their names.
+    let sql = format!("INSERT INTO {table} ({columns}) VALUES ({})", vec!["?"; width].join(","));
+    let mut statement = connection.prepare_cached(&sql).map_err(|e| sqlite_error(&sql, &e))?;
+    for row in values.chunks_exact(width) {
+        for (index, value) in row.iter().enumerate() {
+            statement.raw_bind_parameter(index + 1, value).map_err(|e| sqlite_error(&sql, &e))?;
         }
-        let sql = insert(table, columns, width, rows);
-        let mut statement = connection.prepare_cached(&sql).map_err(|e| sqlite_error(&sql, &e))?;
-        for values in values.chunks_exact(width * rows) {
-            for (index, value) in values.iter().enumerate() {
-                statement.raw_bind_parameter(index + 1, value).map_err(|e| sqlite_error(&sql, &e))?;
-            }
-            statement.raw_execute().map_err(|e| sqlite_error(&sql, &e))?;
-        }
+        statement.raw_execute().map_err(|e| sqlite_error(&sql, &e))?;
     }
     Ok(())
-}
-
-/// Parameters are numbered by their place, so that binding them needs no look at their names.
-fn insert(table: &str, columns: &str, width: usize, rows: usize) -> String {
-    let row = format!("({})", vec!["?"; width].join(","));
-    let mut sql = format!("INSERT INTO {table} ({columns}) VALUES ");
-    for index in 0..rows {
-        // Writing to a string cannot fail.
-        let _ = write!(sql, "{}{row}", if index > 0 { "," } else { "" });
-    }
-    sql
 }

@@ -77,13 +77,7 @@ struct Island {
 
 impl Tx<'_> {
     /// At most `most` points of a metric by time; none when the run has no such metric.
-    pub fn metric_history(
-        &mut self,
-        run: RunRow,
-        key: &str,
-        start: HistoryStart,
-        most: usize,
-    ) -> Result<HistoryPage> {
+    pub fn metric_history(&mut self, run: RunRow, key: &str, start: HistoryStart, most: usize) -> Result<HistoryPage> {
         let mut page = HistoryPage::default();
         let Some(series) = self.series_find(run, key)? else { return Ok(page) };
         let order = Order::Time;
@@ -98,17 +92,23 @@ impl Tx<'_> {
             // How many of the points that are left lie before it is not known.
             wanted = 0..usize::MAX;
         }
-        self.series_walk(series, order, heads, |ranks| meet(&ranks, &wanted), |rank, points| {
-            let start = match &after {
-                None => skipped.saturating_sub(rank).min(points.len()),
-                Some(after) => points.partition_point(|point| order.cmp(point, after).is_le()),
-            };
-            let points = &points[start..];
-            let room = most - page.points.len();
-            page.points.extend_from_slice(points.get(..room).unwrap_or(points));
-            page.has_more = points.len() > room;
-            if page.has_more { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
+        self.series_walk(
+            series,
+            order,
+            heads,
+            |ranks| meet(&ranks, &wanted),
+            |rank, points| {
+                let start = match &after {
+                    None => skipped.saturating_sub(rank).min(points.len()),
+                    Some(after) => points.partition_point(|point| order.cmp(point, after).is_le()),
+                };
+                let points = &points[start..];
+                let room = most - page.points.len();
+                page.points.extend_from_slice(points.get(..room).unwrap_or(points));
+                page.has_more = points.len() > room;
+                if page.has_more { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            },
+        )?;
         Ok(page)
     }
 
@@ -130,10 +130,16 @@ impl Tx<'_> {
             let to = chosen.partition_point(|rank| *rank < ranks.end);
             &chosen[from..to]
         };
-        self.series_walk(series, Order::Step, heads, |ranks| !within(&ranks).is_empty(), |rank, points| {
-            found.extend(within(&(rank..rank + points.len())).iter().map(|chosen| points[chosen - rank]));
-            ControlFlow::Continue(())
-        })?;
+        self.series_walk(
+            series,
+            Order::Step,
+            heads,
+            |ranks| !within(&ranks).is_empty(),
+            |rank, points| {
+                found.extend(within(&(rank..rank + points.len())).iter().map(|chosen| points[chosen - rank]));
+                ControlFlow::Continue(())
+            },
+        )?;
         Ok(found)
     }
 
@@ -147,7 +153,8 @@ impl Tx<'_> {
         last: Option<i64>,
         buckets: NonZeroUsize,
     ) -> Result<Option<Chart>> {
-        const ENDS: &str = "SELECT COALESCE(MIN(min_step), 0), COALESCE(MAX(max_step), 0) FROM chunk WHERE series_id = $1";
+        const ENDS: &str =
+            "SELECT COALESCE(MIN(min_step), 0), COALESCE(MAX(max_step), 0) FROM chunk WHERE series_id = $1";
         let Some(series) = self.series_find(run, key)? else { return Ok(None) };
         let steps = match (first, last) {
             (Some(first), Some(last)) => first..=last,
@@ -180,7 +187,8 @@ impl Tx<'_> {
             for (number, blocks) in straddling {
                 points.clear();
                 let chunk = chunks.get(number).ok_or_else(vanished)?;
-                series::decode_blocks(chunk, |block| blocks.binary_search(&block).is_ok(), &mut points).map_err(corrupt)?;
+                series::decode_blocks(chunk, |block| blocks.binary_search(&block).is_ok(), &mut points)
+                    .map_err(corrupt)?;
                 envelope.absorb_points(&points);
             }
         }

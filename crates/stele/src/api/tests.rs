@@ -95,7 +95,8 @@ async fn an_envelope_has_the_extremes_of_each_bucket() {
 async fn an_envelope_of_what_cannot_be_drawn_is_refused() {
     for test in apps().await {
         let run = run_with_points(&test, &[Point::new(-3, 5, 1.0), Point::new(4, 6, 2.0)]).await;
-        let get = async |query: &str| send(&test.app, Method::GET, &format!("runs/{run}/metrics/envelope{query}")).await;
+        let get =
+            async |query: &str| send(&test.app, Method::GET, &format!("runs/{run}/metrics/envelope{query}")).await;
         for query in [
             "",
             "?key=",

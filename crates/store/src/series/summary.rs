@@ -42,8 +42,7 @@ impl Summary {
         let (start, rest) = points.split_first()?;
         let number = (!start.value.is_nan()).then_some(*start);
         let nan = usize::from(number.is_none());
-        let mut summary =
-            Summary { points: points.len(), nan, first: *start, last: *start, min: number, max: number };
+        let mut summary = Summary { points: points.len(), nan, first: *start, last: *start, min: number, max: number };
         for point in rest {
             summary.first = summary.first.min(*point);
             summary.last = summary.last.max(*point);

@@ -86,7 +86,8 @@ fn naive_chart(points: &[Point], steps: RangeInclusive<i64>, buckets: usize) -> 
     let from = |bucket: usize| start + (bucket as i128 * span + buckets as i128 - 1) / buckets as i128;
     let found = (0..buckets).filter_map(|index| {
         let range = from(index)..from(index + 1);
-        let inside: Vec<Point> = points.iter().filter(|point| range.contains(&i128::from(point.step))).copied().collect();
+        let inside: Vec<Point> =
+            points.iter().filter(|point| range.contains(&i128::from(point.step))).copied().collect();
         let steps = range.start as i64..=(range.end - 1) as i64;
         Some(Bucket { index, steps, summary: naive_summary(&inside)? })
     });

@@ -48,7 +48,7 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<Point>, CorruptChunk> {
 /// Memory is bounded by a constant multiple of the length of `bytes`, whatever they claim.
 pub fn decode_blocks(
     bytes: &[u8],
-    wanted: impl FnMut(usize) -> bool,
+    mut wanted: impl FnMut(usize) -> bool,
     points: &mut Vec<Point>,
 ) -> Result<(), CorruptChunk> {
     let mut input = Reader::new(without_checksum(bytes)?);
@@ -56,7 +56,11 @@ pub fn decode_blocks(
     let already_there = points.len();
     let result = match header ^ VERSION {
         COLUMNS => read_columns(&mut input, wanted, points),
-        value_bytes @ 0..=8 => decode_single(&mut input, value_bytes, points),
+        value_bytes @ 0..=8 => decode_single(&mut input, value_bytes).map(|point| {
+            if wanted(0) {
+                points.push(point);
+            }
+        }),
         _ => Err(CorruptChunk::UnknownHeader(header)),
     };
     let result = match result {
@@ -80,14 +84,13 @@ fn encode_single(point: &Point) -> Vec<u8> {
     out
 }
 
-fn decode_single(input: &mut Reader, value_bytes: u8, points: &mut Vec<Point>) -> Result<(), CorruptChunk> {
+fn decode_single(input: &mut Reader, value_bytes: u8) -> Result<Point, CorruptChunk> {
     let step = input.signed()?;
     let timestamp = input.signed()?;
     let leading = input.take(usize::from(value_bytes))?;
     let mut bits = [0; 8];
     bits[..leading.len()].copy_from_slice(leading);
-    points.push(Point { step, timestamp, value: f64::from_be_bytes(bits) });
-    Ok(())
+    Ok(Point { step, timestamp, value: f64::from_be_bytes(bits) })
 }
 
 /// Appends the count of the points and their blocks.

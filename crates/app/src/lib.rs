@@ -5,6 +5,7 @@ mod artifact;
 mod ctx;
 mod dataset;
 mod experiment;
+mod load;
 mod logged_model;
 mod maintenance;
 mod metric;
@@ -26,6 +27,7 @@ pub use run::{NewRun, RunUpdate, RunValues};
 use stele_domain::Result;
 use stele_domain::id::{Clock, IdSource, WorkspaceId};
 use stele_store::Store;
+pub use stele_store::{LoadedMetric, LoadedRun, LoadedRuns};
 
 /// Where the artifacts of experiments without a location of their own lie: behind this server.
 pub const DEFAULT_ARTIFACT_ROOT: &str = "mlflow-artifacts:/";
@@ -52,6 +54,8 @@ impl App {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn IdSource>,
     ) -> Result<App> {
+        // A load may have been killed before it was done.
+        store.load_finish().await?;
         let now = clock.now();
         let workspace = store
             .write(move |tx| {

@@ -127,8 +127,8 @@ impl Tx<'_> {
     }
 
     fn chunks_insert(&mut self, rows: &[Value]) -> Result<()> {
-        let head = "INSERT INTO chunk (series_id, number, points, min_step, max_step, data)";
-        self.insert_rows(head, 6, "", rows).map(|_| ())
+        let head = format!("INSERT INTO chunk ({CHUNK_COLUMNS})");
+        self.insert_rows(&head, 6, "", rows).map(|_| ())
     }
 
     /// The points of a metric with a step from `first` to `last`, both included, in the order of points; none when
@@ -184,7 +184,10 @@ impl Tx<'_> {
     }
 }
 
-fn chunk_row(series: SeriesRow, number: i64, points: &[Point]) -> [Value<'static>; 6] {
+/// The columns of the values that [`chunk_row`] gives.
+pub(crate) const CHUNK_COLUMNS: &str = "series_id, number, points, min_step, max_step, data";
+
+pub(crate) fn chunk_row(series: SeriesRow, number: i64, points: &[Point]) -> [Value<'static>; 6] {
     // Points are sorted, so the steps at the ends bound the rest.
     let (first, last) = (points[0].step, points[points.len() - 1].step);
     [

@@ -5,7 +5,10 @@ use rusqlite::Connection;
 use stele_domain::{Error, Result};
 
 /// Every migration in order: name as refinery wants it, and the SQL text with placeholders.
-const MIGRATIONS: &[(&str, &str)] = &[("V1__record", include_str!("../migrations/V1__record.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("V1__record", include_str!("../migrations/V1__record.sql")),
+    ("V3__search", include_str!("../migrations/V3__search.sql")),
+];
 
 /// What the placeholders stand for, an engine a column: SQLite, PostgreSQL.
 const PLACEHOLDERS: &[(&str, &str, &str)] = &[

@@ -2,7 +2,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use postgres::binary_copy::BinaryCopyInWriter;
 use postgres::error::SqlState;
+use postgres::types::Type;
 use postgres::{Client, NoTls, Statement, Transaction};
 use r2d2::{ManageConnection, Pool};
 use rand::Rng;
@@ -83,6 +85,11 @@ impl Postgres {
             }
         })
         .await
+    }
+
+    /// Runs a statement that no transaction may hold, such as `VACUUM`.
+    pub(crate) async fn tidy(self: &Arc<Self>, sql: &'static str) -> Result<()> {
+        self.on_thread(move |connection| connection.client.batch_execute(sql).map_err(|e| map_error(sql, &e))).await
     }
 
     async fn on_thread<T: Send + 'static>(
@@ -180,6 +187,23 @@ impl PostgresTx<'_> {
 
     pub(super) fn query(&mut self, sql: &str, params: &[Value]) -> Result<Vec<postgres::Row>> {
         self.run(sql, params, |tx, statement, params| tx.query(statement, params))
+    }
+
+    /// Inserts rows through `COPY`, which takes them without a statement each.
+    pub(super) fn copy(&mut self, table: &str, columns: &str, values: &[Value]) -> Result<()> {
+        let sql = format!("COPY {table} ({columns}) FROM STDIN BINARY");
+        let copied = self.prepared(&format!("SELECT {columns} FROM {table}")).and_then(|shape| {
+            let types: Vec<Type> = shape.columns().iter().map(|column| column.type_().clone()).collect();
+            let mut rows = BinaryCopyInWriter::new(self.transaction.copy_in(&sql)?, &types);
+            for row in values.chunks_exact(types.len()) {
+                rows.write_raw(row.iter())?;
+            }
+            rows.finish()
+        });
+        copied.map(|_| ()).map_err(|error| {
+            self.retry |= may_retry(&error);
+            map_error(&sql, &error)
+        })
     }
 
     fn run<T>(

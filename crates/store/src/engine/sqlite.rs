@@ -1,6 +1,6 @@
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use super::tx::{Tx, sqlite_error};
 
 /// SQLite in WAL mode: one writer thread that commits in groups, and a few read connections.
 pub(crate) struct Sqlite {
+    path: PathBuf,
     /// Held as long as the database is open: one process at a time.
     _lock: File,
     writer: mpsc::Sender<Box<dyn WriteJob>>,
@@ -41,6 +42,7 @@ impl Sqlite {
             .map_err(|e| Error::internal(format!("cannot start the writer thread: {e}")))?;
         let readers = (0..READERS).map(|_| open_reader(path)).collect::<Result<Vec<_>>>()?;
         Ok(Sqlite {
+            path: path.to_owned(),
             _lock: lock,
             writer,
             readers: Mutex::new(readers),
@@ -73,6 +75,27 @@ impl Sqlite {
             result.unwrap_or_else(|_| Err(Error::internal("a read panicked")))
         });
         finished.await.map_err(|e| Error::internal(format!("a read did not finish: {e}")))?
+    }
+
+    /// Runs `work` in one transaction after another until it says that nothing is left to do. The connection is one of
+    /// its own that sorts in files, since the indexes of a large record do not fit into memory. Other writers wait.
+    pub(crate) async fn sort(&self, work: impl Fn(&mut Tx) -> Result<bool> + Send + 'static) -> Result<()> {
+        let path = self.path.clone();
+        let finished = tokio::task::spawn_blocking(move || {
+            let connection = open_writer(&path)?;
+            configure(&connection, "PRAGMA temp_store = FILE; PRAGMA threads = 2;")?;
+            loop {
+                run(&connection, "BEGIN IMMEDIATE")?;
+                let worked = work(&mut Tx::sqlite(&connection));
+                commit(&connection, worked.is_ok())?;
+                // What a large transaction leaves in the log would have to be read at each start.
+                configure(&connection, "PRAGMA wal_checkpoint(TRUNCATE);")?;
+                if !worked? {
+                    return Ok(());
+                }
+            }
+        });
+        finished.await.map_err(|e| Error::internal(format!("sorting did not finish: {e}")))?
     }
 }
 

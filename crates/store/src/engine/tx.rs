@@ -5,10 +5,10 @@ use super::value::{Row, Value};
 
 /// One open transaction. SQL is common to both engines; binds are `$1`, `$2`, ..
 pub struct Tx<'a> {
-    engine: Engine<'a>,
+    pub(super) engine: Engine<'a>,
 }
 
-enum Engine<'a> {
+pub(super) enum Engine<'a> {
     Sqlite(&'a rusqlite::Connection),
     Postgres(PostgresTx<'a>),
 }

@@ -19,10 +19,6 @@ use clap::{Parser, Subcommand};
 use baseline::Baseline;
 use paths::HotPath;
 
-/// The one that the server has.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]

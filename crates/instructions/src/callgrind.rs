@@ -1,7 +1,7 @@
 //! Runs this program under callgrind and reads what it counted.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
@@ -55,7 +55,7 @@ fn run(path: &HotPath, operations: usize, prepared: &Path, profiles: &Path) -> R
     total(&profile)
 }
 
-fn total(profile: &PathBuf) -> Result<u64> {
+fn total(profile: &Path) -> Result<u64> {
     let text = std::fs::read_to_string(profile)?;
     let total = text.lines().rev().find_map(|line| line.strip_prefix("totals: "));
     let total = total.with_context(|| format!("{} has no totals", profile.display()))?;

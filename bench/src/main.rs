@@ -95,7 +95,8 @@ fn run(options: &Options) -> Result<bool> {
         let text = format!("{}\n{}\n{took}\n", machine.markdown(), table::markdown(&figures));
         std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    Ok(figures.iter().all(|figure| !figure.failed))
+    // A peer that fails is told in the table; it is no fault of this repository.
+    Ok(figures.iter().all(|figure| !figure.failed || (!figure.is_limit && figure.subject != "Stele")))
 }
 
 /// Every figure of one server. What goes wrong is a figure too, and does not keep the next server from its turn.

@@ -9,7 +9,7 @@ use crate::peers::PostgresDatabase;
 
 /// Rows a second of `clients` connections that each insert and commit `rows` at a time.
 pub(super) fn rows(cluster: &str, clients: usize, rows: usize, time: Duration) -> Result<f64> {
-    let database = PostgresDatabase::create(cluster, &format!("bench_bare_{}", std::process::id()))?;
+    let database = PostgresDatabase::create(cluster)?;
     let mut client = Client::connect(&database.url, NoTls)?;
     client.batch_execute(
         "CREATE TABLE point (series BIGINT, step BIGINT, timestamp BIGINT, value DOUBLE PRECISION, PRIMARY KEY (series, step))",

@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use anyhow::{Context, Result};
 use postgres::{Client, NoTls};
 use url::Url;
@@ -10,14 +12,14 @@ pub(crate) struct PostgresDatabase {
 }
 
 impl PostgresDatabase {
-    pub(crate) fn create(superuser: &str, name: &str) -> Result<PostgresDatabase> {
+    pub(crate) fn create(superuser: &str) -> Result<PostgresDatabase> {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let name = format!("bench_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         let mut url = Url::parse(superuser).context("the URL of the PostgreSQL cluster")?;
-        url.set_path(name);
+        url.set_path(&name);
         let mut client = Client::connect(superuser, NoTls).context("cannot reach the PostgreSQL cluster")?;
-        // The name is the harness's own: letters, digits and underscores.
-        client.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))?;
         client.batch_execute(&format!("CREATE DATABASE {name}"))?;
-        Ok(PostgresDatabase { superuser: superuser.to_owned(), name: name.to_owned(), url: url.into() })
+        Ok(PostgresDatabase { superuser: superuser.to_owned(), name, url: url.into() })
     }
 }
 

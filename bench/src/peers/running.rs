@@ -9,7 +9,7 @@ use crate::http::{self, Connection};
 use crate::interrupt;
 
 /// MLflow's server imports for many seconds on a busy machine.
-const START: Duration = Duration::from_secs(120);
+const START: Duration = Duration::from_secs(300);
 const STOP: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(1);
 

@@ -17,19 +17,24 @@ pub(crate) struct Server<'a> {
     // Dropped after the process.
     pub(crate) postgres: Option<PostgresDatabase>,
     data: TempDir,
+    scratch: PathBuf,
 }
 
 impl<'a> Server<'a> {
     /// Prepares a server, without starting it.
     pub(crate) fn prepare(options: &'a Options, target: Target, scratch: &Path) -> Result<Server<'a>> {
-        let postgres = match (target.database, &options.postgres) {
-            (Database::Postgres, Some(cluster)) => {
-                Some(PostgresDatabase::create(cluster, &format!("bench_{}", std::process::id()))?)
-            }
-            (Database::Postgres, None) => bail!("no PostgreSQL cluster was given"),
-            (Database::Sqlite, _) => None,
-        };
-        Ok(Server { options, target, port: 0, running: None, postgres, data: TempDir::new_in(scratch)? })
+        let postgres = database(options, target)?;
+        let data = TempDir::new_in(scratch)?;
+        Ok(Server { options, target, port: 0, running: None, postgres, data, scratch: scratch.to_owned() })
+    }
+
+    /// Ends the server and forgets all that it was given.
+    pub(crate) fn renew(&mut self) -> Result<()> {
+        self.stop();
+        self.postgres = None;
+        self.postgres = database(self.options, self.target)?;
+        self.data = TempDir::new_in(&self.scratch)?;
+        Ok(())
     }
 
     /// Starts the server, again if it runs, and waits for its first true answer. Gives how long that took.
@@ -59,6 +64,15 @@ impl<'a> Server<'a> {
 
     pub(crate) fn sqlite_file(&self) -> PathBuf {
         self.target.sqlite_file(self.data.path())
+    }
+}
+
+/// A new database in the cluster, if the target wants one.
+fn database(options: &Options, target: Target) -> Result<Option<PostgresDatabase>> {
+    match (target.database, &options.postgres) {
+        (Database::Postgres, Some(cluster)) => Ok(Some(PostgresDatabase::create(cluster)?)),
+        (Database::Postgres, None) => bail!("no PostgreSQL cluster was given"),
+        (Database::Sqlite, _) => Ok(None),
     }
 }
 

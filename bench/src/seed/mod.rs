@@ -23,15 +23,22 @@ pub(crate) enum Seeded {
     TooSlow(String),
 }
 
-/// Puts `runs` runs into a new experiment. Gives its id.
+/// Puts `runs` runs into an experiment of a server without runs.
 pub(crate) fn runs(bench: &mut Bench, experiment: &str, runs: u64) -> Result<Seeded> {
     let limit = bench.options.seed_time();
     let started = Instant::now();
     let put = match bench.server.target.kind {
-        Kind::Stele => stele::runs(bench, experiment, runs, limit)?,
+        Kind::Stele => {
+            bench.server.stop();
+            stele::runs(&bench.server, experiment, runs, limit)?
+        }
         _ => peer::runs(&bench.server, experiment, runs, limit)?,
     };
-    Ok(outcome(put, runs, started, limit, "runs"))
+    let took = started.elapsed();
+    if !bench.server.is_running() {
+        bench.server.start()?;
+    }
+    Ok(outcome(put, runs, took, limit, "runs"))
 }
 
 /// Puts one series of `points` points into a new run.
@@ -42,12 +49,12 @@ pub(crate) fn series(bench: &mut Bench, run: &str, points: u64) -> Result<Seeded
         Kind::Stele => points::through_the_api(bench, run, points, limit)?,
         _ => peer::series(&bench.server, run, points, limit)?,
     };
-    Ok(outcome(put, points, started, limit, "points"))
+    Ok(outcome(put, points, started.elapsed(), limit, "points"))
 }
 
-fn outcome(put: u64, wanted: u64, started: Instant, limit: Duration, what: &str) -> Seeded {
+fn outcome(put: u64, wanted: u64, took: Duration, limit: Duration, what: &str) -> Seeded {
     if put == wanted {
-        return Seeded::Done(started.elapsed());
+        return Seeded::Done(took);
     }
     Seeded::TooSlow(format!(
         "not measured: {} of {} {what} were in after the {} s that filling may take",

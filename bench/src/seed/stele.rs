@@ -1,60 +1,84 @@
-use std::fmt::Write;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use serde_json::{Value, json};
+use stele_domain::Point;
+use stele_domain::authz::{LogRun, Principal, Subject, authorize, visible};
+use stele_domain::id::{ExperimentId, RunId, Timestamp};
+use stele_domain::lifecycle::{Presence, RunKind, RunStatus};
+use stele_domain::record::{Param, Tag};
+use stele_store::{DatabaseUrl, LoadedMetric, LoadedRun, RunBatch, Store};
 
 use super::RunData;
 use super::dataset::{METRICS, PARAMS, TAGS, metric_key, param_key, tag_key};
-use crate::api::{Api, TRACKING};
-use crate::bench::Bench;
-use crate::http::{self, Connection};
+use crate::peers::Server;
 
-const CLIENTS: usize = 4;
+/// Runs in one transaction.
+const BATCH: u64 = 1_000;
 
-/// Puts runs into an experiment through the API. Gives how many were in when the time was over.
-pub(super) fn runs(bench: &Bench, experiment: &str, runs: u64, limit: Duration) -> Result<u64> {
-    let next = AtomicU64::new(0);
-    let started = Instant::now();
-    let client = || -> Result<u64> {
-        let (mut api, mut connection) = (bench.api(), bench.connection());
-        let mut stored = 0;
-        while started.elapsed() < limit {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= runs {
-                break;
-            }
-            one(&mut api, &mut connection, experiment, RunData { index })?;
-            stored += 1;
-        }
-        Ok(stored)
+/// Puts runs into an experiment through the bulk path of the store, while the server does not run. Gives how many
+/// were in when the time was over.
+pub(super) fn runs(server: &Server, experiment: &str, runs: u64, limit: Duration) -> Result<u64> {
+    let experiment = ExperimentId(experiment.parse().context("the experiment's id is not a number")?);
+    let url = match &server.postgres {
+        Some(database) => DatabaseUrl::Postgres(database.url.clone()),
+        None => DatabaseUrl::Sqlite(server.sqlite_file()),
     };
+    let store = Store::open(&url)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(client)).collect();
-        threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a client panicked"))?).sum()
+        // One batch is written while the next is made ready.
+        let (batches, ready) = sync_channel(1);
+        let started = Instant::now();
+        scope.spawn(move || {
+            for first in (0..runs).step_by(BATCH as usize) {
+                let last = (first + BATCH).min(runs);
+                let batch = RunBatch::new((first..last).map(|index| loaded(RunData { index }, runs)).collect());
+                if started.elapsed() > limit || batches.send((last, batch)).is_err() {
+                    break;
+                }
+            }
+        });
+        runtime
+            .block_on(async {
+                let workspace = store.write(|tx| tx.bootstrap("mlflow-artifacts:/0", Timestamp(0))).await?;
+                let subject = Subject { principal: Principal::LocalOwner, workspace };
+                let visible = visible(&subject);
+                let experiment = store.read(move |tx| tx.experiment_get(visible, experiment)).await?;
+                store.load_begin().await?;
+                let mut done = 0;
+                for (last, batch) in ready {
+                    let (permit, experiment) = (authorize::<LogRun>(&subject)?, experiment.clone());
+                    store.write(move |tx| tx.runs_load(&permit, &experiment, &batch, Timestamp(0))).await?;
+                    done = last;
+                }
+                store.load_finish().await?;
+                Ok(done)
+            })
+            .map_err(|error: stele_domain::Error| anyhow!("{error:?}"))
     })
 }
 
-fn one(api: &mut Api, connection: &mut Connection, experiment: &str, data: RunData) -> Result<()> {
-    let tags: Vec<Value> = (0..TAGS).map(|tag| json!({ "key": tag_key(tag), "value": data.tag(tag) })).collect();
-    let body = json!({
-        "experiment_id": experiment, "user_id": "researcher", "start_time": data.start_time(), "run_name": data.name(), "tags": tags,
-    });
-    let answer = api.post("runs/create", &body)?;
-    let run = answer["run"]["info"]["run_id"].as_str().context("the new run has no id")?.to_owned();
-    let mut body = format!(r#"{{"run_id": "{run}", "metrics": ["#);
-    for metric in 0..METRICS {
-        let comma = if metric == 0 { "" } else { ", " };
-        let (key, value) = (metric_key(metric), data.metric(metric));
-        let _ =
-            write!(body, r#"{comma}{{"key": "{key}", "value": {value}, "timestamp": {}, "step": 0}}"#, data.end_time());
+fn loaded(data: RunData, salt: u64) -> LoadedRun {
+    LoadedRun {
+        id: RunId(data.id(salt)),
+        kind: RunKind::Training,
+        parent: None,
+        name: data.name(),
+        status: RunStatus::Completed,
+        presence: Presence::Active,
+        user: "researcher".to_owned(),
+        artifact_uri: None,
+        started_at: Some(Timestamp(data.start_time())),
+        ended_at: Some(Timestamp(data.end_time())),
+        created_at: Timestamp(data.start_time()),
+        tags: (0..TAGS).map(|number| Tag { key: tag_key(number), value: data.tag(number) }).collect(),
+        params: (0..PARAMS).map(|number| Param { key: param_key(number), value: data.param(number) }).collect(),
+        metrics: (0..METRICS)
+            .map(|number| LoadedMetric {
+                key: metric_key(number),
+                points: vec![Point::new(0, data.end_time(), data.metric(number))],
+            })
+            .collect(),
     }
-    body += r#"], "params": ["#;
-    for param in 0..PARAMS {
-        let comma = if param == 0 { "" } else { ", " };
-        let _ = write!(body, r#"{comma}{{"key": "{}", "value": "{}"}}"#, param_key(param), data.param(param));
-    }
-    body += r#"], "tags": []}"#;
-    connection.expect_ok(&http::post(&format!("{TRACKING}/runs/log-batch"), &body))
 }

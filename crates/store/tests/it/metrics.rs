@@ -2,11 +2,11 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use stele_domain::Point;
 use stele_domain::authz::{LogRun, ManageExperiment, Permit, Principal, Subject, Visibility, authorize, visible};
 use stele_domain::id::{RunId, RunRow, Timestamp};
 use stele_domain::lifecycle::{RunKind, RunStatus};
 use stele_domain::record::MetricValue;
+use stele_domain::{MetricValues, Point};
 use stele_store::{NewExperiment, NewRun, Store};
 
 /// A run to log to, and what allows it.
@@ -61,7 +61,7 @@ impl Logger {
         self.store
             .write(move |tx| {
                 let run = tx.run_open(&permit, &run)?;
-                let values: Vec<MetricValue> = points
+                let values: MetricValues = points
                     .iter()
                     .map(|point| MetricValue { key: "loss".to_owned(), point: *point, subject: None })
                     .collect();

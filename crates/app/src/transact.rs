@@ -43,7 +43,7 @@ impl App {
             .write(move |tx| {
                 let Changed { value, changes } = work(tx, &permit)?;
                 for change in &changes {
-                    tx.change_record(&origin, change, &ids.new_id().simple().to_string())?;
+                    tx.change_record(&origin, change, || ids.new_id().simple().to_string())?;
                 }
                 Ok(value)
             })
@@ -67,7 +67,7 @@ impl App {
     /// Records a change that `permit` allowed and that is made already.
     pub(crate) async fn record<V: Verb>(&self, ctx: &Ctx, _permit: &Permit<V>, change: Change) -> Result<()> {
         let (origin, ids) = (ctx.origin(), ctx.clone());
-        self.store().write(move |tx| tx.change_record(&origin, &change, &ids.new_id().simple().to_string())).await
+        self.store().write(move |tx| tx.change_record(&origin, &change, || ids.new_id().simple().to_string())).await
     }
 
     /// Runs a read against one snapshot.

@@ -19,12 +19,12 @@ pub struct Origin {
 }
 
 impl Tx<'_> {
-    /// Records a change that is part of this transaction. `event_id` names the event that subscribers get.
-    pub fn change_record(&mut self, origin: &Origin, change: &Change, event_id: &str) -> Result<()> {
+    /// Records a change that is part of this transaction. `event_id` names the event, if subscribers get one.
+    pub fn change_record(&mut self, origin: &Origin, change: &Change, event_id: impl FnOnce() -> String) -> Result<()> {
         self.audit_append(origin, change, "done")?;
         match change.audience {
             Audience::Audit => Ok(()),
-            Audience::Subscribers => self.outbox_append(origin, change, event_id),
+            Audience::Subscribers => self.outbox_append(origin, change, &event_id()),
         }
     }
 

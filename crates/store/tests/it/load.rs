@@ -3,7 +3,7 @@ use stele_domain::id::{ExperimentId, RunId, Timestamp};
 use stele_domain::lifecycle::{Presence, RunKind, RunStatus};
 use stele_domain::record::{Experiment, MetricValue, Param, Run, Tag};
 use stele_domain::search::{Attribute, Comparison, Direction, Field, Filter, Order, Predicate, Presences, RunSearch};
-use stele_domain::{Point, Result};
+use stele_domain::{MetricValues, Point, Result};
 use stele_store::{LoadedMetric, LoadedRun, LoadedRuns, NewExperiment, NewRun, RunBatch, Store, Tx};
 
 /// A database with one experiment, and what allows to fill it.
@@ -114,7 +114,7 @@ async fn a_loaded_run_reads_as_one_that_was_logged() {
             tx.run_update(&permit, &info)?;
             tx.run_params_set(&permit, &info, &logged.params)?;
             let value = |key: &str, point: &Point| MetricValue { key: key.to_owned(), point: *point, subject: None };
-            let values: Vec<MetricValue> =
+            let values: MetricValues =
                 logged.metrics.iter().flat_map(|metric| metric.points.iter().map(|p| value(&metric.key, p))).collect();
             tx.run_metrics_append(&permit, &info, &values)
         };

@@ -6,7 +6,7 @@ use stele_domain::authz::{LogRun, ManageExperiment, Permit, Principal, Subject, 
 use stele_domain::id::{RunId, RunRow, Timestamp};
 use stele_domain::lifecycle::{RunKind, RunStatus};
 use stele_domain::record::MetricValue;
-use stele_domain::{Point, Result};
+use stele_domain::{MetricValues, Point, Result};
 use stele_store::{NewExperiment, NewRun, Store, Tx};
 
 /// A run to log to, and what allows it.
@@ -61,7 +61,7 @@ impl Logger {
         self.store
             .write(move |tx| {
                 let run = tx.run_open(&permit, &run)?;
-                let values: Vec<MetricValue> = points
+                let values: MetricValues = points
                     .iter()
                     .map(|point| MetricValue { key: "loss".to_owned(), point: *point, subject: None })
                     .collect();

@@ -89,8 +89,13 @@ impl Store {
         let engine = match url {
             DatabaseUrl::Sqlite(path) => {
                 let lock = engine::lock(path)?;
-                migrate::sqlite(&mut engine::open_writer(path)?)?;
-                Engine::Sqlite(Arc::new(Sqlite::open(path, lock)?))
+                let mut migrated = engine::open_writer(path)?;
+                migrate::sqlite(&mut migrated)?;
+                let sqlite = Sqlite::open(path, lock)?;
+                // Not before others are open: the last connection to close copies the whole log into the file, which
+                // takes long after a kill.
+                drop(migrated);
+                Engine::Sqlite(Arc::new(sqlite))
             }
             DatabaseUrl::Postgres(url) => {
                 migrate::postgres(&mut engine::connect(url)?)?;

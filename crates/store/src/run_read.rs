@@ -34,25 +34,26 @@ impl Tx<'_> {
         let one_of = self.is_one_of_ints(1);
 
         let tags = format!("SELECT run_id, key, value FROM run_tag WHERE run_id {one_of} ORDER BY run_id, key");
-        for (run, tag) in self.query(&tags, params![rows.clone()], |row| {
-            Ok((row.int(0)?, Tag { key: row.text(1)?, value: row.text(2)? }))
-        })? {
-            runs[positions[&run]].tags.push(tag);
-        }
+        self.query(&tags, params![rows.clone()], |row| {
+            let tag = Tag { key: row.text(1)?, value: row.text(2)? };
+            runs[positions[&row.int(0)?]].tags.push(tag);
+            Ok(())
+        })?;
 
         let params = format!("SELECT run_id, key, value FROM run_param WHERE run_id {one_of} ORDER BY run_id, key");
-        for (run, param) in self.query(&params, params![rows.clone()], |row| {
-            Ok((row.int(0)?, Param { key: row.text(1)?, value: row.text(2)? }))
-        })? {
-            runs[positions[&run]].params.push(param);
-        }
+        self.query(&params, params![rows.clone()], |row| {
+            let param = Param { key: row.text(1)?, value: row.text(2)? };
+            runs[positions[&row.int(0)?]].params.push(param);
+            Ok(())
+        })?;
 
         let metrics = format!(
             "SELECT run_id, key, step, timestamp, value, is_nan FROM series WHERE run_id {one_of} ORDER BY run_id, key"
         );
-        for (run, metric) in self.query(&metrics, params![rows], |row| Ok((row.int(0)?, latest_metric(row, 1)?)))? {
-            runs[positions[&run]].metrics.push(metric);
-        }
+        self.query(&metrics, params![rows], |row| {
+            runs[positions[&row.int(0)?]].metrics.push(latest_metric(row, 1)?);
+            Ok(())
+        })?;
         self.runs_add_lineage(&mut runs, &positions)?;
         Ok(runs)
     }

@@ -2,7 +2,8 @@
 
 use stele_domain::id::ExperimentId;
 use stele_domain::search::{
-    Attribute, Comparison, Direction, Field, Filter, Order, Predicate, Query, RunSearch, Window,
+    Attribute, Comparison, Direction, Field, Filter, Order, Predicate, Query, RunSearch, SortPosition, SortValue,
+    Window,
 };
 
 use super::everything;
@@ -10,7 +11,8 @@ use super::record::stores;
 use crate::engine::EngineKind;
 use crate::search::builder::Sql;
 use crate::search::run_candidate::{Required, required};
-use crate::search::run_plan::{self, Output, Source, parts, walk};
+use crate::search::run_plan;
+use crate::search::run_statement::{self, Output, Source, parts, walk};
 
 fn search(filter: Filter, order_by: Vec<Order>) -> RunSearch {
     let query = Query { filter, order_by, window: Window { offset: 0, limit: 100 } };
@@ -42,18 +44,19 @@ fn walked_among<'s>(engine: EngineKind, search: &'s RunSearch, among: Option<Req
     let walk = walk(search).unwrap();
     let statement = |part| {
         let output = Output::Rows(search.query.window);
-        run_plan::statement(Sql::new(engine), everything(), search, Source::Walk(walk, part, among), output)
+        run_statement::statement(Sql::new(engine), everything(), search, Source::Walk(walk, part, among), output)
             .unwrap()
             .finish()
             .0
     };
-    parts(search, walk).into_iter().map(statement).collect()
+    let position = search.after.as_ref().map(|SortPosition(values)| &values[..]);
+    parts(search, walk, position).into_iter().map(statement).collect()
 }
 
 fn from_candidate(engine: EngineKind, search: &RunSearch) -> String {
     let source = Source::Candidate(required(&search.query.filter)[0]);
     let output = Output::Rows(search.query.window);
-    run_plan::statement(Sql::new(engine), everything(), search, source, output).unwrap().finish().0
+    run_statement::statement(Sql::new(engine), everything(), search, source, output).unwrap().finish().0
 }
 
 /// How SQLite would run a statement, without the columns of automatic names.
@@ -265,4 +268,81 @@ fn logic_and_absence() {
     ]);
     let statements = walked(EngineKind::Postgres, &search(filter, vec![]));
     insta::assert_snapshot!(columns_cut(&statements[0]), @"SELECT .. FROM run WHERE run.workspace_id = $1 AND run.experiment_id = $2 AND presence = 'active' AND (NOT ((run.started_at IS NOT NULL AND run.started_at > $3)) OR (SELECT TRUE FROM run_tag AS item WHERE item.run_id = run.id AND item.key = $4 LIMIT 1) IS NOT TRUE OR (SELECT TRUE FROM series AS item WHERE item.run_id = run.id AND item.key = $5 AND (item.is_nan = 1 OR item.value <> $6) LIMIT 1) IS TRUE OR lower(run.name) LIKE $7 ESCAPE '') ORDER BY run.started_at DESC NULLS LAST, run.public_id LIMIT $8");
+}
+
+/// That SQLite reads rows through this index, from these columns of it on, and need not sort them all.
+fn assert_walks(sql: String, index: &str) {
+    let plan = explained(sql.clone());
+    assert!(plan.lines().next().is_some_and(|first| first.contains(index)), "{plan}\n{sql}");
+    assert!(!plan.contains("USE TEMP B-TREE FOR ORDER BY"), "{plan}\n{sql}");
+}
+
+#[test]
+fn on_from_the_end_of_a_page() {
+    let id = || SortValue::Text("id".to_owned());
+    let by_metric = RunSearch {
+        after: Some(SortPosition(vec![SortValue::Integer(0), SortValue::Real(0.75), SortValue::Integer(5), id()])),
+        ..search(above("loss", 0.5), by(metric("accuracy"), Direction::Descending))
+    };
+    let statements = walked(EngineKind::Sqlite, &by_metric);
+    assert_eq!(statements.len(), 3, "the rest of those with a value, NaN, without");
+    assert_walks(statements[0].clone(), "series_by_value (experiment_id=? AND key=? AND is_nan=? AND value<?)");
+    assert!(!statements[1].contains("order_0.value <"), "{}", statements[1]);
+
+    let newest =
+        RunSearch { after: Some(SortPosition(vec![SortValue::Integer(5), id()])), ..search(Filter::All, vec![]) };
+    let statements = walked(EngineKind::Sqlite, &newest);
+    assert_eq!(statements.len(), 2);
+    let index = "run_by_start (experiment_id=? AND presence=? AND started_at>? AND started_at<?)";
+    assert_walks(statements[0].clone(), index);
+
+    let without_start =
+        RunSearch { after: Some(SortPosition(vec![SortValue::Absent, id()])), ..search(Filter::All, vec![]) };
+    let statements = walked(EngineKind::Sqlite, &without_start);
+    assert_eq!(statements.len(), 1, "those with a start came before");
+    assert_walks(statements[0].clone(), "run_by_start (experiment_id=? AND presence=? AND started_at=?");
+}
+
+#[test]
+fn by_status_and_end_and_among_one_status() {
+    let by_status = search(Filter::All, by(Field::Attribute(Attribute::Status), Direction::Descending));
+    let statements = walked(EngineKind::Sqlite, &by_status);
+    assert_eq!(statements.len(), 5, "a rank after the other");
+    for statement in statements {
+        assert_walks(statement, "run_by_status (experiment_id=? AND presence=? AND <expr>=?)");
+    }
+    for direction in [Direction::Ascending, Direction::Descending] {
+        let by_end = search(Filter::All, by(Field::Attribute(Attribute::EndTime), direction));
+        let statements = walked(EngineKind::Sqlite, &by_end);
+        assert_walks(statements[0].clone(), "run_by_end (experiment_id=? AND presence=? AND ended_at>?)");
+    }
+    let finished = Predicate::In(vec!["completed".to_owned(), "cached".to_owned()]);
+    let newest = search(Filter::Test(Field::Attribute(Attribute::Status), finished), vec![]);
+    assert_walks(
+        walked(EngineKind::Sqlite, &newest).remove(0),
+        "run_by_status (experiment_id=? AND presence=? AND <expr>=?)",
+    );
+    // Another index would have them in another order.
+    let user = Filter::Test(Field::Attribute(Attribute::User), Predicate::Text(Comparison::Equal, "u".to_owned()));
+    let ended = Filter::Test(Field::Attribute(Attribute::EndTime), Predicate::Number(Comparison::Greater, 5.0));
+    for filter in [user, ended] {
+        let newest = search(filter, vec![]);
+        assert_walks(walked(EngineKind::Sqlite, &newest).remove(0), "run_by_start (experiment_id=? AND presence=?)");
+    }
+}
+
+#[test]
+fn a_sample_is_looked_up_by_row_id() {
+    let search = search(above("loss", 0.5), vec![]);
+    let (sql, values) =
+        run_plan::sample(Sql::new(EngineKind::Sqlite), everything(), &search, 1_000_000).unwrap().finish();
+    assert!(explained(sql).starts_with("SEARCH run USING INTEGER PRIMARY KEY (rowid=?)"));
+    let ids = values.iter().find_map(|value| match value {
+        crate::engine::Value::Text(ids) if ids.starts_with('[') => serde_json::from_str::<Vec<i64>>(ids).ok(),
+        _ => None,
+    });
+    let ids = ids.unwrap();
+    assert!(ids.iter().all(|id| (1..=1_000_000).contains(id)));
+    let in_step = ids.iter().filter(|id| *id % 10 == 0).count();
+    assert!((10..=30).contains(&in_step), "{in_step} of {} are multiples of ten", ids.len());
 }

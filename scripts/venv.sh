@@ -6,10 +6,11 @@ cd "$(dirname "$0")/.."
 
 name=${1:?usage: scripts/venv.sh mlflow3|mlflow2|bench}
 requirements=conformance/requirements-$name.txt
-included=()
+# Packages that are installed without what they ask for.
+alone=()
 if [ "$name" = bench ]; then
-  requirements=bench/requirements.txt
-  included=(conformance/requirements-mlflow3.txt)
+  requirements=conformance/requirements-mlflow3.txt
+  alone=(bench/requirements.txt)
 fi
 folder=$PWD/.venv/$name
 
@@ -34,7 +35,7 @@ find_python() {
 
 [ -f "$requirements" ] || fail "there is no $requirements" "the names are mlflow3, mlflow2 and bench"
 python=$(find_python)
-stamp=$(cat "$requirements" "${included[@]}" <("$python" --version) | sha256sum | cut -d ' ' -f 1)
+stamp=$(cat "$requirements" "${alone[@]}" <("$python" --version) | sha256sum | cut -d ' ' -f 1)
 if [ -f "$folder/.stamp" ] && [ "$(cat "$folder/.stamp")" = "$stamp" ]; then
   echo "$folder"
   exit 0
@@ -47,5 +48,8 @@ mkdir -p "$(dirname "$folder")"
 echo "making .venv/$name with $("$python" --version), once" >&2
 "$python" -m venv "$folder" >&2
 "$folder/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements" >&2
+if [ ${#alone[@]} -gt 0 ]; then
+  "$folder/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "${alone[0]}" >&2
+fi
 echo "$stamp" >"$folder/.stamp"
 echo "$folder"

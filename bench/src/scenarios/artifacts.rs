@@ -89,12 +89,19 @@ fn large(bench: &mut Bench, upload_id: &str, download_id: &str, folder: &str) ->
 fn small(bench: &mut Bench, upload_id: &str, download_id: &str, folder: &str) -> Result<()> {
     let files = bench.options.small_artifacts();
     let content = &block()[..SMALL];
+    let share = files / CLIENTS;
+    // How many files each client has put there.
+    let mut there = [share; CLIENTS];
     for (id, method) in [(upload_id, "PUT"), (download_id, "GET")] {
-        let share = files / CLIENTS;
-        let clients =
-            (0..CLIENTS).map(|client| each_file(method, folder, client * share..(client + 1) * share, content));
-        let plan = Plan { seconds: bench.options.seed_time() / 4, requests: Some(share), ..bench.plan() };
+        let files = |client: usize| client * share..client * share + there[client];
+        let clients = (0..CLIENTS).map(|client| each_file(method, folder, files(client), content));
+        // Every client has about as many, since they share the time.
+        let requests = there.iter().copied().min();
+        let plan = Plan { seconds: bench.options.seed_time() / 4, requests, ..bench.plan() };
         let outcome = load::run(&plan, clients.collect())?;
+        for (there, acknowledged) in there.iter_mut().zip(&outcome.acknowledged) {
+            *there = usize::try_from(*acknowledged)?;
+        }
         let done: u64 = outcome.acknowledged.iter().sum();
         let mut figure = Figure {
             load_cpu: Some(outcome.load_cpu),

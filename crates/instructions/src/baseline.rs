@@ -56,7 +56,7 @@ struct Compared {
 impl Compared {
     /// In percent; above zero for dearer.
     fn change(&self) -> Option<f64> {
-        self.before.map(|before| (self.now as f64 / before as f64 - 1.0) * 100.0)
+        self.before.map(|before| (self.now as f64 - before as f64) * 100.0 / before as f64)
     }
 
     fn is_dearer(&self) -> bool {

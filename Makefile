@@ -1,6 +1,6 @@
 # Short on purpose: what each target does is in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint demo
+.PHONY: help run test lint demo instructions bench
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -17,3 +17,9 @@ lint: ## formatting and lints only
 
 demo: ## train a few models against the server with the stock MLflow client
 	scripts/demo.sh
+
+instructions: ## count the instructions of the hot paths and compare them with the baseline
+	scripts/instructions.sh
+
+bench: ## measure against MLflow and FastTrackML, and against the machine (arguments in BENCH)
+	scripts/bench.sh $(BENCH)

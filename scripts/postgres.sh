@@ -2,6 +2,7 @@
 # Runs a command with a throw-away PostgreSQL cluster, made from the system's packages, and removes the cluster afterwards.
 # The command finds a superuser's URL in STELE_TEST_POSTGRES and makes databases of its own there.
 # fsync stays on, as in production: the durability tests are about that.
+# STELE_TEST_POSTGRES_OPTIONS may hold further settings for the server, as -c NAME=VALUE.
 # Usage: scripts/postgres.sh COMMAND [ARGUMENT...]
 set -euo pipefail
 
@@ -55,7 +56,7 @@ free_port() {
 
 for attempt in 1 2 3; do
   port=$(free_port)
-  options="-k $folder -h 127.0.0.1 -p $port -c max_connections=300 -c shared_buffers=64MB"
+  options="-k $folder -h 127.0.0.1 -p $port -c max_connections=300 -c shared_buffers=64MB ${STELE_TEST_POSTGRES_OPTIONS:-}"
   if as_owner "$bin/pg_ctl" -D "$folder/data" -l "$folder/server.log" -o "$options" -w start >/dev/null; then
     break
   fi

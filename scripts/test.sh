@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Every test, on both databases: lints, the Rust tests, then the stock clients and the hostile suites against the release binary.
 # A failing stage does not stop the ones after it, unless there is no binary to go on with.
-# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust mlflow3 mlflow2 paths garbage kill   (default: all)
+# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions mlflow3 mlflow2 native paths garbage kill   (default: all)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-all_stages=(lint rust mlflow3 mlflow2 paths garbage kill)
+all_stages=(lint rust instructions mlflow3 mlflow2 native paths garbage kill)
 stages=("$@")
 [ ${#stages[@]} -gt 0 ] || stages=("${all_stages[@]}")
 for stage in "${stages[@]}"; do
@@ -74,10 +74,16 @@ clients() {
   STELE_DATABASE=$url pytest_in "$venv" -n "$workers" --dist loadfile conformance/mlflow "$@"
 }
 
+native_api() {
+  local url=
+  [ "$1" = sqlite ] || url=$(fresh_database .venv/mlflow3/bin/python) || return 1
+  STELE_DATABASE=$url pytest_in mlflow3 conformance/native
+}
+
 # The environments are mostly download and unpacking, so they are made while cargo compiles.
 environments=()
 for venv in mlflow3 mlflow2; do
-  if wanted "$venv" || { [ "$venv" = mlflow3 ] && { wanted paths || wanted garbage || wanted kill; }; }; then
+  if wanted "$venv" || { [ "$venv" = mlflow3 ] && { wanted native || wanted paths || wanted garbage || wanted kill; }; }; then
     environments+=("$venv")
   fi
 done
@@ -89,6 +95,7 @@ environments_job=$!
 
 ! wanted lint || step "lints" scripts/lint.sh || true
 ! wanted rust || step "Rust tests" rust_tests || true
+! wanted instructions || step "instructions of the hot paths" scripts/instructions.sh || true
 if [ ${#environments[@]} -gt 0 ]; then
   step "release build" cargo build --release -p stele || exit 1
   step "Python environments" wait "$environments_job" || exit 1
@@ -103,6 +110,10 @@ if wanted mlflow2; then
   # What an older client adds is its own requests, and those have been seen on SQLite; the slow suites need no second turn.
   step "MLflow 2 client on PostgreSQL" clients mlflow2 postgres \
     --ignore-glob='*test_artifacts*' --ignore-glob='*test_evaluate*' --ignore-glob='*test_autolog*' || true
+fi
+if wanted native; then
+  step "native API on SQLite" native_api sqlite || true
+  step "native API on PostgreSQL" native_api postgres || true
 fi
 ! wanted paths || step "paths that leave the root" pytest_in mlflow3 conformance/security || true
 ! wanted garbage || step "garbage" pytest_in mlflow3 conformance/fuzz || true

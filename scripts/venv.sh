@@ -1,11 +1,17 @@
 #!/usr/bin/env bash
 # Makes the pinned Python environment .venv/NAME and prints its folder. Does nothing when the requirements have not changed.
-# Usage: scripts/venv.sh mlflow3|mlflow2
+# Usage: scripts/venv.sh mlflow3|mlflow2|bench
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-name=${1:?usage: scripts/venv.sh mlflow3|mlflow2}
+name=${1:?usage: scripts/venv.sh mlflow3|mlflow2|bench}
 requirements=conformance/requirements-$name.txt
+# Packages that are installed without what they ask for.
+alone=()
+if [ "$name" = bench ]; then
+  requirements=conformance/requirements-mlflow3.txt
+  alone=(bench/requirements.txt)
+fi
 folder=$PWD/.venv/$name
 
 fail() {
@@ -27,9 +33,9 @@ find_python() {
   fail "no Python from 3.10 to 3.13 was found" "install one, or name it in STELE_PYTHON"
 }
 
-[ -f "$requirements" ] || fail "there is no $requirements" "the names are mlflow3 and mlflow2"
+[ -f "$requirements" ] || fail "there is no $requirements" "the names are mlflow3, mlflow2 and bench"
 python=$(find_python)
-stamp=$(cat "$requirements" <("$python" --version) | sha256sum | cut -d ' ' -f 1)
+stamp=$(cat "$requirements" "${alone[@]}" <("$python" --version) | sha256sum | cut -d ' ' -f 1)
 if [ -f "$folder/.stamp" ] && [ "$(cat "$folder/.stamp")" = "$stamp" ]; then
   echo "$folder"
   exit 0
@@ -42,5 +48,8 @@ mkdir -p "$(dirname "$folder")"
 echo "making .venv/$name with $("$python" --version), once" >&2
 "$python" -m venv "$folder" >&2
 "$folder/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements" >&2
+if [ ${#alone[@]} -gt 0 ]; then
+  "$folder/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "${alone[0]}" >&2
+fi
 echo "$stamp" >"$folder/.stamp"
 echo "$folder"

@@ -23,12 +23,15 @@ pub struct Ctx {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Script {
     Mlflow,
+    /// Stele's own API.
+    Native,
 }
 
 impl Script {
     pub fn as_str(self) -> &'static str {
         match self {
             Script::Mlflow => "mlflow",
+            Script::Native => "native",
         }
     }
 }

@@ -6,6 +6,7 @@ mod ctx;
 mod dataset;
 mod evaluation;
 mod experiment;
+mod load;
 mod logged_model;
 mod maintenance;
 mod metric;
@@ -34,6 +35,9 @@ use stele_domain::Result;
 use stele_domain::id::{Clock, IdSource, WorkspaceId};
 use stele_store::Store;
 pub use webhook::{NewWebhook, Translation, WebhookChange, WebhookSettings, WebhookTest};
+pub use stele_store::series::{Bucket, Summary};
+pub use stele_store::{Chart, HistoryPage, HistoryStart};
+pub use stele_store::{LoadedMetric, LoadedRun, LoadedRuns};
 
 /// Where the artifacts of experiments without a location of their own lie: behind this server.
 pub const DEFAULT_ARTIFACT_ROOT: &str = "mlflow-artifacts:/";
@@ -61,6 +65,8 @@ impl App {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn IdSource>,
     ) -> Result<App> {
+        // A load may have been killed before it was done.
+        store.load_finish().await?;
         let now = clock.now();
         let workspace = store
             .write(move |tx| {

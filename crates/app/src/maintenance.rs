@@ -1,6 +1,6 @@
 //! What the server does for itself in the background: merging small metric chunks and forgetting old events.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use stele_domain::id::Timestamp;
 
@@ -8,6 +8,9 @@ use crate::App;
 
 /// How long to rest when there is nothing to merge.
 const REST: Duration = Duration::from_secs(2);
+
+/// How much longer than a merge the rest after it takes, so that writers have the database most of the time.
+const RESTS_A_MERGE: u32 = 3;
 
 /// How long an event waits for a subscriber.
 const EVENT_AGE_MS: i64 = 7 * 24 * 60 * 60 * 1000;
@@ -17,9 +20,10 @@ impl App {
     pub async fn maintain(&self) {
         let mut rounds: u64 = 0;
         loop {
+            let started = Instant::now();
             let merged = self.store().write(|tx| tx.series_merge_one()).await;
             match merged {
-                Ok(true) => {}
+                Ok(true) => tokio::time::sleep(started.elapsed() * RESTS_A_MERGE).await,
                 Ok(false) => tokio::time::sleep(REST).await,
                 Err(error) => {
                     tracing::warn!(%error, "merging metric chunks failed");

@@ -5,8 +5,8 @@ use stele_domain::change::Change;
 use stele_domain::id::{ExperimentId, RunId, Timestamp};
 use stele_domain::lifecycle::{PresenceEvent, RunKind, RunStatus, presence_after, run_status_after};
 use stele_domain::names::random_name;
-use stele_domain::record::{MetricValue, Param, Run, RunInfo, Tag};
-use stele_domain::{Error, Kind, Result};
+use stele_domain::record::{Param, Run, RunInfo, Tag};
+use stele_domain::{Error, Kind, MetricValues, Result};
 use stele_store::Tx;
 
 use crate::experiment::{check_tags, require_active};
@@ -33,10 +33,10 @@ pub struct RunUpdate {
 }
 
 /// Values to log to a run, all or none.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct RunValues {
     pub params: Vec<Param>,
-    pub metrics: Vec<MetricValue>,
+    pub metrics: MetricValues,
     pub tags: Vec<Tag>,
     pub name: Option<String>,
     pub parent: Option<RunId>,
@@ -71,7 +71,7 @@ impl App {
             tx.run_create(permit, &run, now)?;
             let change = Change::event("run.create", Kind::Run, id.as_str())
                 .after(json!({ "experiment": experiment.id.0, "name": new.name }));
-            Ok(Changed::one(tx.run_get(visible, &id)?, change))
+            Ok(Changed::one(tx.run_created(visible, &run)?, change))
         })
         .await
     }
@@ -154,7 +154,7 @@ impl App {
                 tx.run_update(permit, &run)?;
             }
             changes.push(Change::quiet("run.log", Kind::Run, id.as_str()).after(json!({
-                "params": values.params.len(), "metrics": values.metrics.len(), "tags": values.tags.len(),
+                "params": values.params.len(), "metrics": values.metrics.given(), "tags": values.tags.len(),
             })));
             Ok(Changed::many((), changes))
         })
@@ -204,8 +204,10 @@ fn check_values(values: &RunValues) -> Result<()> {
         check_text("param key", &param.key)?;
         check_text("param value", &param.value)?;
     }
-    for metric in &values.metrics {
-        check_text("metric key", &metric.key)?;
+    for column in values.metrics.columns() {
+        check_text("metric key", &column.key)?;
+    }
+    for metric in values.metrics.about() {
         if let Some(subject) = &metric.subject {
             check_text("model id", subject.model.as_str())?;
             if let Some(dataset) = &subject.dataset {

@@ -45,7 +45,7 @@ impl App {
                 let Changed { value, changes } = work(tx, &permit)?;
                 let mut deliveries = 0;
                 for change in &changes {
-                    deliveries += tx.change_record(&origin, change, &ids.new_id().simple().to_string())?;
+                    deliveries += tx.change_record(&origin, change, || ids.new_id().simple().to_string())?;
                 }
                 Ok((value, deliveries))
             })
@@ -73,8 +73,11 @@ impl App {
     /// Records a change that `permit` allowed and that is made already.
     pub(crate) async fn record<V: Verb>(&self, ctx: &Ctx, _permit: &Permit<V>, change: Change) -> Result<()> {
         let (origin, ids) = (ctx.origin(), ctx.clone());
-        let id = ids.new_id().simple().to_string();
-        if self.store().write(move |tx| tx.change_record(&origin, &change, &id)).await? > 0 {
+        let told = self
+            .store()
+            .write(move |tx| tx.change_record(&origin, &change, || ids.new_id().simple().to_string()))
+            .await?;
+        if told > 0 {
             self.webhooks().wake();
         }
         Ok(())

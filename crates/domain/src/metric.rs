@@ -20,6 +20,11 @@ impl Point {
         Point { step, timestamp, value }
     }
 
+    /// The order of histories: timestamp, then step, then value.
+    pub fn cmp_by_time(&self, other: &Point) -> Ordering {
+        self.timestamp.cmp(&other.timestamp).then_with(|| self.cmp(other))
+    }
+
     /// What orders and identifies the value as the type's documentation says.
     fn value_key(&self) -> (i64, bool) {
         if self.value.is_nan() || self.value == 0.0 {

@@ -126,11 +126,26 @@ impl Default for Window {
 pub struct Page<T> {
     pub items: Vec<T>,
     pub more: bool,
+    /// Where its last item stands in the order, when there are more and the search can go on from there.
+    pub end: Option<SortPosition>,
+}
+
+/// Where a thing stands in the order of a search: its value under each sort key and tie-breaker.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SortPosition(pub Vec<SortValue>);
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum SortValue {
+    /// The thing lacks the key.
+    Absent,
+    Integer(i64),
+    Real(f64),
+    Text(String),
 }
 
 impl<T> Page<T> {
     pub fn empty() -> Page<T> {
-        Page { items: Vec::new(), more: false }
+        Page { items: Vec::new(), more: false, end: None }
     }
 
     /// From one item more than the window's limit, if there is one.
@@ -138,16 +153,16 @@ impl<T> Page<T> {
         let limit = usize::try_from(window.limit).unwrap_or(usize::MAX);
         let more = items.len() > limit;
         items.truncate(limit);
-        Page { items, more }
+        Page { items, more, end: None }
     }
 
     pub fn try_map<U>(self, map: impl FnOnce(Vec<T>) -> Result<Vec<U>>) -> Result<Page<U>> {
-        Ok(Page { items: map(self.items)?, more: self.more })
+        Ok(Page { items: map(self.items)?, more: self.more, end: self.end })
     }
 }
 
 /// Whether a search gives what is in use, what is in the trash, or both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Presences {
     #[default]
     Active,
@@ -172,6 +187,9 @@ pub struct RunSearch {
     pub experiments: Vec<ExperimentId>,
     pub presences: Presences,
     pub query: Query,
+    /// The end of the page before, from a search that differs in its window alone. The page begins right after it and
+    /// costs no more than a first one, whatever the offset, which is not looked at then.
+    pub after: Option<SortPosition>,
 }
 
 /// A search of experiments, newest first unless ordered otherwise; ties are broken by id, greatest first.

@@ -62,8 +62,13 @@ impl Call {
     /// The request as a message.
     pub(crate) async fn input(&mut self) -> Result<Input> {
         let body = self.bytes().await?;
+        self.read(&body)
+    }
+
+    /// The request, whose body was read already, as a message.
+    pub(crate) fn read(&mut self, body: &[u8]) -> Result<Input> {
         let path = std::mem::take(&mut self.path);
-        Input::parse(&self.method, &self.headers, self.query.as_deref(), &body, path)
+        Input::parse(&self.method, &self.headers, self.query.as_deref(), body, path)
     }
 }
 

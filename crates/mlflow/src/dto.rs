@@ -152,14 +152,8 @@ pub(crate) struct MetricDto {
 }
 
 impl MetricDto {
-    pub(crate) fn new(key: &str, point: Point) -> MetricDto {
-        MetricDto {
-            key: key.to_owned(),
-            value: point.value,
-            timestamp: point.timestamp,
-            step: point.step,
-            run_id: None,
-        }
+    pub(crate) fn new(key: impl Into<String>, point: Point) -> MetricDto {
+        MetricDto { key: key.into(), value: point.value, timestamp: point.timestamp, step: point.step, run_id: None }
     }
 }
 
@@ -224,7 +218,7 @@ pub(crate) fn run_info_dto(info: RunInfo) -> RunInfoDto {
 }
 
 fn metric_dto(metric: LatestMetric) -> MetricDto {
-    MetricDto::new(&metric.key, metric.point)
+    MetricDto::new(metric.key, metric.point)
 }
 
 fn dataset_input_dto(input: DatasetInput) -> DatasetInputDto {

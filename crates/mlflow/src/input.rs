@@ -73,14 +73,20 @@ impl Input {
         if let Some(query) = &self.query {
             return Ok(query.iter().find(|(key, _)| key == name).map(|(_, value)| Value::String(value.clone())));
         }
-        let camel = camel_case(name);
-        let (plain, renamed) = (self.fields.get(name), self.fields.get(&camel).filter(|_| camel != name));
+        Ok(self.field(name)?.cloned())
+    }
+
+    /// The field of a body; null is as good as absent.
+    fn field(&self, name: &str) -> Result<Option<&Value>> {
+        let plain = self.fields.get(name);
+        let renamed = if name.contains('_') { self.fields.get(&camel_case(name)) } else { None };
         if plain.is_some() && renamed.is_some() {
+            let camel = camel_case(name);
             return Err(Failure::invalid(format!(
                 "Request specifies both '{name}' and '{camel}'; provide only one of them."
             )));
         }
-        Ok(plain.or(renamed).filter(|value| !value.is_null()).cloned())
+        Ok(plain.or(renamed).filter(|value| !value.is_null()))
     }
 
     pub(crate) fn has(&self, name: &str) -> Result<bool> {

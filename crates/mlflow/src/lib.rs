@@ -20,6 +20,7 @@ mod python;
 mod registry;
 mod routes;
 mod runs;
+mod scan;
 mod search;
 mod server;
 mod unsupported;

@@ -11,6 +11,8 @@ use stele_domain::{Error, Kind};
 use crate::call::{Call, empty, reply};
 use crate::dto::{PARENT_RUN_TAG, RUN_NAME_TAG, RunView, STATUSES, run_dto, run_info_dto};
 use crate::error::{Failure, Result};
+use crate::input::check_content_type;
+use crate::scan::{Scanner, once};
 use crate::validate;
 
 pub(crate) async fn create(mut call: Call) -> Result<Response> {
@@ -90,13 +92,39 @@ pub(crate) async fn restore(mut call: Call) -> Result<Response> {
 }
 
 pub(crate) async fn set_tag(mut call: Call) -> Result<Response> {
-    let input = call.input().await?;
-    let id = RunId(input.run_id()?);
-    let tag = validate::tag("", input.required_text("key")?, input.text("value")?)?;
+    let (id, key, value) = run_key_value(&mut call).await?;
+    let tag = validate::tag("", key, value)?;
     let mut values = RunValues::default();
     take_tag(&mut values, tag);
     call.app.run_log(&call.ctx, id, values).await?;
     empty()
+}
+
+/// The message of a tag or a param of a run.
+async fn run_key_value(call: &mut Call) -> Result<(RunId, String, Option<String>)> {
+    let body = call.bytes().await?;
+    check_content_type(&call.method, &call.headers)?;
+    if let Some(read) = quick_run_key_value(&body) {
+        return Ok(read);
+    }
+    let input = call.read(&body)?;
+    Ok((RunId(input.run_id()?), input.required_text("key")?, input.text("value")?))
+}
+
+/// Reads a plain message; `None` for any other.
+fn quick_run_key_value(body: &[u8]) -> Option<(RunId, String, Option<String>)> {
+    let mut scan = Scanner::new(body)?;
+    let (mut run_id, mut run_uuid, mut key, mut value) = (None, None, None, None);
+    scan.object(|scan, field| match field {
+        "run_id" => once(&mut run_id, Some(scan.text()?)),
+        "run_uuid" => once(&mut run_uuid, Some(scan.text()?)),
+        "key" => once(&mut key, Some(scan.text()?)),
+        "value" => once(&mut value, Some(scan.text()?)),
+        _ => None,
+    })?;
+    scan.end()?;
+    let given = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+    Some((RunId(given(run_id)?), given(key)?, value.map(str::to_owned)))
 }
 
 pub(crate) async fn delete_tag(mut call: Call) -> Result<Response> {
@@ -122,10 +150,8 @@ pub(crate) async fn delete_tag(mut call: Call) -> Result<Response> {
 }
 
 pub(crate) async fn log_param(mut call: Call) -> Result<Response> {
-    let input = call.input().await?;
-    let id = RunId(input.run_id()?);
-    let key = input.required_text("key")?;
-    let param = validate::param("", key, input.text("value")?)?;
+    let (id, key, value) = run_key_value(&mut call).await?;
+    let param = validate::param("", key, value)?;
     let values = RunValues { params: vec![param], ..RunValues::default() };
     call.app.run_log(&call.ctx, id, values).await.map_err(param_changed)?;
     empty()

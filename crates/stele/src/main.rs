@@ -1,5 +1,6 @@
 //! The `stele` command.
 
+mod api;
 mod cli;
 mod guard;
 mod serve;

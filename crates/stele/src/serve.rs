@@ -17,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tower::ServiceBuilder;
 use tracing_subscriber::EnvFilter;
 
+use crate::api;
 use crate::cli::Serve;
 use crate::guard::{self, Guard};
 use crate::system::{OrderedIds, SystemClock};
@@ -128,7 +129,8 @@ async fn open_artifacts(destination: &str) -> Result<ArtifactStorage> {
 }
 
 fn router(app: App, guard: Guard) -> Router {
-    stele_mlflow::router(app)
+    stele_mlflow::router(app.clone())
+        .merge(api::router(app))
         .route("/", get(front_page))
         .fallback(|| async { (StatusCode::NOT_FOUND, "Not Found") })
         .layer(axum::middleware::from_fn_with_state(Arc::new(guard), guard::check))

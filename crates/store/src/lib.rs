@@ -13,8 +13,10 @@ mod evaluation;
 mod experiment;
 mod history;
 mod lineage;
+mod load;
 mod logged_model;
 mod metric;
+mod metric_read;
 mod migrate;
 mod registry;
 mod run;
@@ -31,7 +33,9 @@ pub use engine::Tx;
 use engine::{Postgres, Sqlite};
 pub use experiment::NewExperiment;
 pub use history::Origin;
+pub use load::{LoadedMetric, LoadedRun, LoadedRuns, RunBatch};
 pub use logged_model::NewLoggedModel;
+pub use metric_read::{Chart, HistoryPage, HistoryStart};
 pub use registry::{LoggedModelRoot, ModelHead, ModelVersionHead, NewModel, NewModelVersion};
 pub use run::NewRun;
 use stele_domain::{Error, Result};
@@ -88,8 +92,13 @@ impl Store {
         let engine = match url {
             DatabaseUrl::Sqlite(path) => {
                 let lock = engine::lock(path)?;
-                migrate::sqlite(&mut engine::open_writer(path)?)?;
-                Engine::Sqlite(Arc::new(Sqlite::open(path, lock)?))
+                let mut migrated = engine::open_writer(path)?;
+                migrate::sqlite(&mut migrated)?;
+                let sqlite = Sqlite::open(path, lock)?;
+                // Not before others are open: the last connection to close copies the whole log into the file, which
+                // takes long after a kill.
+                drop(migrated);
+                Engine::Sqlite(Arc::new(sqlite))
             }
             DatabaseUrl::Postgres(url) => {
                 migrate::postgres(&mut engine::connect(url)?)?;

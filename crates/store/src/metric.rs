@@ -1,23 +1,38 @@
-//! Metric series in SQL: appending batches of points, reading them back, merging small chunks.
+//! Metric series in SQL: appending batches of points, merging small chunks.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use stele_domain::authz::{LogRun, Permit};
 use stele_domain::id::{RunRow, SeriesRow};
-use stele_domain::record::{LatestMetric, MetricValue, RunInfo};
-use stele_domain::{Error, Point, Result};
+use stele_domain::record::{LatestMetric, RunInfo};
+use stele_domain::{Error, MetricColumn, MetricValues, Point, Result};
 
 use crate::Tx;
-use crate::engine::{Row, Value, list, params};
-use crate::series::{self, CHUNK_POINTS, CorruptChunk};
+use crate::engine::{EngineKind, Row, Value, list, params};
+use crate::metric_read::{SUMMARIZED_POINTS, decode};
+use crate::series::{self, CHUNK_POINTS, ChunkSummary};
 
 /// A series as its row has it, between a read and the write of its new state.
+#[derive(Clone, Copy)]
 struct Series {
     latest: Point,
     points: i64,
     next_chunk: i64,
     unmerged: i64,
 }
+
+impl Series {
+    /// The columns value, is_nan, step, timestamp, points, next_chunk and unmerged.
+    fn into_values(self) -> [Value<'static>; 7] {
+        let Series { latest, points, next_chunk, unmerged } = self;
+        let (value, is_nan) = stored_value(latest.value);
+        let Point { step, timestamp, .. } = latest;
+        [value.into(), is_nan.into(), step.into(), timestamp.into(), points.into(), next_chunk.into(), unmerged.into()]
+    }
+}
+
+const SERIES: &str = "SELECT key, id, step, timestamp, value, is_nan, points, next_chunk, unmerged FROM series";
 
 /// A series with more chunks than this since its last merge is worth merging; the index `series_to_merge` is
 /// over these.
@@ -26,45 +41,42 @@ const CHUNKS_TO_MERGE: i64 = 32;
 impl Tx<'_> {
     /// Appends metric values to the series of a run. Points that a series has already are left out, so that a
     /// batch sent twice counts once. Values about a logged model are kept beside it as well.
-    pub fn run_metrics_append(&mut self, permit: &Permit<LogRun>, run: &RunInfo, values: &[MetricValue]) -> Result<()> {
+    pub fn run_metrics_append(&mut self, permit: &Permit<LogRun>, run: &RunInfo, values: &MetricValues) -> Result<()> {
         if values.is_empty() {
             return Ok(());
         }
-        self.logged_model_metrics_append(permit, run, values)?;
-        let mut batches: BTreeMap<&str, Vec<Point>> = BTreeMap::new();
-        for value in values {
-            batches.entry(&value.key).or_default().push(value.point);
-        }
-        let stored = self.series_of_keys(run.row, batches.keys().copied())?;
+        self.logged_model_metrics_append(permit, run, values.about())?;
+        let columns = values.columns();
+        let stored = self.series_of_keys(run.row, columns.iter().map(|column| column.key.as_str()))?;
         let mut series_rows: Vec<Value> = Vec::new();
-        let mut appended: Vec<(&str, Vec<Point>, i64)> = Vec::new();
-        for (key, mut points) in batches {
-            points.sort_unstable();
-            points.dedup();
-            let series = match stored.get(key) {
-                None => Series { latest: points[points.len() - 1], points: 0, next_chunk: 0, unmerged: 0 },
+        let mut appended: Vec<(&str, Cow<[Point]>, i64)> = Vec::with_capacity(columns.len());
+        for MetricColumn { key, points } in columns {
+            let (first, last) = (points[0], points[points.len() - 1]);
+            let mut points = Cow::from(points);
+            let known = stored.get(key.as_str());
+            let before = match known {
+                None => Series { latest: last, points: 0, next_chunk: 0, unmerged: 0 },
                 Some((id, series)) => {
-                    if points[0] <= series.latest {
-                        self.remove_stored(*id, &mut points)?;
+                    if first <= series.latest {
+                        self.remove_stored(*id, points.to_mut())?;
                     }
-                    let Some(newest) = points.last() else { continue };
-                    Series { latest: series.latest.max(*newest), ..*series }
+                    *series
                 }
             };
-            let (value, is_nan) = stored_value(series.latest.value);
-            series_rows.extend([
-                run.row.into(),
-                key.into(),
-                run.experiment.into(),
-                value.into(),
-                is_nan.into(),
-                series.latest.step.into(),
-                series.latest.timestamp.into(),
-                Value::from(series.points + points.len() as i64),
-                Value::from(series.next_chunk + 1),
-                Value::from(series.unmerged + 1),
-            ]);
-            appended.push((key, points, series.next_chunk));
+            let Some(newest) = points.last() else { continue };
+            let after = Series {
+                latest: before.latest.max(*newest),
+                points: before.points + points.len() as i64,
+                next_chunk: before.next_chunk + 1,
+                unmerged: before.unmerged + 1,
+            };
+            match known {
+                // A statement is no round trip there, and this one is the cheaper.
+                Some((id, _)) if self.engine() == EngineKind::Sqlite => self.series_update(*id, &after)?,
+                _ => series_rows
+                    .extend([run.row.into(), key.into(), run.experiment.into()].into_iter().chain(after.into_values())),
+            }
+            appended.push((key, points, before.next_chunk));
         }
         self.insert_rows(
             "INSERT INTO series (run_id, key, experiment_id, value, is_nan, step, timestamp, points, next_chunk, unmerged)",
@@ -85,7 +97,8 @@ impl Tx<'_> {
             let id = ids.get(*key).ok_or_else(|| Error::internal("a series vanished while it was written"))?;
             chunk_rows.extend(chunk_row(*id, *number, points));
         }
-        self.chunks_insert(&chunk_rows)
+        self.chunks_insert(&chunk_rows)?;
+        self.summaries_insert(appended.iter().map(|(key, points, number)| (ids[*key], *number, &**points)))
     }
 
     fn series_of_keys<'k>(
@@ -94,22 +107,25 @@ impl Tx<'_> {
         keys: impl Iterator<Item = &'k str>,
     ) -> Result<HashMap<String, (SeriesRow, Series)>> {
         // Locked, since the merger numbers chunks too, and does not ask for the run.
-        let sql = format!(
-            "SELECT key, id, step, timestamp, value, is_nan, points, next_chunk, unmerged FROM series
-             WHERE run_id = $1 AND key {}{}",
-            self.is_one_of_texts(2),
-            self.for_update()
-        );
-        let rows = self.query(&sql, params![run, list(keys)], |row| {
-            let series = Series {
-                latest: Point::new(row.int(2)?, row.int(3)?, read_value(row, 4)?),
-                points: row.int(6)?,
-                next_chunk: row.int(7)?,
-                unmerged: row.int(8)?,
-            };
-            Ok((row.text(0)?, (SeriesRow(row.int(1)?), series)))
-        })?;
-        Ok(rows.into_iter().collect())
+        let lock = self.for_update();
+        let keys: Vec<&str> = keys.collect();
+        if keys.len() == 1 || self.engine() == EngineKind::Sqlite {
+            let sql = format!("{SERIES} WHERE run_id = $1 AND key = $2{lock}");
+            let rows = keys.into_iter().map(|key| self.query_opt(&sql, params![run, key], series));
+            return rows.filter_map(Result::transpose).collect();
+        }
+        let sql = format!("{SERIES} WHERE run_id = $1 AND key {}{lock}", self.is_one_of_texts(2));
+        Ok(self.query(&sql, params![run, list(keys)], series)?.into_iter().collect())
+    }
+
+    /// Stores a new state of a series.
+    fn series_update(&mut self, id: SeriesRow, series: &Series) -> Result<()> {
+        const UPDATE: &str = "UPDATE series SET value = $1, is_nan = $2, step = $3, timestamp = $4, points = $5,
+                 next_chunk = $6, unmerged = $7
+             WHERE id = $8";
+        let [value, is_nan, step, timestamp, points, next_chunk, unmerged] = series.into_values();
+        let values = [value, is_nan, step, timestamp, points, next_chunk, unmerged, id.into()];
+        self.execute(UPDATE, &values).map(|_| ())
     }
 
     /// Takes out of `points` those that the series has.
@@ -127,42 +143,46 @@ impl Tx<'_> {
     }
 
     fn chunks_insert(&mut self, rows: &[Value]) -> Result<()> {
-        let head = "INSERT INTO chunk (series_id, number, points, min_step, max_step, data)";
-        self.insert_rows(head, 6, "", rows).map(|_| ())
+        let head = format!("INSERT INTO chunk ({CHUNK_COLUMNS})");
+        self.insert_rows(&head, 6, "", rows).map(|_| ())
     }
 
-    /// The points of a metric with a step from `first` to `last`, both included, in the order of points; none when
-    /// the run has no such metric.
-    pub fn metric_points_between(&mut self, run: RunRow, key: &str, first: i64, last: i64) -> Result<Vec<Point>> {
-        const CHUNKS: &str = "SELECT chunk.data FROM series JOIN chunk ON chunk.series_id = series.id
-             WHERE series.run_id = $1 AND series.key = $2 AND chunk.max_step >= $3 AND chunk.min_step <= $4
-             ORDER BY chunk.number";
-        let chunks = self.query(CHUNKS, params![run, key, first, last], |row| row.blob(0))?;
-        let mut points = Vec::new();
-        for chunk in chunks {
-            series::decode_into(&chunk, &mut points).map_err(corrupt)?;
+    /// Keeps summaries beside the chunks that are large enough for it to pay.
+    fn summaries_insert<'p>(&mut self, chunks: impl Iterator<Item = (SeriesRow, i64, &'p [Point])>) -> Result<()> {
+        let mut rows: Vec<Value> = Vec::new();
+        for (series, number, points) in chunks.filter(|(.., points)| points.len() >= SUMMARIZED_POINTS) {
+            if let Some(summary) = ChunkSummary::of(points) {
+                rows.extend([series.into(), number.into(), summary.encode().into()]);
+            }
         }
-        points.retain(|point| (first..=last).contains(&point.step));
-        if !points.is_sorted() {
-            points.sort_unstable();
-        }
-        Ok(points)
+        self.insert_rows("INSERT INTO chunk_summary (series_id, number, summary)", 3, "", &rows).map(|_| ())
     }
 
-    /// Merges the chunks of one series that has many small ones. Says whether there was one.
+    /// Merges the small chunks of one series that has many. Says whether there was one.
+    ///
+    /// Of the chunks that a merge has made before, only those are merged again that are smaller than all the newer
+    /// ones together, so that a point is written again a few times only, however small the batches are.
     pub fn series_merge_one(&mut self) -> Result<bool> {
-        const CHUNKS: &str = "SELECT number, data FROM chunk WHERE series_id = $1 AND points < $2 ORDER BY number";
-        const DELETE: &str = "DELETE FROM chunk WHERE series_id = $1 AND points < $2";
+        const SIZES: &str =
+            "SELECT number, points FROM chunk WHERE series_id = $1 AND points < $2 ORDER BY number DESC";
+        const CHUNKS: &str =
+            "SELECT number, data FROM chunk WHERE series_id = $1 AND points < $2 AND number >= $3 ORDER BY number";
+        const FORGET: &str = "DELETE FROM chunk_summary WHERE series_id = $1
+             AND number IN (SELECT number FROM chunk WHERE series_id = $1 AND points < $2 AND number >= $3)";
+        const DELETE: &str = "DELETE FROM chunk WHERE series_id = $1 AND points < $2 AND number >= $3";
         const PASS: &str = "UPDATE series SET unmerged = 0 WHERE id = $1";
         const UPDATE: &str = "UPDATE series SET next_chunk = $2, unmerged = 0 WHERE id = $1";
         let candidate = format!(
-            "SELECT id, next_chunk FROM series WHERE unmerged > {CHUNKS_TO_MERGE} ORDER BY unmerged DESC LIMIT 1{}",
+            "SELECT id, next_chunk, unmerged FROM series WHERE unmerged > {CHUNKS_TO_MERGE} ORDER BY unmerged DESC LIMIT 1{}",
             self.for_update_skipping_locked()
         );
-        let found = self.query_opt(&candidate, params![], |row| Ok((SeriesRow(row.int(0)?), row.int(1)?)))?;
-        let Some((id, next_chunk)) = found else { return Ok(false) };
+        let found =
+            self.query_opt(&candidate, params![], |row| Ok((SeriesRow(row.int(0)?), row.int(1)?, row.int(2)?)))?;
+        let Some((id, next_chunk, unmerged)) = found else { return Ok(false) };
         let full = CHUNK_POINTS.get() as i64;
-        let small = self.query(CHUNKS, params![id, full], |row| row.blob(1))?;
+        let sizes = self.query(SIZES, params![id, full], |row| Ok((row.int(0)?, row.int(1)?)))?;
+        let from = first_to_merge(&sizes, next_chunk - unmerged);
+        let small = self.query(CHUNKS, params![id, full, from], |row| row.blob(1))?;
         let small = match small.iter().map(|chunk| decode(chunk)).collect::<Result<Vec<_>>>() {
             Ok(small) => small,
             Err(error) => {
@@ -173,18 +193,48 @@ impl Tx<'_> {
             }
         };
         let merged = series::merge(small, CHUNK_POINTS);
-        self.execute(DELETE, params![id, full])?;
+        self.execute(FORGET, params![id, full, from])?;
+        self.execute(DELETE, params![id, full, from])?;
         let mut rows: Vec<Value> = Vec::with_capacity(merged.len() * 6);
         for (number, points) in (next_chunk..).zip(&merged) {
             rows.extend(chunk_row(id, number, points));
         }
         self.chunks_insert(&rows)?;
+        let numbered = (next_chunk..).zip(&merged);
+        self.summaries_insert(numbered.map(|(number, points)| (id, number, &**points)))?;
         self.execute(UPDATE, params![id, next_chunk + merged.len() as i64])?;
         Ok(true)
     }
 }
 
-fn chunk_row(series: SeriesRow, number: i64, points: &[Point]) -> [Value<'static>; 6] {
+/// The first chunk to merge, of small ones given by number and points, newest first: all from `fresh` on, and older
+/// ones as long as they are not larger than what is newer.
+fn first_to_merge(sizes: &[(i64, i64)], fresh: i64) -> i64 {
+    let (mut first, mut newer) = (fresh, 0);
+    for &(number, points) in sizes {
+        if number < fresh && points > newer {
+            break;
+        }
+        first = number;
+        newer += points;
+    }
+    first
+}
+
+fn series(row: &Row) -> Result<(String, (SeriesRow, Series))> {
+    let series = Series {
+        latest: Point::new(row.int(2)?, row.int(3)?, read_value(row, 4)?),
+        points: row.int(6)?,
+        next_chunk: row.int(7)?,
+        unmerged: row.int(8)?,
+    };
+    Ok((row.text(0)?, (SeriesRow(row.int(1)?), series)))
+}
+
+/// The columns of the values that [`chunk_row`] gives.
+pub(crate) const CHUNK_COLUMNS: &str = "series_id, number, points, min_step, max_step, data";
+
+pub(crate) fn chunk_row(series: SeriesRow, number: i64, points: &[Point]) -> [Value<'static>; 6] {
     // Points are sorted, so the steps at the ends bound the rest.
     let (first, last) = (points[0].step, points[points.len() - 1].step);
     [
@@ -195,14 +245,6 @@ fn chunk_row(series: SeriesRow, number: i64, points: &[Point]) -> [Value<'static
         last.into(),
         series::encode(points).into(),
     ]
-}
-
-fn decode(chunk: &[u8]) -> Result<Vec<Point>> {
-    series::decode(chunk).map_err(corrupt)
-}
-
-fn corrupt(error: CorruptChunk) -> Error {
-    Error::internal(format!("a metric chunk is damaged: {error}"))
 }
 
 /// A value as SQL can compare it, and whether it is not a number.
@@ -219,4 +261,36 @@ pub(crate) fn read_value(row: &Row, column: usize) -> Result<f64> {
 pub(crate) fn latest_metric(row: &Row, column: usize) -> Result<LatestMetric> {
     let point = Point::new(row.int(column + 1)?, row.int(column + 2)?, read_value(row, column + 3)?);
     Ok(LatestMetric { key: row.text(column)?, point })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_of_single_points_is_rewritten_rarely_and_leaves_few_chunks() {
+        let full = CHUNK_POINTS.get() as i64;
+        let (mut chunks, mut next, mut unmerged, mut rewritten) = (Vec::<(i64, i64)>::new(), 0, 0, 0);
+        for _ in 0..full {
+            chunks.push((next, 1));
+            next += 1;
+            unmerged += 1;
+            if unmerged > CHUNKS_TO_MERGE {
+                let newest_first: Vec<(i64, i64)> = chunks.iter().rev().copied().collect();
+                let from = first_to_merge(&newest_first, next - unmerged);
+                let merged: i64 = chunks.iter().filter(|(number, _)| *number >= from).map(|(_, points)| points).sum();
+                chunks.retain(|(number, _)| *number < from);
+                chunks.push((next, merged));
+                (next, unmerged, rewritten) = (next + 1, 0, rewritten + merged);
+            }
+            assert!(chunks.len() < CHUNKS_TO_MERGE as usize + 12, "{chunks:?}");
+        }
+        assert!(rewritten < full * 8, "{rewritten}");
+    }
+
+    #[test]
+    fn chunks_that_no_merge_has_seen_are_merged_whatever_their_sizes() {
+        assert_eq!(first_to_merge(&[(9, 1), (8, 1000), (7, 1), (6, 500), (5, 1503), (2, 2000)], 7), 6);
+        assert_eq!(first_to_merge(&[], 7), 7);
+    }
 }

@@ -7,6 +7,8 @@ use stele_domain::{Error, Result};
 /// Every migration in order: name as refinery wants it, and the SQL text with placeholders.
 const MIGRATIONS: &[(&str, &str)] = &[
     ("V1__record", include_str!("../migrations/V1__record.sql")),
+    ("V3__search", include_str!("../migrations/V3__search.sql")),
+    ("V4__chunk_summary", include_str!("../migrations/V4__chunk_summary.sql")),
     ("V6__evaluation", include_str!("../migrations/V6__evaluation.sql")),
     ("V7__webhooks", include_str!("../migrations/V7__webhooks.sql")),
 ];

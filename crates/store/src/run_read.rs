@@ -1,20 +1,28 @@
 //! Reading whole runs: the columns of a run with its values, inputs and outputs, for one run or a page of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use stele_domain::authz::Visibility;
 use stele_domain::id::RunId;
-use stele_domain::record::{Param, Run, RunInfo};
+use stele_domain::record::{Param, Run, RunInfo, Tag};
 use stele_domain::{Error, Kind, Result};
 
-use crate::Tx;
 use crate::engine::{list, params};
 use crate::metric::latest_metric;
+use crate::{NewRun, Tx};
 
 impl Tx<'_> {
     pub fn run_get(&mut self, visible: Visibility, id: &RunId) -> Result<Run> {
         let info = self.run_info(visible, id)?;
         self.runs_complete(vec![info])?.pop().ok_or_else(|| Error::not_found(Kind::Run, id.as_str()))
+    }
+
+    /// Reads a run that this transaction has just made: it has its tags, and nothing else yet.
+    pub fn run_created(&mut self, visible: Visibility, new: &NewRun) -> Result<Run> {
+        let mut run = bare(self.run_info(visible, &new.id)?);
+        let tags: BTreeMap<&str, &str> = new.tags.iter().map(|tag| (tag.key.as_str(), tag.value.as_str())).collect();
+        run.tags = tags.into_iter().map(|(key, value)| Tag { key: key.to_owned(), value: value.to_owned() }).collect();
+        Ok(run)
     }
 
     /// Adds to the columns of runs everything else that belongs to them, with a few queries for all.
@@ -26,25 +34,26 @@ impl Tx<'_> {
         let one_of = self.is_one_of_ints(1);
 
         let tags = format!("SELECT run_id, key, value FROM run_tag WHERE run_id {one_of} ORDER BY run_id, key");
-        for (run, tag) in self.query(&tags, params![rows.clone()], |row| {
-            Ok((row.int(0)?, stele_domain::record::Tag { key: row.text(1)?, value: row.text(2)? }))
-        })? {
-            runs[positions[&run]].tags.push(tag);
-        }
+        self.query(&tags, params![rows.clone()], |row| {
+            let tag = Tag { key: row.text(1)?, value: row.text(2)? };
+            runs[positions[&row.int(0)?]].tags.push(tag);
+            Ok(())
+        })?;
 
         let params = format!("SELECT run_id, key, value FROM run_param WHERE run_id {one_of} ORDER BY run_id, key");
-        for (run, param) in self.query(&params, params![rows.clone()], |row| {
-            Ok((row.int(0)?, Param { key: row.text(1)?, value: row.text(2)? }))
-        })? {
-            runs[positions[&run]].params.push(param);
-        }
+        self.query(&params, params![rows.clone()], |row| {
+            let param = Param { key: row.text(1)?, value: row.text(2)? };
+            runs[positions[&row.int(0)?]].params.push(param);
+            Ok(())
+        })?;
 
         let metrics = format!(
             "SELECT run_id, key, step, timestamp, value, is_nan FROM series WHERE run_id {one_of} ORDER BY run_id, key"
         );
-        for (run, metric) in self.query(&metrics, params![rows], |row| Ok((row.int(0)?, latest_metric(row, 1)?)))? {
-            runs[positions[&run]].metrics.push(metric);
-        }
+        self.query(&metrics, params![rows], |row| {
+            runs[positions[&row.int(0)?]].metrics.push(latest_metric(row, 1)?);
+            Ok(())
+        })?;
         self.runs_add_lineage(&mut runs, &positions)?;
         Ok(runs)
     }

@@ -5,6 +5,8 @@ use uuid::Uuid;
 /// A fresh, migrated database.
 pub struct Database {
     pub store: Store,
+    /// For tests that do to the database what the store would not.
+    pub url: DatabaseUrl,
     /// `sqlite` or `postgres`, for messages.
     pub engine: &'static str,
     // Removed with the database. PostgreSQL ones go with their throw-away cluster.
@@ -14,11 +16,11 @@ pub struct Database {
 /// A fresh database on SQLite, and one on PostgreSQL where STELE_TEST_POSTGRES is the URL of a superuser.
 pub async fn databases() -> Vec<Database> {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let sqlite = DatabaseUrl::Sqlite(folder.path().join("stele.db"));
-    let mut databases = vec![Database { store: open(sqlite).await, engine: "sqlite", _folder: Some(folder) }];
+    let url = DatabaseUrl::Sqlite(folder.path().join("stele.db"));
+    let mut databases = vec![Database { store: open(url.clone()).await, url, engine: "sqlite", _folder: Some(folder) }];
     if let Ok(cluster) = std::env::var("STELE_TEST_POSTGRES") {
         let url = DatabaseUrl::Postgres(create(cluster).await);
-        databases.push(Database { store: open(url).await, engine: "postgres", _folder: None });
+        databases.push(Database { store: open(url.clone()).await, url, engine: "postgres", _folder: None });
     }
     databases
 }

@@ -134,7 +134,9 @@ fn about(model: &LoggedModelId, key: &str, point: Point, dataset: Option<(&str, 
 }
 
 async fn log(test: &TestApp, run: &RunId, metrics: Vec<MetricValue>) -> Result<()> {
-    test.app.run_log(&test.ctx, run.clone(), RunValues { metrics, ..RunValues::default() }).await
+    test.app
+        .run_log(&test.ctx, run.clone(), RunValues { metrics: metrics.into_iter().collect(), ..RunValues::default() })
+        .await
 }
 
 #[tokio::test]

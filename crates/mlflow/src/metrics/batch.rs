@@ -7,12 +7,15 @@ use axum::response::Response;
 use serde::de::{Deserializer, Visitor};
 use serde::{Deserialize, de};
 use stele_app::RunValues;
-use stele_domain::Point;
+use stele_domain::id::RunId;
+use stele_domain::record::{MetricValue, Param, Tag};
+use stele_domain::{MetricValues, MetricValuesBuilder, Point};
 
 use crate::call::{Call, empty};
 use crate::error::{Failure, Result};
 use crate::input::{Input, check_content_type, missing};
 use crate::runs::take_tag;
+use crate::scan::{Scanner, once};
 use crate::validate;
 
 const MOST_METRICS: usize = 1000;
@@ -20,7 +23,7 @@ const MOST_PARAMS: usize = 100;
 const MOST_TAGS: usize = 100;
 const MOST_VALUES: usize = 1000;
 
-/// The message as it is parsed at speed. Whatever does not fit is explained by [`explain`].
+/// The message. Whatever does not fit is explained by [`explain`].
 #[derive(Deserialize)]
 struct Batch {
     #[serde(default, alias = "runId")]
@@ -62,13 +65,99 @@ struct KeyValue {
 pub(crate) async fn log_batch(mut call: Call) -> Result<Response> {
     let body = call.bytes().await?;
     check_content_type(&call.method, &call.headers)?;
-    let batch: Batch = serde_json::from_slice(&body).or_else(|error| explain(&call, &body, &error))?;
-    let (run, values) = batch.values()?;
+    let (run, values) = match quick(&body) {
+        Some(read) => read,
+        None => general(&call, &body)?,
+    };
+    drop(body);
     call.app.run_log(&call.ctx, run, values).await?;
     empty()
 }
 
-/// Reads a message that the fast way refused: one that is encoded twice is fine, others get MLflow's words.
+/// Reads a plain message in which all is well; `None` for any other.
+fn quick(body: &[u8]) -> Option<(RunId, RunValues)> {
+    let mut scan = Scanner::new(body)?;
+    let (mut run, mut metrics) = (None, None);
+    let (mut params, mut tags): (Option<Vec<Param>>, Option<Vec<Tag>>) = (None, None);
+    scan.object(|scan, field| match field {
+        "run_id" => once(&mut run, Some(scan.text()?)),
+        "metrics" => {
+            once(&mut metrics, Some(MetricValuesBuilder::default()))?;
+            let metrics = metrics.as_mut()?;
+            scan.list(|scan| quick_metric(scan, metrics))
+        }
+        "params" => {
+            once(&mut params, Some(Vec::new()))?;
+            let params = params.as_mut()?;
+            scan.list(|scan| {
+                let (key, value) = quick_pair(scan)?;
+                params.push(validate::param("", key, Some(value)).ok()?);
+                Some(())
+            })
+        }
+        "tags" => {
+            once(&mut tags, Some(Vec::new()))?;
+            let tags = tags.as_mut()?;
+            scan.list(|scan| {
+                let (key, value) = quick_pair(scan)?;
+                tags.push(validate::tag("", key, Some(value)).ok()?);
+                Some(())
+            })
+        }
+        _ => None,
+    })?;
+    scan.end()?;
+    let run = validate::strict_run_id(run?.to_owned()).ok()?;
+    let metrics = metrics.unwrap_or_default().finish();
+    let (params, tags) = (params.unwrap_or_default(), tags.unwrap_or_default());
+    check_sizes((metrics.given(), params.len(), tags.len())).ok()?;
+    let mut values = RunValues { metrics, params, ..RunValues::default() };
+    tags.into_iter().for_each(|tag| take_tag(&mut values, tag));
+    check_duplicates(&values).ok()?;
+    Some((run, values))
+}
+
+fn quick_metric(scan: &mut Scanner, metrics: &mut MetricValuesBuilder) -> Option<()> {
+    let (mut key, mut value, mut timestamp, mut step) = (None, None, None, None);
+    let (mut model_id, mut dataset_name, mut dataset_digest) = (None, None, None);
+    scan.object(|scan, field| match field {
+        "key" => once(&mut key, Some(scan.text()?)),
+        "value" => once(&mut value, Some(scan.double()?)),
+        "timestamp" => once(&mut timestamp, Some(scan.long()?)),
+        "step" => once(&mut step, Some(scan.long()?)),
+        "model_id" => once(&mut model_id, Some(scan.text()?.to_owned())),
+        "dataset_name" => once(&mut dataset_name, Some(scan.text()?.to_owned())),
+        "dataset_digest" => once(&mut dataset_digest, Some(scan.text()?.to_owned())),
+        _ => None,
+    })?;
+    let key = key.filter(|key| !key.is_empty())?;
+    let point = Point::new(step.unwrap_or(0), timestamp?, value?);
+    let subject = super::subject(model_id, dataset_name, dataset_digest).ok()?;
+    // A name is checked once.
+    if point.timestamp < 0 || !metrics.has(key) {
+        super::check("", key, &point).ok()?;
+    }
+    metrics.add(key, point, subject);
+    Some(())
+}
+
+fn quick_pair(scan: &mut Scanner) -> Option<(String, String)> {
+    let (mut key, mut value) = (None, None);
+    scan.object(|scan, field| match field {
+        "key" => once(&mut key, Some(scan.text()?)),
+        "value" => once(&mut value, Some(scan.text()?)),
+        _ => None,
+    })?;
+    Some((key.filter(|key| !key.is_empty())?.to_owned(), value.unwrap_or_default().to_owned()))
+}
+
+/// Reads any message, or tells what is wrong with it.
+fn general(call: &Call, body: &[u8]) -> Result<(RunId, RunValues)> {
+    let batch: Batch = serde_json::from_slice(body).or_else(|error| explain(call, body, &error))?;
+    batch.values()
+}
+
+/// Reads a message that does not fit the types: one that is encoded twice is fine, others get MLflow's words.
 fn explain(call: &Call, body: &[u8], error: &serde_json::Error) -> Result<Batch> {
     let input = Input::parse(&call.method, &call.headers, None, body, Default::default())?;
     let decoded: Result<Batch, _> = serde_json::from_value(serde_json::Value::Object(input.fields().clone()));
@@ -97,7 +186,7 @@ fn explain(call: &Call, body: &[u8], error: &serde_json::Error) -> Result<Batch>
 
 impl Batch {
     /// Checks everything in MLflow's order: presence, run id, names and lengths, sizes, duplicates.
-    fn values(self) -> Result<(stele_domain::id::RunId, RunValues)> {
+    fn values(self) -> Result<(RunId, RunValues)> {
         let Batch { run_id, metrics, params, tags } = self;
         let run_id = run_id.filter(|id| !id.is_empty()).ok_or_else(|| missing("run_id"))?;
         let (metrics, params, tags) =
@@ -110,10 +199,8 @@ impl Batch {
         let run = validate::strict_run_id(run_id)?;
 
         let sizes = (metrics.len(), params.len(), tags.len());
-        let mut values = RunValues { metrics: Vec::with_capacity(metrics.len()), ..RunValues::default() };
-        for (index, metric) in metrics.into_iter().enumerate() {
-            values.metrics.push(metric.value(index)?);
-        }
+        let metrics = metrics.into_iter().enumerate().map(|(index, metric)| metric.value(index));
+        let mut values = RunValues { metrics: metrics.collect::<Result<MetricValues>>()?, ..RunValues::default() };
         for (index, KeyValue { key, value }) in params.into_iter().enumerate() {
             values.params.push(validate::param(&format!("params[{index}]"), key.unwrap_or_default(), value)?);
         }
@@ -139,7 +226,7 @@ impl Metric {
         }
     }
 
-    fn value(self, index: usize) -> Result<stele_domain::record::MetricValue> {
+    fn value(self, index: usize) -> Result<MetricValue> {
         let Metric { key, value, timestamp, step, model_id, dataset_name, dataset_digest } = self;
         let number = |long: Option<Long>| long.map_or(0, |long| long.0);
         let point = Point::new(number(step), number(timestamp), value.map_or(0.0, |double| double.0));
@@ -232,3 +319,105 @@ macro_rules! from_number_or_text {
 
 from_number_or_text!(Double, "a number", crate::input::float);
 from_number_or_text!(Long, "a 64-bit integer", crate::input::int);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn slow(body: &[u8]) -> Option<(RunId, RunValues)> {
+        serde_json::from_slice::<Batch>(body).ok()?.values().ok()
+    }
+
+    fn field(
+        name: &'static str,
+        value: impl Strategy<Value = Value> + 'static,
+    ) -> BoxedStrategy<Option<(String, Value)>> {
+        prop_oneof![8 => value.prop_map(move |value| Some((name.to_owned(), value))), 1 => Just(None)].boxed()
+    }
+
+    fn text() -> impl Strategy<Value = Value> {
+        prop_oneof!["[ab]{1,2}", "(train/)?loss", "[a./\"\\\\é]{0,3}"].prop_map(Value::from)
+    }
+
+    fn number() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            any::<i64>().prop_map(Value::from),
+            (0i64..9).prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            prop_oneof![Just("NaN"), Just("3"), Just("x")].prop_map(Value::from),
+        ]
+    }
+
+    fn object(fields: Vec<BoxedStrategy<Option<(String, Value)>>>) -> impl Strategy<Value = Value> {
+        fields.prop_map(|fields| Value::Object(fields.into_iter().flatten().collect()))
+    }
+
+    fn list(item: impl Strategy<Value = Value>) -> impl Strategy<Value = Value> {
+        prop::collection::vec(item, 0..6).prop_map(Value::from)
+    }
+
+    fn message() -> impl Strategy<Value = Value> {
+        let odd = |name| prop_oneof![20 => Just(None), 1 => number().prop_map(move |value| Some((String::from(name), value)))];
+        let metric = object(vec![
+            field("key", text()),
+            field("value", number()),
+            field("timestamp", number()),
+            field("step", number()),
+            prop_oneof![6 => Just(None), 1 => field("model_id", text())].boxed(),
+            prop_oneof![6 => Just(None), 1 => field("dataset_name", text())].boxed(),
+            prop_oneof![6 => Just(None), 1 => field("dataset_digest", text())].boxed(),
+            odd("other").boxed(),
+        ]);
+        let pair = || object(vec![field("key", text()), field("value", text())]);
+        object(vec![
+            field("run_id", "[a-z0-9]{1,4}".prop_map(Value::from)),
+            field("metrics", list(metric)),
+            field("params", list(pair())),
+            field("tags", list(pair())),
+            odd("runId").boxed(),
+        ])
+    }
+
+    proptest! {
+        #[test]
+        fn a_message_read_quickly_is_read_as_any_other(message in message(), pretty in any::<bool>()) {
+            let body = if pretty { serde_json::to_vec_pretty(&message) } else { serde_json::to_vec(&message) }.unwrap();
+            if let Some(read) = quick(&body) {
+                prop_assert_eq!(Some(read), slow(&body));
+            }
+        }
+    }
+
+    #[test]
+    fn what_stock_clients_send_is_read_quickly() {
+        let metric = |key: &str, step: i64| json!({ "key": key, "value": 0.1, "timestamp": 17, "step": step });
+        let message = json!({
+            "run_id": "0123456789abcdef0123456789abcdef",
+            "metrics": [metric("a", 1), metric("b", 1), metric("a", 2), metric("a", 2)],
+            "params": [{ "key": "lr", "value": "0.1" }],
+            "tags": [{ "key": "mlflow.runName", "value": "x" }],
+        });
+        let read = quick(message.to_string().as_bytes());
+        assert_eq!(read.as_ref().map(|(_, values)| values.metrics.given()), Some(4));
+        assert_eq!(read, slow(message.to_string().as_bytes()));
+    }
+
+    #[test]
+    fn a_message_with_anything_wrong_is_left_to_the_general_way() {
+        for wrong in [
+            r#"{"run_id": "a", "metrics": [{"key": "a", "value": 1, "timestamp": -1}]}"#,
+            r#"{"run_id": "a", "metrics": [{"key": "a", "value": 1}]}"#,
+            r#"{"run_id": "a", "metrics": [{"key": "../a", "value": 1, "timestamp": 1}]}"#,
+            r#"{"run_id": "a", "params": [{"key": "a", "value": "1"}, {"key": "a", "value": "1"}]}"#,
+            r#"{"run_id": "a", "run_id": "b"}"#,
+            r#"{"metrics": []}"#,
+            r#"{"run_id": "a"} x"#,
+            r#""{\"run_id\": \"a\"}""#,
+        ] {
+            assert_eq!(quick(wrong.as_bytes()), None, "{wrong}");
+        }
+    }
+}

@@ -1,10 +1,13 @@
-use std::cmp::Ordering;
+use std::io::Write;
 
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
+use stele_app::HistoryStart;
 use stele_domain::Point;
 use stele_domain::id::RunId;
 
+use super::history_body::HistoryBody;
 use crate::call::{Call, reply};
 use crate::dto::MetricDto;
 use crate::error::{Failure, Result};
@@ -28,19 +31,8 @@ pub(crate) async fn history(mut call: Call) -> Result<Response> {
             "Invalid value {most} for parameter 'max_results' supplied. It must be a positive integer."
         )));
     }
-    let points = call.app.metric_histories(&call.ctx, vec![run], key.clone()).await?.pop();
-    let mut points = points.map(|(_, points)| points).unwrap_or_default();
-    points.sort_by(by_time);
-    let rest = points.get(offset..).unwrap_or_default();
-    let page = most.and_then(|most| rest.get(..usize::try_from(most).ok()?)).unwrap_or(rest);
-    let mut answer = json!({});
-    if !page.is_empty() {
-        answer["metrics"] = page.iter().map(|point| metric(&key, *point, None)).collect();
-    }
-    if page.len() < rest.len() {
-        answer["next_page_token"] = page_token::encode(offset + page.len()).into();
-    }
-    reply(&answer)
+    let most = most.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+    HistoryBody::answer(call, run, key, offset, most).await
 }
 
 /// The points of a metric of several runs, for old web pages. Unlike everywhere else, NaN is a bare token.
@@ -63,29 +55,29 @@ pub(crate) async fn history_bulk(mut call: Call) -> Result<Response> {
     let most = usize::try_from(most).unwrap_or(0).min(MOST_BULK);
     runs.sort_unstable();
     runs.dedup();
-    let runs = runs.into_iter().map(RunId).collect();
-    let mut metrics: Vec<String> = Vec::new();
+    let mut body = Vec::from(br#"{"metrics":["#);
     let mut left = most;
-    let first = move |mut points: Vec<Point>| {
-        points.sort_by(by_time);
-        points.truncate(left);
-        left -= points.len();
-        points
-    };
-    let all_steps = i64::MIN..=i64::MAX;
-    for (run, points) in call.app.metric_histories_between(&call.ctx, runs, key.clone(), all_steps, first).await? {
-        for Point { step, timestamp, value } in points {
+    for run in runs.into_iter().map(RunId) {
+        let start = HistoryStart::Offset(0);
+        let page = call.app.metric_history(&call.ctx, run.clone(), key.clone(), start, left).await?;
+        left -= page.points.len();
+        let (key, run) = (Value::from(key.as_str()), Value::from(run.as_str()));
+        for Point { step, timestamp, value } in page.points {
+            let comma = if body.ends_with(b"[") { "" } else { "," };
             let value =
                 if value.is_nan() { "NaN".to_owned() } else { json!(value.clamp(f64::MIN, f64::MAX)).to_string() };
-            metrics.push(format!(
-                r#"{{"key":{},"run_id":{},"step":{step},"timestamp":{timestamp},"value":{value}}}"#,
-                Value::from(key.as_str()),
-                Value::from(run.as_str()),
-            ));
+            write!(
+                body,
+                r#"{comma}{{"key":{key},"run_id":{run},"step":{step},"timestamp":{timestamp},"value":{value}}}"#
+            )
+            .map_err(|error| stele_domain::Error::internal(error.to_string()))?;
+        }
+        if left == 0 {
+            break;
         }
     }
-    let body = format!(r#"{{"metrics":[{}]}}"#, metrics.join(","));
-    Ok(crate::error::json_response(axum::http::StatusCode::OK, body))
+    body.extend(b"]}");
+    Ok(crate::error::json_response(StatusCode::OK, body))
 }
 
 /// An even sample of the points of a metric of several runs, as MLflow takes it.
@@ -121,38 +113,32 @@ pub(crate) async fn history_bulk_interval(mut call: Call) -> Result<Response> {
     };
     let runs: Vec<RunId> = runs.into_iter().map(RunId).collect();
     let most = usize::try_from(most).unwrap_or(1);
-    let sampled = move |points: Vec<Point>| sample(&points, most);
-    let histories = call.app.metric_histories_between(&call.ctx, runs, key.clone(), steps, sampled).await?;
+    let ranks = move |count| sample(count, most);
+    let histories = call.app.metric_samples(&call.ctx, runs, key.clone(), steps, ranks).await?;
     let metrics: Vec<Value> = histories
         .iter()
-        .flat_map(|(run, points)| points.iter().map(|point| metric(&key, *point, Some(run))).collect::<Vec<_>>())
+        .flat_map(|(run, points)| points.iter().map(|point| metric(&key, *point, run)).collect::<Vec<_>>())
         .collect();
     reply(&if metrics.is_empty() { json!({}) } else { json!({ "metrics": metrics }) })
 }
 
-fn metric(key: &str, point: Point, run: Option<&RunId>) -> Value {
-    let dto = MetricDto { run_id: run.map(|run| run.0.clone()), ..MetricDto::new(key, point) };
+fn metric(key: &str, point: Point, run: &RunId) -> Value {
+    let dto = MetricDto { run_id: Some(run.0.clone()), ..MetricDto::new(key, point) };
     // The values are texts and numbers, which always serialize.
     serde_json::to_value(dto).unwrap_or(Value::Null)
 }
 
-/// The order of histories: by time, then step, then value.
-fn by_time(a: &Point, b: &Point) -> Ordering {
-    a.timestamp.cmp(&b.timestamp).then_with(|| a.cmp(b))
-}
-
-/// Cuts sorted points into `most` parts of nearly equal size and takes the first of each, as SQL's `NTILE` does;
-/// the very last point is always there.
-fn sample(points: &[Point], most: usize) -> Vec<Point> {
-    let Some(last) = points.last() else { return Vec::new() };
-    let (size, larger) = (points.len() / most, points.len() % most);
-    let starts = (0..most.min(points.len())).map(|part| part * size + part.min(larger));
-    let mut sampled: Vec<Point> = starts.map(|start| points[start]).collect();
-    if sampled.last() != Some(last) {
+/// Cuts so many sorted points into `most` parts of nearly equal size and takes the rank of the first of each, as SQL's
+/// `NTILE` does; the very last point is always there.
+fn sample(count: usize, most: usize) -> Vec<usize> {
+    let Some(last) = count.checked_sub(1) else { return Vec::new() };
+    let (size, larger) = (count / most, count % most);
+    let mut sampled: Vec<usize> = (0..most.min(count)).map(|part| part * size + part.min(larger)).collect();
+    if sampled.last() != Some(&last) {
         if sampled.len() >= most {
             sampled.pop();
         }
-        sampled.push(*last);
+        sampled.push(last);
     }
     sampled
 }
@@ -161,16 +147,11 @@ fn sample(points: &[Point], most: usize) -> Vec<Point> {
 mod tests {
     use super::*;
 
-    fn steps(count: i64, most: usize) -> Vec<i64> {
-        let points: Vec<Point> = (0..count).map(|step| Point::new(step, 0, 0.0)).collect();
-        sample(&points, most).into_iter().map(|point| point.step).collect()
-    }
-
     #[test]
     fn samples_keep_the_ends() {
-        assert_eq!(steps(3, 5), [0, 1, 2]);
-        assert_eq!(steps(10, 4), [0, 3, 6, 9]);
-        assert_eq!(steps(5, 1), [4]);
-        assert_eq!(steps(0, 5), [0_i64; 0]);
+        assert_eq!(sample(3, 5), [0, 1, 2]);
+        assert_eq!(sample(10, 4), [0, 3, 6, 9]);
+        assert_eq!(sample(5, 1), [4]);
+        assert_eq!(sample(0, 5), [0_usize; 0]);
     }
 }

@@ -1,5 +1,6 @@
 //! One SQL text on two engines: values, rows, transactions, and how closures reach a database thread.
 
+mod append;
 mod postgres;
 mod sqlite;
 mod tx;

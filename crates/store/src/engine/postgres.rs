@@ -2,7 +2,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use postgres::binary_copy::BinaryCopyInWriter;
 use postgres::error::SqlState;
+use postgres::types::Type;
 use postgres::{Client, NoTls, Statement, Transaction};
 use r2d2::{ManageConnection, Pool};
 use rand::Rng;
@@ -39,6 +41,8 @@ impl Postgres {
         let pool = Pool::builder()
             .max_size(CONNECTIONS)
             .min_idle(Some(1))
+            // A dead connection is noticed when a transaction is begun on it, without a round trip for each that lives.
+            .test_on_check_out(false)
             .connection_timeout(Duration::from_secs(20))
             .build(Manager { config })
             .map_err(|e| unavailable(&e))?;
@@ -49,18 +53,17 @@ impl Postgres {
         self: &Arc<Self>,
         mut work: impl FnMut(&mut Tx) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.on_thread(move |connection| {
+        self.on_thread(move |pool| {
             let mut tries = 0;
             loop {
                 tries += 1;
-                match attempt(connection, "BEGIN", &mut work) {
+                match transact(pool, "BEGIN", &mut work) {
                     Err(Attempt::Retry(error)) if tries < TRIES => {
                         tracing::debug!(%error, tries, "trying a write again");
                         let most = 5_u64 << tries;
                         std::thread::sleep(Duration::from_millis(rand::rng().random_range(1..=most)));
                     }
-                    Err(Attempt::Retry(error) | Attempt::Failed(error)) => return Err(error),
-                    Ok(value) => return Ok(value),
+                    outcome => return outcome.map_err(Attempt::into_error),
                 }
             }
         })
@@ -72,30 +75,51 @@ impl Postgres {
         work: impl FnOnce(&mut Tx) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let mut work = Some(work);
-        self.on_thread(move |connection| {
+        self.on_thread(move |pool| {
             let once = |tx: &mut Tx| match work.take() {
                 Some(work) => work(tx),
                 None => Err(Error::internal("a read ran twice")),
             };
-            match attempt(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", once) {
-                Ok(value) => Ok(value),
-                Err(Attempt::Retry(error) | Attempt::Failed(error)) => Err(error),
-            }
+            transact(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", once).map_err(Attempt::into_error)
+        })
+        .await
+    }
+
+    /// Runs a statement that no transaction may hold, such as `VACUUM`.
+    pub(crate) async fn tidy(self: &Arc<Self>, sql: &'static str) -> Result<()> {
+        self.on_thread(move |pool| {
+            let mut connection = pool.get().map_err(|e| unavailable(&e))?;
+            connection.client.batch_execute(sql).map_err(|e| map_error(sql, &e))
         })
         .await
     }
 
     async fn on_thread<T: Send + 'static>(
         self: &Arc<Self>,
-        work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&Pool<Manager>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let this = Arc::clone(self);
         let finished = tokio::task::spawn_blocking(move || {
             let pool = this.pool.as_ref().ok_or_else(|| Error::internal("the database is closed"))?;
-            let mut connection = pool.get().map_err(|e| unavailable(&e))?;
-            work(&mut connection)
+            work(pool)
         });
         finished.await.map_err(|e| Error::internal(format!("a transaction did not finish: {e}")))?
+    }
+}
+
+/// Runs `work` in a transaction on a connection of the pool. Connections that died while they were idle are passed
+/// over: on them nothing was begun.
+fn transact<T>(pool: &Pool<Manager>, begin: &str, mut work: impl FnMut(&mut Tx) -> Result<T>) -> Result<T, Attempt> {
+    let mut dead = 0;
+    loop {
+        let mut connection = pool.get().map_err(|e| Attempt::Failed(unavailable(&e)))?;
+        match attempt(&mut connection, begin, &mut work) {
+            Err(Attempt::Dead(error)) if dead < CONNECTIONS => {
+                dead += 1;
+                tracing::debug!(%error, "a connection was dead");
+            }
+            outcome => return outcome,
+        }
     }
 }
 
@@ -130,8 +154,18 @@ pub(crate) fn connect(url: &str) -> Result<Client> {
 }
 
 enum Attempt {
+    /// The connection broke before a transaction was begun.
+    Dead(Error),
     Retry(Error),
     Failed(Error),
+}
+
+impl Attempt {
+    fn into_error(self) -> Error {
+        match self {
+            Attempt::Dead(error) | Attempt::Retry(error) | Attempt::Failed(error) => error,
+        }
+    }
 }
 
 fn attempt<T>(
@@ -139,13 +173,16 @@ fn attempt<T>(
     begin: &str,
     mut work: impl FnMut(&mut Tx) -> Result<T>,
 ) -> Result<T, Attempt> {
-    let Connection { client, statements, .. } = connection;
+    let Connection { client, statements, broken } = connection;
     let transaction = if begin == "BEGIN" {
         client.transaction()
     } else {
         client.build_transaction().isolation_level(postgres::IsolationLevel::RepeatableRead).read_only(true).start()
     };
-    let transaction = transaction.map_err(|e| Attempt::Failed(unavailable(&e)))?;
+    let transaction = transaction.map_err(|error| {
+        *broken = is_gone(&error);
+        if *broken { Attempt::Dead(unavailable(&error)) } else { Attempt::Failed(unavailable(&error)) }
+    })?;
     let mut tx = Tx::postgres(PostgresTx { transaction, statements, retry: false });
     let result = work(&mut tx);
     let Some(PostgresTx { transaction, retry, .. }) = tx.into_postgres() else {
@@ -180,6 +217,23 @@ impl PostgresTx<'_> {
 
     pub(super) fn query(&mut self, sql: &str, params: &[Value]) -> Result<Vec<postgres::Row>> {
         self.run(sql, params, |tx, statement, params| tx.query(statement, params))
+    }
+
+    /// Inserts rows through `COPY`, which takes them without a statement each.
+    pub(super) fn copy(&mut self, table: &str, columns: &str, values: &[Value]) -> Result<()> {
+        let sql = format!("COPY {table} ({columns}) FROM STDIN BINARY");
+        let copied = self.prepared(&format!("SELECT {columns} FROM {table}")).and_then(|shape| {
+            let types: Vec<Type> = shape.columns().iter().map(|column| column.type_().clone()).collect();
+            let mut rows = BinaryCopyInWriter::new(self.transaction.copy_in(&sql)?, &types);
+            for row in values.chunks_exact(types.len()) {
+                rows.write_raw(row.iter())?;
+            }
+            rows.finish()
+        });
+        copied.map(|_| ()).map_err(|error| {
+            self.retry |= may_retry(&error);
+            map_error(&sql, &error)
+        })
     }
 
     fn run<T>(
@@ -242,12 +296,20 @@ fn map_error(sql: &str, error: &postgres::Error) -> Error {
             Error::Unavailable { message: format!("the database does not answer: {detail}") }
         }
         Some(_) => Error::internal(format!("{detail} in: {sql}")),
-        None if error.is_closed()
-            || std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>()) =>
-        {
+        None if is_gone(error) => {
             Error::Unavailable { message: format!("the connection to the database broke: {error}") }
         }
         None => Error::internal(format!("{error} ({:?}) in: {sql}", std::error::Error::source(error))),
+    }
+}
+
+/// Whether the connection is of no use any more.
+fn is_gone(error: &postgres::Error) -> bool {
+    match error.code() {
+        Some(code) => matches!(*code, SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN),
+        None => {
+            error.is_closed() || std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>())
+        }
     }
 }
 
@@ -262,6 +324,8 @@ struct Manager {
 struct Connection {
     client: Client,
     statements: HashMap<String, Statement>,
+    /// Whether it is known to be of no use any more.
+    broken: bool,
 }
 
 impl ManageConnection for Manager {
@@ -269,7 +333,7 @@ impl ManageConnection for Manager {
     type Error = postgres::Error;
 
     fn connect(&self) -> Result<Connection, postgres::Error> {
-        Ok(Connection { client: self.config.connect(NoTls)?, statements: HashMap::new() })
+        Ok(Connection { client: self.config.connect(NoTls)?, statements: HashMap::new(), broken: false })
     }
 
     fn is_valid(&self, connection: &mut Connection) -> Result<(), postgres::Error> {
@@ -277,6 +341,6 @@ impl ManageConnection for Manager {
     }
 
     fn has_broken(&self, connection: &mut Connection) -> bool {
-        connection.client.is_closed()
+        connection.broken || connection.client.is_closed()
     }
 }

@@ -1,6 +1,10 @@
+mod checkpoint;
+mod durability;
+mod writer;
+
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -10,13 +14,20 @@ use rusqlite::{Connection, OpenFlags};
 use stele_domain::{Error, Result};
 use tokio::sync::{Semaphore, oneshot};
 
+use self::checkpoint::Checkpoints;
+use self::durability::Durability;
+use self::writer::{Message, Write, Writer, commit};
 use super::tx::{Tx, sqlite_error};
 
-/// SQLite in WAL mode: one writer thread that commits in groups, and a few read connections.
+/// SQLite in WAL mode: one writer thread that commits in groups, one that syncs and answers them, one that moves
+/// pages from the log into the database, and a few read connections.
 pub(crate) struct Sqlite {
+    path: PathBuf,
     /// Held as long as the database is open: one process at a time.
     _lock: File,
-    writer: mpsc::Sender<Box<dyn WriteJob>>,
+    writer: mpsc::Sender<Message>,
+    write_slots: Arc<Semaphore>,
+    durability: Arc<Durability>,
     readers: Mutex<Vec<Connection>>,
     reader_slots: Arc<Semaphore>,
 }
@@ -24,8 +35,8 @@ pub(crate) struct Sqlite {
 /// How many readers may run at once; each has a page cache of its own.
 const READERS: usize = 4;
 
-/// The most writes that one commit covers. Waiting writers share one sync to disk.
-const GROUP: usize = 512;
+/// The most writes that are under way or waiting; further callers wait before they hand theirs over.
+const WRITES: usize = 512;
 
 /// Statements kept prepared on each connection.
 const STATEMENTS: usize = 256;
@@ -33,16 +44,14 @@ const STATEMENTS: usize = 256;
 impl Sqlite {
     /// Opens the file, which must be migrated already.
     pub(crate) fn open(path: &Path, lock: File) -> Result<Sqlite> {
-        let connection = open_writer(path)?;
-        let (writer, jobs) = mpsc::channel();
-        std::thread::Builder::new()
-            .name("sqlite-writer".to_owned())
-            .spawn(move || write_in_groups(&connection, &jobs))
-            .map_err(|e| Error::internal(format!("cannot start the writer thread: {e}")))?;
+        let (writer, durability) = start_writer(path)?;
         let readers = (0..READERS).map(|_| open_reader(path)).collect::<Result<Vec<_>>>()?;
         Ok(Sqlite {
+            path: path.to_owned(),
             _lock: lock,
             writer,
+            write_slots: Arc::new(Semaphore::new(WRITES)),
+            durability,
             readers: Mutex::new(readers),
             reader_slots: Arc::new(Semaphore::new(READERS)),
         })
@@ -52,9 +61,9 @@ impl Sqlite {
         &self,
         work: impl FnMut(&mut Tx) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        let slot = Arc::clone(&self.write_slots).acquire_owned().await.map_err(|_| stopped())?;
         let (reply, answer) = oneshot::channel();
-        let job = Write { work, outcome: None, reply };
-        self.writer.send(Box::new(job)).map_err(|_| stopped())?;
+        self.writer.send(Message::Write(Box::new(Write::new(work, reply, slot)))).map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
     }
 
@@ -70,10 +79,78 @@ impl Sqlite {
             let connection = this.readers.lock().pop().ok_or_else(stopped)?;
             let result = catch_unwind(AssertUnwindSafe(|| read_snapshot(&connection, work)));
             this.readers.lock().push(connection);
-            result.unwrap_or_else(|_| Err(Error::internal("a read panicked")))
+            let result = result.unwrap_or_else(|_| Err(Error::internal("a read panicked")));
+            Ok((result, this.durability.last_seen()))
         });
-        finished.await.map_err(|e| Error::internal(format!("a read did not finish: {e}")))?
+        let (result, seen) = finished.await.map_err(|e| Error::internal(format!("a read did not finish: {e}")))??;
+        // Nobody is told of a change that a power failure could still take back.
+        self.durability.reached(seen).await?;
+        result
     }
+
+    /// Runs `work` in one transaction after another until it says that nothing is left to do. The connection is one of
+    /// its own that sorts in files, since the indexes of a large record do not fit into memory. Other writers wait.
+    pub(crate) async fn sort(&self, work: impl Fn(&mut Tx) -> Result<bool> + Send + 'static) -> Result<()> {
+        let path = self.path.clone();
+        let finished = tokio::task::spawn_blocking(move || {
+            let connection = open_writer(&path)?;
+            configure(&connection, "PRAGMA temp_store = FILE; PRAGMA threads = 2;")?;
+            loop {
+                run(&connection, "BEGIN IMMEDIATE")?;
+                let worked = work(&mut Tx::sqlite(&connection));
+                commit(&connection, worked.is_ok())?;
+                // What a large transaction leaves in the log would have to be read at each start.
+                configure(&connection, "PRAGMA wal_checkpoint(TRUNCATE);")?;
+                if !worked? {
+                    return Ok(());
+                }
+            }
+        });
+        finished.await.map_err(|e| Error::internal(format!("sorting did not finish: {e}")))?
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        // The other threads send to the writer as well, so it would not notice by itself.
+        let _ = self.writer.send(Message::Stop);
+    }
+}
+
+/// Starts the three threads that write.
+fn start_writer(path: &Path) -> Result<(mpsc::Sender<Message>, Arc<Durability>)> {
+    let mut connection = open_writer(path)?;
+    // A commit does not wait for the disk: the thread that syncs does.
+    configure(&connection, "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE; ROLLBACK;")?;
+    let database = PathBuf::from(connection.path().unwrap_or_default());
+    let open = |path: &Path| File::open(path).map_err(|e| cannot_open(path, &e));
+    let (log, database) = (open(&with_suffix(&database, "-wal"))?, open(&database)?);
+
+    let durability = Arc::new(Durability::new());
+    let (writer, inbox) = mpsc::channel();
+    let (syncer, groups) = mpsc::channel();
+    let (copier, requests) = mpsc::channel();
+    let checkpoints = Checkpoints::new(&mut connection, copier).map_err(|e| sqlite_error("wal_hook", &e))?;
+
+    let (state, answers) = (Arc::clone(&durability), writer.clone());
+    thread("sqlite-sync", move || durability::sync_groups(&groups, || log.sync_data(), &state, &answers))?;
+    let (copying, answers) = (open_writer(path)?, writer.clone());
+    thread("sqlite-checkpoint", move || checkpoint::copy_on_request(&requests, &copying, &database, &answers))?;
+    let state = Arc::clone(&durability);
+    thread("sqlite-writer", move || Writer { connection, inbox, syncer, durability: state, checkpoints }.run())?;
+    Ok((writer, durability))
+}
+
+fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
+    let started = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+    started.map(|_| ()).map_err(|e| Error::internal(format!("cannot start the thread {name}: {e}")))
+}
+
+/// `stele.db` and `-wal` make `stele.db-wal`.
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(suffix);
+    PathBuf::from(path)
 }
 
 fn read_snapshot<T>(connection: &Connection, work: impl FnOnce(&mut Tx) -> Result<T>) -> Result<T> {
@@ -104,8 +181,7 @@ fn stopped() -> Error {
 }
 
 pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
-    let connection = Connection::open(path)
-        .map_err(|e| Error::internal(format!("cannot open the database {}: {e}", path.display())))?;
+    let connection = Connection::open(path).map_err(|e| cannot_open(path, &e))?;
     // FULL makes every commit wait for the disk; WAL makes that one sync.
     configure(
         &connection,
@@ -118,9 +194,13 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
 fn open_reader(path: &Path) -> Result<Connection> {
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-            .map_err(|e| Error::internal(format!("cannot open the database {}: {e}", path.display())))?;
+            .map_err(|e| cannot_open(path, &e))?;
     configure(&connection, "PRAGMA query_only = ON; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;")?;
     Ok(connection)
+}
+
+fn cannot_open(path: &Path, error: &dyn std::error::Error) -> Error {
+    Error::internal(format!("cannot open the database {}: {error}", path.display()))
 }
 
 fn configure(connection: &Connection, pragmas: &str) -> Result<()> {
@@ -133,116 +213,12 @@ fn configure(connection: &Connection, pragmas: &str) -> Result<()> {
         .map_err(|e| sqlite_error(pragmas, &e))
 }
 
-/// A write waiting for its turn: runs inside the open transaction, and is answered after the commit.
-trait WriteJob: Send {
-    /// Runs the work in a savepoint of its own, so that a failure undoes only this write.
-    fn run(&mut self, connection: &Connection);
-    fn succeeded(&self) -> bool;
-    /// Sends the outcome to the waiting caller; `failure` replaces it when the commit failed.
-    fn answer(self: Box<Self>, failure: Option<&Error>);
-}
-
-struct Write<T, F> {
-    work: F,
-    outcome: Option<Result<T>>,
-    reply: oneshot::Sender<Result<T>>,
-}
-
-impl<T: Send, F: FnMut(&mut Tx) -> Result<T> + Send> WriteJob for Write<T, F> {
-    fn run(&mut self, connection: &Connection) {
-        let result = catch_unwind(AssertUnwindSafe(|| in_savepoint(connection, &mut self.work)));
-        let outcome = result.unwrap_or_else(|_| {
-            undo_savepoint(connection);
-            Err(Error::internal("a write panicked"))
-        });
-        self.outcome = Some(outcome);
-    }
-
-    fn succeeded(&self) -> bool {
-        matches!(self.outcome, Some(Ok(_)))
-    }
-
-    fn answer(self: Box<Self>, failure: Option<&Error>) {
-        let outcome = match (self.outcome, failure) {
-            (Some(Err(own)), _) => Err(own),
-            (_, Some(failure)) => Err(failure.clone()),
-            (Some(ok), None) => ok,
-            (None, None) => Err(stopped()),
-        };
-        // The caller may have gone away; the write is durable all the same.
-        let _ = self.reply.send(outcome);
-    }
-}
-
-fn in_savepoint<T>(connection: &Connection, work: &mut impl FnMut(&mut Tx) -> Result<T>) -> Result<T> {
-    run(connection, "SAVEPOINT job")?;
-    let result = work(&mut Tx::sqlite(connection));
-    match result {
-        Ok(value) => run(connection, "RELEASE job").map(|()| value).inspect_err(|_| undo_savepoint(connection)),
-        Err(error) => {
-            undo_savepoint(connection);
-            Err(error)
-        }
-    }
-}
-
-fn undo_savepoint(connection: &Connection) {
-    if let Err(error) = run(connection, "ROLLBACK TO job").and_then(|()| run(connection, "RELEASE job")) {
-        tracing::error!(%error, "a failed write could not be undone alone");
-        // Half of it must not be committed with the others.
-        if !connection.is_autocommit() {
-            let _ = run(connection, "ROLLBACK");
-        }
-    }
-}
-
 fn run(connection: &Connection, sql: &str) -> Result<()> {
     connection
         .prepare_cached(sql)
         .and_then(|mut statement| statement.execute([]))
         .map(|_| ())
         .map_err(|e| sqlite_error(sql, &e))
-}
-
-/// The writer thread: takes all the writes that wait, runs each, commits once, answers each.
-fn write_in_groups(connection: &Connection, jobs: &mpsc::Receiver<Box<dyn WriteJob>>) {
-    while let Ok(first) = jobs.recv() {
-        let mut done: Vec<Box<dyn WriteJob>> = Vec::new();
-        let failure = match run(connection, "BEGIN IMMEDIATE") {
-            Ok(()) => {
-                let mut next = Some(first);
-                while let Some(mut job) = next {
-                    job.run(connection);
-                    done.push(job);
-                    // A full disk makes SQLite undo the whole transaction; a job after that would be one of its own.
-                    let is_open = !connection.is_autocommit();
-                    next = if is_open && done.len() < GROUP { jobs.try_recv().ok() } else { None };
-                }
-                commit(connection, done.iter().any(|job| job.succeeded())).err()
-            }
-            Err(error) => {
-                done.push(first);
-                Some(error)
-            }
-        };
-        if let Some(error) = &failure {
-            tracing::error!(%error, writes = done.len(), "a group of writes was not committed");
-        }
-        for job in done {
-            job.answer(failure.as_ref());
-        }
-    }
-}
-
-fn commit(connection: &Connection, changed: bool) -> Result<()> {
-    if connection.is_autocommit() {
-        return Err(Error::Unavailable { message: "the database undid a group of writes".to_owned() });
-    }
-    let result = run(connection, if changed { "COMMIT" } else { "ROLLBACK" });
-    if result.is_err() && !connection.is_autocommit() {
-        let _ = run(connection, "ROLLBACK");
-    }
-    result
 }
 
 #[cfg(test)]

@@ -5,10 +5,10 @@ use super::value::{Row, Value};
 
 /// One open transaction. SQL is common to both engines; binds are `$1`, `$2`, ..
 pub struct Tx<'a> {
-    engine: Engine<'a>,
+    pub(super) engine: Engine<'a>,
 }
 
-enum Engine<'a> {
+pub(super) enum Engine<'a> {
     Sqlite(&'a rusqlite::Connection),
     Postgres(PostgresTx<'a>),
 }
@@ -36,7 +36,7 @@ impl<'a> Tx<'a> {
     pub(crate) fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64> {
         match &mut self.engine {
             Engine::Sqlite(connection) => {
-                let mut statement = connection.prepare_cached(sql).map_err(|e| sqlite_error(sql, &e))?;
+                let mut statement = prepare(connection, sql)?;
                 bind(&mut statement, sql, params)?;
                 let changed = statement.raw_execute().map_err(|e| sqlite_error(sql, &e))?;
                 Ok(changed as u64)
@@ -54,7 +54,7 @@ impl<'a> Tx<'a> {
     ) -> Result<Vec<T>> {
         match &mut self.engine {
             Engine::Sqlite(connection) => {
-                let mut statement = connection.prepare_cached(sql).map_err(|e| sqlite_error(sql, &e))?;
+                let mut statement = prepare(connection, sql)?;
                 bind(&mut statement, sql, params)?;
                 let mut rows = statement.raw_query();
                 let mut mapped = Vec::new();
@@ -205,14 +205,19 @@ fn placeholders(rows: usize, width: usize) -> String {
     text
 }
 
-/// SQLite numbers `$n` parameters by first appearance, so each is bound through its name.
+/// Prepares a statement, or takes it from the cache of the connection. SQLite numbers `$n` parameters by their first
+/// appearance, and finding them by name takes longer than a small statement; `?n` are numbered by `n`.
+fn prepare<'c>(connection: &'c rusqlite::Connection, sql: &str) -> Result<rusqlite::CachedStatement<'c>> {
+    connection.prepare_cached(&sql.replace('$', "?")).map_err(|e| sqlite_error(sql, &e))
+}
+
 fn bind(statement: &mut rusqlite::CachedStatement, sql: &str, params: &[Value]) -> Result<()> {
-    for index in 1..=statement.parameter_count() {
-        let position = statement.parameter_name(index).and_then(|name| name[1..].parse::<usize>().ok());
-        let value = position
-            .and_then(|n| params.get(n.wrapping_sub(1)))
-            .ok_or_else(|| Error::internal(format!("parameter {index} of a statement has no value: {sql}")))?;
-        statement.raw_bind_parameter(index, value).map_err(|e| sqlite_error(sql, &e))?;
+    let wanted = statement.parameter_count();
+    if params.len() < wanted {
+        return Err(Error::internal(format!("a statement wants {wanted} values and has {}: {sql}", params.len())));
+    }
+    for (index, value) in params.iter().take(wanted).enumerate() {
+        statement.raw_bind_parameter(index + 1, value).map_err(|e| sqlite_error(sql, &e))?;
     }
     Ok(())
 }

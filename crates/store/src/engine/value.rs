@@ -158,6 +158,7 @@ impl Row<'_> {
         int: i64,
         opt_int: Option<i64>,
         real: f64,
+        opt_real: Option<f64>,
         text: String,
         opt_text: Option<String>,
         blob: Vec<u8>,

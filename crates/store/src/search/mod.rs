@@ -9,7 +9,9 @@ mod models;
 mod predicate;
 mod run_candidate;
 mod run_plan;
+mod run_statement;
 mod runs;
+mod sort;
 #[cfg(test)]
 mod tests;
 

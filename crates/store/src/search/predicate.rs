@@ -8,8 +8,8 @@ use super::builder::Sql;
 /// A column of the searched entity.
 #[derive(Clone, Copy)]
 pub(super) struct Column {
-    name: &'static str,
-    optional: bool,
+    pub(super) name: &'static str,
+    pub(super) optional: bool,
 }
 
 impl Column {

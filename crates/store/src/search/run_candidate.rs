@@ -1,10 +1,13 @@
 //! Required predicates that an index answers on its own.
 
+use std::collections::BTreeSet;
+
 use stele_domain::Result;
 use stele_domain::search::{Attribute, Comparison, DatasetField, Field, Filter, Predicate, Presences, RunSearch};
 
 use super::builder::Sql;
 use super::predicate::{self, Column};
+use super::runs::{STATUS_RANK, status_rank};
 
 /// A predicate that every run of the result fulfils.
 #[derive(Debug, Clone, Copy)]
@@ -26,9 +29,10 @@ impl<'s> Required<'s> {
     /// Whether an index knows the runs that fulfil the predicate.
     pub(super) fn has_index(self) -> bool {
         match (self.field, self.predicate) {
-            (Field::Metric(_), Predicate::Number(comparison, number)) => {
-                *comparison != Comparison::NotEqual && !number.is_nan()
-            }
+            (
+                Field::Metric(_) | Field::Attribute(Attribute::StartTime | Attribute::EndTime),
+                Predicate::Number(comparison, number),
+            ) => *comparison != Comparison::NotEqual && !number.is_nan(),
             (
                 Field::Param(_) | Field::Tag(_) | Field::Attribute(Attribute::Name),
                 Predicate::Like { pattern, ignore_case: false },
@@ -39,7 +43,8 @@ impl<'s> Required<'s> {
             )
             | (Field::Metric(_), Predicate::IsNotNull)
             | (
-                Field::Attribute(Attribute::Id | Attribute::Name) | Field::Dataset(DatasetField::Name),
+                Field::Attribute(Attribute::Id | Attribute::Name | Attribute::User | Attribute::Status)
+                | Field::Dataset(DatasetField::Name),
                 Predicate::Text(Comparison::Equal, _) | Predicate::In(_),
             ) => true,
             _ => false,
@@ -70,15 +75,27 @@ impl<'s> Required<'s> {
                 predicate::text(sql, Column::required("dataset.name"), self.predicate)?;
             }
             Field::Attribute(Attribute::Name) => {
-                sql.push("SELECT id AS run_id FROM run WHERE ");
-                in_experiments(sql, "experiment_id", search);
-                sql.push(match search.presences {
-                    Presences::Active => " AND presence = 'active'",
-                    Presences::Deleted => " AND presence = 'deleted'",
-                    // The index by name begins with the presence.
-                    Presences::All => " AND presence IN ('active', 'deleted')",
-                });
+                select_runs(sql, search);
                 self.text_range(sql, "substr(name, 1, 100)", "name");
+            }
+            Field::Attribute(Attribute::User) => {
+                select_runs(sql, search);
+                sql.push(" AND ");
+                predicate::text(sql, Column::required("user_name"), self.predicate)?;
+            }
+            Field::Attribute(Attribute::StartTime) => {
+                select_runs(sql, search);
+                sql.push(" AND ");
+                predicate::integer(sql, Column::optional("started_at"), self.predicate)?;
+            }
+            Field::Attribute(Attribute::EndTime) => {
+                select_runs(sql, search);
+                sql.push(" AND ");
+                predicate::integer(sql, Column::optional("ended_at"), self.predicate)?;
+            }
+            Field::Attribute(Attribute::Status) => {
+                select_runs(sql, search);
+                sql.push(" AND ").push(STATUS_RANK).push(" ").is_one_of_ints(self.ranks());
             }
             Field::Attribute(_) | Field::MetricOnDataset { .. } => {
                 sql.push("SELECT id AS run_id FROM run WHERE ");
@@ -86,6 +103,15 @@ impl<'s> Required<'s> {
             }
         }
         Ok(())
+    }
+
+    /// The ranks of the statuses that a predicate with an index allows.
+    fn ranks(self) -> BTreeSet<i64> {
+        match self.predicate {
+            Predicate::Text(_, status) => BTreeSet::from([status_rank(status)]),
+            Predicate::In(statuses) => statuses.iter().map(|status| status_rank(status)).collect(),
+            _ => BTreeSet::new(),
+        }
     }
 
     fn select_text(self, sql: &mut Sql<'s>, search: &'s RunSearch, table: &'static str, key: &'s str) {
@@ -125,6 +151,25 @@ impl<'s> Required<'s> {
     }
 }
 
+/// The rank that all runs of the result have, when the filter requires one.
+pub(super) fn only_rank(search: &RunSearch) -> Option<i64> {
+    let is_by_status = |test: &Required| *test.field == Field::Attribute(Attribute::Status) && test.has_index();
+    let ranks = required(&search.query.filter).into_iter().find(is_by_status)?.ranks();
+    ranks.first().copied().filter(|_| ranks.len() == 1)
+}
+
+/// Begins a select of the runs that an index of runs has.
+fn select_runs<'s>(sql: &mut Sql<'s>, search: &'s RunSearch) {
+    sql.push("SELECT run.id AS run_id FROM run WHERE ");
+    in_experiments(sql, "experiment_id", search);
+    sql.push(match search.presences {
+        Presences::Active => " AND presence = 'active'",
+        Presences::Deleted => " AND presence = 'deleted'",
+        // These indexes begin with the presence.
+        Presences::All => " AND presence IN ('active', 'deleted')",
+    });
+}
+
 /// `column` is one of the searched experiments. One experiment is compared directly, so that an index stays in order.
 pub(super) fn in_experiments<'s>(sql: &mut Sql<'s>, column: &'static str, search: &'s RunSearch) {
     match search.experiments[..] {
@@ -133,7 +178,7 @@ pub(super) fn in_experiments<'s>(sql: &mut Sql<'s>, column: &'static str, search
     };
 }
 
-fn first_hundred(text: &str) -> &str {
+pub(super) fn first_hundred(text: &str) -> &str {
     text.char_indices().nth(100).map_or(text, |(end, _)| &text[..end])
 }
 

@@ -11,84 +11,70 @@
 //!
 //! When `m` of `n` runs match, a walk meets a page of `p` after about `p * n / m` runs, and at worst after all. The
 //! costs, measured on SQLite with a million runs: one to step over a run or to put it in a set, twenty-odd to fetch
-//! and test it. Matches are counted in the index, up to where a set costs more than it spares.
+//! and test it. So first each candidate is counted up to a few runs, which are fetched if there are no more. Else the
+//! whole filter is tested on a sample of runs, and if that says that a walk will be short, it is taken. Only then are
+//! matches counted on in the index, up to where a set costs more than it spares.
+//!
+//! A search that goes on from the end of a page begins its walk at that position in the index (`sort`), so that a deep
+//! page costs what the first one does.
 
 use stele_domain::Result;
 use stele_domain::authz::Visibility;
 use stele_domain::record::RunInfo;
-use stele_domain::search::{
-    Attribute, Comparison, Direction, Field, Order, Page, Predicate, Presences, RunSearch, Window,
-};
+use stele_domain::search::{Page, RunSearch, Window};
 
 use super::builder::Sql;
-use super::predicate::{self, KeyedTable};
 use super::run_candidate::{Required, in_experiments, required};
-use super::runs::{self, PARAMS, SERIES, TAGS};
+use super::run_statement::{Output, Source, Walk, parts, statement, walk};
+use super::{runs, sort};
 use crate::Tx;
 use crate::engine::params;
-use crate::run::{RUN_COLUMNS, run_info};
-
-/// Closes a set of row ids. Without the `IS TRUE` either engine may drive the statement from the set, out of order.
-const LISTED: &str = ") IS TRUE";
+use crate::run::run_info;
 
 /// What it costs to fetch and test a run, when stepping over one in an index costs 1.
 const FETCH: i64 = 20;
 
+/// Candidates that are always fetched rather than thought about.
+const FEW: i64 = 2_000;
+
+/// Runs that are tested to learn how many of all match, and the fewest of them in the searched experiments that say so.
+const SAMPLE: u64 = 200;
+const TELLING: i64 = 30;
+
+/// The most runs in a walk that is taken without counting more.
+const SHORT_WALK: i64 = 20_000;
+
 /// The most required predicates whose matches are counted.
 const MOST_COUNTED: usize = 8;
-
-/// Where the rows of a statement come from.
-#[derive(Clone, Copy)]
-pub(super) enum Source<'s> {
-    Whole,
-    Candidate(Required<'s>),
-    /// Only among the runs that fulfil a predicate, if one is given.
-    Walk(Walk<'s>, Part, Option<Required<'s>>),
-}
-
-/// An index in the order that is wanted.
-#[derive(Clone, Copy)]
-pub(super) enum Walk<'s> {
-    Start(Direction),
-    Name(Direction),
-    Metric(&'s str, Direction),
-    /// By a param or tag.
-    Text(KeyedTable, &'s str, Direction),
-}
-
-/// A part of the result whose runs are in the order of an index, after one another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
-    Whole,
-    WithValue,
-    NotANumber,
-    Without,
-}
-
-/// What a statement gives: runs, or how many there are.
-#[derive(Clone, Copy)]
-pub(super) enum Output {
-    Rows(Window),
-    Count,
-}
 
 pub(super) fn search(tx: &mut Tx, visible: Visibility, search: &RunSearch) -> Result<Page<RunInfo>> {
     if search.experiments.is_empty() {
         return Ok(Page::empty());
     }
     let walk = walk(search);
-    match (best_candidate(tx, search, walk.is_some())?, walk) {
+    let mut page = match (best_candidate(tx, visible, search, walk.is_some())?, walk) {
         (Candidate::NothingMatches, _) => Ok(Page::empty()),
         (Candidate::Few(required), _) => at_once(tx, visible, search, Source::Candidate(required)),
         (Candidate::Some(required), Some(walk)) => walk_parts(tx, visible, search, walk, Some(required)),
         (Candidate::None, Some(walk)) => walk_parts(tx, visible, search, walk, None),
         (Candidate::Some(_) | Candidate::None, None) => at_once(tx, visible, search, Source::Whole),
+    }?;
+    if let Some(last) = page.items.last().filter(|_| page.more) {
+        page.end = Some(sort::position_of(tx, search, last.row)?);
     }
+    Ok(page)
+}
+
+/// The window as far as the position that the search goes on from leaves it.
+fn window(search: &RunSearch) -> Result<Window> {
+    let Window { offset, limit } = search.query.window;
+    let is_after = sort::position(search, &sort::terms(search)?).is_some();
+    Ok(Window { offset: if is_after { 0 } else { offset }, limit })
 }
 
 /// A page from one statement.
 pub(super) fn at_once(tx: &mut Tx, visible: Visibility, search: &RunSearch, source: Source) -> Result<Page<RunInfo>> {
-    let window = search.query.window;
+    let window = window(search)?;
     let (sql, values) = statement(Sql::new(tx.engine()), visible, search, source, Output::Rows(window))?.finish();
     Ok(Page::of(tx.query(&sql, &values, run_info)?, window))
 }
@@ -102,7 +88,12 @@ enum Candidate<'s> {
     Some(Required<'s>),
 }
 
-fn best_candidate<'s>(tx: &mut Tx, search: &'s RunSearch, can_walk: bool) -> Result<Candidate<'s>> {
+fn best_candidate<'s>(
+    tx: &mut Tx,
+    visible: Visibility,
+    search: &'s RunSearch,
+    can_walk: bool,
+) -> Result<Candidate<'s>> {
     const RUNS: &str = "SELECT COALESCE(MAX(id), 0) FROM run";
     let indexed: Vec<Required> = required(&search.query.filter).into_iter().filter(|test| test.has_index()).collect();
     if indexed.is_empty() {
@@ -110,28 +101,38 @@ fn best_candidate<'s>(tx: &mut Tx, search: &'s RunSearch, can_walk: bool) -> Res
     }
     // Ids are given in sequence, so the greatest bounds the number of runs.
     let runs = tx.query_one(RUNS, params![], |row| row.int(0))?;
-    let wanted = search.query.window.offset.saturating_add(search.query.window.limit);
+    let Window { offset, limit } = window(search)?;
+    let wanted = offset.saturating_add(limit);
+    let counted = &indexed[..indexed.len().min(MOST_COUNTED)];
+    let mut fewest: Option<(Required, i64)> = None;
+    for test in counted {
+        let matches = count(tx, search, *test, FEW)?;
+        if matches == 0 {
+            return Ok(Candidate::NothingMatches);
+        }
+        if matches <= FEW && fewest.is_none_or(|(_, fewest)| matches < fewest) {
+            fewest = Some((*test, matches));
+        }
+    }
+    if let Some((test, _)) = fewest {
+        return Ok(Candidate::Few(test));
+    }
+    if can_walk && expected_walk(tx, visible, search, runs, wanted)?.is_some_and(|steps| steps <= SHORT_WALK) {
+        return Ok(Candidate::None);
+    }
     // A set of `m` is worth it while `m` is less than the cost of testing `wanted * runs / m` runs.
     let most = if can_walk { runs.saturating_mul(wanted).saturating_mul(FETCH).isqrt() } else { runs / 2 };
     let mut best: Option<(Required, i64)> = None;
     #[expect(clippy::cast_precision_loss, reason = "estimates")]
     let mut joint = runs as f64;
-    for test in indexed.into_iter().take(MOST_COUNTED) {
-        let mut sql = Sql::new(tx.engine());
-        sql.push("SELECT COUNT(*) FROM (");
-        test.select(&mut sql, search)?;
-        sql.push(" LIMIT ").bind(most + 1).push(") AS matching");
-        let (sql, values) = sql.finish();
-        let matches = tx.query_one(&sql, &values, |row| row.int(0))?;
-        if matches == 0 {
-            return Ok(Candidate::NothingMatches);
-        }
+    for test in counted {
+        let matches = count(tx, search, *test, most)?;
         #[expect(clippy::cast_precision_loss, reason = "estimates")]
         {
             joint *= matches as f64 / runs as f64;
         }
         if matches <= most && best.is_none_or(|(_, fewest)| matches < fewest) {
-            best = Some((test, matches));
+            best = Some((*test, matches));
         }
     }
     let Some((test, matches)) = best else { return Ok(Candidate::None) };
@@ -142,47 +143,38 @@ fn best_candidate<'s>(tx: &mut Tx, search: &'s RunSearch, can_walk: bool) -> Res
     Ok(if is_few { Candidate::Few(test) } else { Candidate::Some(test) })
 }
 
-/// The index that has the runs in the wanted order, if there is one.
-pub(super) fn walk(search: &RunSearch) -> Option<Walk<'_>> {
-    if search.experiments.len() != 1 {
-        return None;
-    }
-    match search.query.order_by.first() {
-        None => of_one_presence(search, Walk::Start(Direction::Descending)),
-        Some(Order { field, direction }) => match field {
-            Field::Attribute(Attribute::StartTime) => of_one_presence(search, Walk::Start(*direction)),
-            Field::Attribute(Attribute::Name) => of_one_presence(search, Walk::Name(*direction)),
-            Field::Metric(key) => Some(Walk::Metric(key, *direction)),
-            Field::Param(key) => Some(Walk::Text(PARAMS, key, *direction)),
-            Field::Tag(key) => Some(Walk::Text(TAGS, key, *direction)),
-            Field::Attribute(_) | Field::Dataset(_) | Field::MetricOnDataset { .. } => None,
-        },
-    }
+/// How many runs an index says fulfil a predicate; one more than `most` when there are more.
+fn count<'s>(tx: &mut Tx, search: &'s RunSearch, test: Required<'s>, most: i64) -> Result<i64> {
+    let mut sql = Sql::new(tx.engine());
+    sql.push("SELECT COUNT(*) FROM (");
+    test.select(&mut sql, search)?;
+    sql.push(" LIMIT ").bind(most.saturating_add(1)).push(") AS matching");
+    let (sql, values) = sql.finish();
+    tx.query_one(&sql, &values, |row| row.int(0))
 }
 
-/// The indexes of runs hold those of each presence apart.
-fn of_one_presence<'s>(search: &RunSearch, walk: Walk<'s>) -> Option<Walk<'s>> {
-    (search.presences != Presences::All).then_some(walk)
+/// How many runs a walk passes until it has met `wanted` that match, by a sample; none when that does not tell.
+fn expected_walk(tx: &mut Tx, visible: Visibility, search: &RunSearch, runs: i64, wanted: i64) -> Result<Option<i64>> {
+    let (sql, values) = sample(Sql::new(tx.engine()), visible, search, runs)?.finish();
+    let (matching, tested) = tx.query_one(&sql, &values, |row| Ok((row.int(0)?, row.int(1)?)))?;
+    let tells = tested >= TELLING && matching > 0;
+    Ok(tells.then(|| wanted.saturating_mul(tested) / matching))
 }
 
-/// The parts of a walk in order, without those that the filter leaves empty.
-pub(super) fn parts(search: &RunSearch, walk: Walk) -> Vec<Part> {
-    let all: &[Part] = match walk {
-        Walk::Start(Direction::Descending) | Walk::Name(_) => &[Part::Whole],
-        Walk::Start(Direction::Ascending) | Walk::Text(..) => &[Part::WithValue, Part::Without],
-        Walk::Metric(..) => &[Part::WithValue, Part::NotANumber, Part::Without],
-    };
-    let required = required(&search.query.filter);
-    let needs_value = required.iter().any(|test| walk.is_by(test.field) && *test.predicate != Predicate::IsNull);
-    let needs_number = required.iter().any(|test| walk.is_by(test.field) && range(test.predicate).is_some());
-    all.iter()
-        .copied()
-        .filter(|part| match part {
-            Part::Whole | Part::WithValue => true,
-            Part::NotANumber => !needs_number,
-            Part::Without => !needs_value,
-        })
-        .collect()
+/// Counts the runs of a sample that match, and all of them.
+pub(super) fn sample<'s>(mut sql: Sql<'s>, visible: Visibility, search: &'s RunSearch, runs: i64) -> Result<Sql<'s>> {
+    // Multiples of the golden ratio are spread evenly, and are in step with no pattern in the runs.
+    const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+    let spread = |n: u64| (u128::from(n.wrapping_mul(GOLDEN)) * u128::from(runs.unsigned_abs())) >> 64;
+    let ids = (1..=SAMPLE).map(|n| i64::try_from(spread(n)).unwrap_or(0) + 1);
+    sql.push("SELECT CAST(COALESCE(SUM(CASE WHEN ");
+    sql.filter(&search.query.filter, runs::test)?;
+    sql.push(" THEN 1 ELSE 0 END), 0) AS BIGINT), COUNT(*) FROM run WHERE run.id ");
+    sql.is_one_of_ints(ids).push(" AND run.workspace_id = ").bind(visible.workspace()).push(" AND (");
+    in_experiments(&mut sql, "run.experiment_id", search);
+    // Without this SQLite may walk the experiment instead of looking up the ids.
+    sql.push(" AND ").push(super::presence_condition(search.presences)).push(") IS TRUE");
+    Ok(sql)
 }
 
 /// A page from a statement for each part of a walk, as far as they are needed.
@@ -193,10 +185,10 @@ pub(super) fn walk_parts<'s>(
     walk: Walk<'s>,
     among: Option<Required<'s>>,
 ) -> Result<Page<RunInfo>> {
-    let window = search.query.window;
+    let window = window(search)?;
     let mut offset = window.offset;
     let mut infos: Vec<RunInfo> = Vec::new();
-    let parts = parts(search, walk);
+    let parts = parts(search, walk, sort::position(search, &sort::terms(search)?));
     for (index, part) in parts.iter().enumerate() {
         let source = Source::Walk(walk, *part, among);
         let rest = Window { offset, limit: window.limit - infos.len() as i64 };
@@ -214,176 +206,4 @@ pub(super) fn walk_parts<'s>(
         }
     }
     Ok(Page::of(infos, window))
-}
-
-pub(super) fn statement<'s>(
-    mut sql: Sql<'s>,
-    visible: Visibility,
-    search: &'s RunSearch,
-    source: Source<'s>,
-    output: Output,
-) -> Result<Sql<'s>> {
-    if let Source::Candidate(required) = source {
-        sql.push("WITH candidate AS MATERIALIZED (");
-        required.select(&mut sql, search)?;
-        sql.push(") ");
-    }
-    match output {
-        Output::Rows(_) => sql.push("SELECT ").push(RUN_COLUMNS),
-        Output::Count => sql.push("SELECT COUNT(*)"),
-    };
-    // SQLite joins a CROSS JOIN in the order it is written in.
-    match source {
-        Source::Candidate(_) => sql.push(" FROM candidate CROSS JOIN run"),
-        Source::Walk(Walk::Metric(..), Part::WithValue | Part::NotANumber, _) => {
-            sql.push(" FROM series AS order_0 CROSS JOIN run")
-        }
-        Source::Walk(Walk::Text(table, ..), Part::WithValue, _) => {
-            sql.push(" FROM ").push(table.name).push(" AS order_0 CROSS JOIN run")
-        }
-        Source::Whole | Source::Walk(..) => sql.push(" FROM run"),
-    };
-    let joined = usize::from(matches!(source, Source::Walk(..)));
-    if let Output::Rows(_) = output {
-        for (index, order) in search.query.order_by.iter().enumerate().skip(joined) {
-            runs::order_join(&mut sql, index, order);
-        }
-    }
-    sql.push(" WHERE ");
-    match source {
-        Source::Whole => {}
-        Source::Candidate(_) => {
-            sql.push("run.id = candidate.run_id AND ");
-        }
-        Source::Walk(walk, part, among) => walk_condition(&mut sql, search, walk, part, among)?,
-    }
-    sql.push("run.workspace_id = ").bind(visible.workspace()).push(" AND ");
-    in_experiments(&mut sql, "run.experiment_id", search);
-    sql.push(" AND ").push(super::presence_condition(search.presences)).push(" AND ");
-    sql.filter(&search.query.filter, runs::test)?;
-    if let Output::Rows(window) = output {
-        order(&mut sql, search, source)?;
-        sql.window(window);
-    }
-    Ok(sql)
-}
-
-fn walk_condition<'s>(
-    sql: &mut Sql<'s>,
-    search: &'s RunSearch,
-    walk: Walk<'s>,
-    part: Part,
-    among: Option<Required<'s>>,
-) -> Result<()> {
-    match (walk, part) {
-        (Walk::Start(_), Part::Whole | Part::NotANumber) => {}
-        // True of every name, and what makes SQLite prefer the index by name to others that are as narrow.
-        (Walk::Name(_), _) => {
-            sql.push("substr(run.name, 1, 100) >= '' AND ");
-        }
-        (Walk::Start(_), Part::WithValue) => {
-            sql.push("run.started_at IS NOT NULL AND ");
-        }
-        (Walk::Start(_), Part::Without) => {
-            sql.push("run.started_at IS NULL AND ");
-        }
-        (Walk::Metric(key, _), Part::Without) => without(sql, SERIES, key)?,
-        (Walk::Text(table, key, _), Part::Without) => without(sql, table, key)?,
-        (Walk::Metric(key, _) | Walk::Text(_, key, _), _) => {
-            in_experiments(sql, "order_0.experiment_id", search);
-            sql.push(" AND order_0.key = ").bind(key);
-            if let Walk::Metric(..) = walk {
-                metric_range(sql, search, walk, part);
-            }
-            if let Some(among) = among {
-                sql.push(" AND order_0.run_id IN (");
-                among.select(sql, search)?;
-                sql.push(LISTED);
-            }
-            sql.push(" AND run.id = order_0.run_id AND ");
-            return Ok(());
-        }
-    }
-    if let Some(among) = among {
-        sql.push("run.id IN (");
-        among.select(sql, search)?;
-        sql.push(LISTED).push(" AND ");
-    }
-    Ok(())
-}
-
-fn without<'s>(sql: &mut Sql<'s>, table: KeyedTable, key: &'s str) -> Result<()> {
-    predicate::keyed(sql, table, key, &Predicate::IsNull, |_| Ok(()))?;
-    sql.push(" AND ");
-    Ok(())
-}
-
-fn metric_range<'s>(sql: &mut Sql<'s>, search: &'s RunSearch, walk: Walk<'s>, part: Part) {
-    sql.push(if part == Part::NotANumber { " AND order_0.is_nan = 1" } else { " AND order_0.is_nan = 0" });
-    for test in required(&search.query.filter).iter().filter(|test| walk.is_by(test.field)) {
-        if let Some((comparison, number)) = range(test.predicate) {
-            sql.push(" AND order_0.value").push(predicate::operator(comparison)).bind(number);
-        }
-    }
-}
-
-fn order<'s>(sql: &mut Sql<'s>, search: &'s RunSearch, source: Source<'s>) -> Result<()> {
-    sql.push(" ORDER BY ");
-    let orders = &search.query.order_by;
-    let mut first = 0;
-    if let Source::Walk(walk, part, _) = source {
-        first = 1;
-        match (walk, part) {
-            (Walk::Metric(_, direction), Part::WithValue) => {
-                sql.push("order_0.value").direction(direction).push(", ");
-            }
-            (Walk::Text(_, _, direction), Part::WithValue) => {
-                sql.push("substr(order_0.value, 1, 100)").direction(direction);
-                sql.push(", order_0.value").direction(direction).push(", ");
-            }
-            // The direction of the index, read backwards; there is no NULL in this part.
-            (Walk::Start(Direction::Ascending), Part::WithValue) => {
-                sql.push("run.started_at ASC NULLS FIRST, ");
-            }
-            (Walk::Name(direction), _) => {
-                sql.push("substr(run.name, 1, 100)").direction(direction);
-                sql.push(", run.name").direction(direction).push(", ");
-            }
-            (Walk::Start(_), Part::Whole) => {
-                sql.push("run.started_at DESC NULLS LAST, ");
-            }
-            (_, _) => {}
-        }
-    }
-    for (index, order) in orders.iter().enumerate().skip(first) {
-        runs::order_term(sql, index, order)?;
-        sql.push(", ");
-    }
-    let walks_by_start = matches!(source, Source::Walk(Walk::Start(_), ..));
-    if !walks_by_start && !super::is_by(&search.query, Attribute::StartTime) {
-        sql.push("run.started_at DESC NULLS LAST, ");
-    }
-    sql.push("run.public_id");
-    Ok(())
-}
-
-impl Walk<'_> {
-    fn is_by(self, field: &Field) -> bool {
-        match (self, field) {
-            (Walk::Metric(key, _), Field::Metric(other)) => key == other,
-            (Walk::Text(table, key, _), Field::Param(other)) => table.name == PARAMS.name && key == other,
-            (Walk::Text(table, key, _), Field::Tag(other)) => table.name == TAGS.name && key == other,
-            _ => false,
-        }
-    }
-}
-
-/// A comparison that only numbers fulfil, as a range of an index can answer it.
-fn range(predicate: &Predicate) -> Option<(Comparison, f64)> {
-    match predicate {
-        Predicate::Number(comparison, number) if *comparison != Comparison::NotEqual && !number.is_nan() => {
-            Some((*comparison, *number))
-        }
-        _ => None,
-    }
 }

@@ -33,6 +33,13 @@ impl Tx<'_> {
 /// Writes one predicate on a run.
 pub(super) fn test<'v>(sql: &mut Sql<'v>, field: &'v Field, predicate: &'v Predicate) -> Result<()> {
     match field {
+        // A test must not make SQLite prefer an index that has the runs in another order than the one wanted.
+        Field::Attribute(Attribute::User) => {
+            Attributed::Text(Column::required("(run.user_name || '')")).test(sql, predicate)
+        }
+        Field::Attribute(Attribute::EndTime) => {
+            Attributed::Integer(Column::optional("(run.ended_at + 0)")).test(sql, predicate)
+        }
         Field::Attribute(attribute) => column(*attribute)?.test(sql, predicate),
         Field::Metric(key) => predicate::keyed_number(sql, SERIES, key, predicate),
         Field::Param(key) => predicate::keyed_text(sql, PARAMS, key, predicate),
@@ -69,7 +76,7 @@ fn dataset<'v>(sql: &mut Sql<'v>, field: DatasetField, predicate: &'v Predicate)
     Ok(())
 }
 
-fn column(attribute: Attribute) -> Result<Attributed> {
+pub(super) fn column(attribute: Attribute) -> Result<Attributed> {
     Ok(match attribute {
         Attribute::Id => Attributed::Text(Column::required("run.public_id")),
         Attribute::Name => Attributed::Text(Column::required("run.name")),
@@ -95,9 +102,24 @@ fn column(attribute: Attribute) -> Result<Attributed> {
 }
 
 /// Statuses sort by how the run went, since their order as text would mean nothing: failed, finished, stopped,
-/// under way, waiting.
-const STATUS_RANK: &str = "CASE run.status WHEN 'failed' THEN 1 WHEN 'completed' THEN 2 WHEN 'cached' THEN 2 \
-     WHEN 'skipped' THEN 2 WHEN 'stopped' THEN 3 WHEN 'scheduled' THEN 5 WHEN 'queued' THEN 5 ELSE 4 END";
+/// under way, waiting. The index `run_by_status` is over this text.
+pub(super) const STATUS_RANK: &str = "CAST(CASE run.status WHEN 'failed' THEN 1 WHEN 'completed' THEN 2 \
+     WHEN 'cached' THEN 2 WHEN 'skipped' THEN 2 WHEN 'stopped' THEN 3 WHEN 'scheduled' THEN 5 WHEN 'queued' THEN 5 \
+     ELSE 4 END AS BIGINT)";
+
+/// The ranks that there are.
+pub(super) const RANKS: std::ops::RangeInclusive<i64> = 1..=5;
+
+/// What [`STATUS_RANK`] gives for the text of a status.
+pub(super) fn status_rank(status: &str) -> i64 {
+    match status {
+        "failed" => 1,
+        "completed" | "cached" | "skipped" => 2,
+        "stopped" => 3,
+        "scheduled" | "queued" => 5,
+        _ => 4,
+    }
+}
 
 /// Joins the value of a keyed order clause to each run, as the alias of its index.
 pub(super) fn order_join<'v>(sql: &mut Sql<'v>, index: usize, order: &'v Order) {
@@ -109,27 +131,4 @@ pub(super) fn order_join<'v>(sql: &mut Sql<'v>, index: usize, order: &'v Order) 
     };
     sql.push(" LEFT JOIN ").push(table.name).push(" AS ").alias(index).push(" ON ").alias(index);
     sql.push(".run_id = run.id AND ").alias(index).push(".key = ").bind(key);
-}
-
-/// Writes an order clause whose value is joined already.
-pub(super) fn order_term<'v>(sql: &mut Sql<'v>, index: usize, order: &'v Order) -> Result<()> {
-    match &order.field {
-        Field::Attribute(Attribute::Status) => {
-            sql.push(STATUS_RANK).direction(order.direction);
-        }
-        Field::Attribute(attribute) => {
-            column(*attribute)?.order(sql, order.direction);
-        }
-        Field::Metric(_) => {
-            sql.alias(index).push(".is_nan ASC NULLS LAST, ");
-            sql.alias(index).push(".value").direction(order.direction).push(" NULLS LAST");
-        }
-        Field::Param(_) | Field::Tag(_) => {
-            sql.alias(index).push(".value").direction(order.direction).push(" NULLS LAST");
-        }
-        Field::Dataset(_) | Field::MetricOnDataset { .. } => {
-            return Err(super::no_field("runs", &order.field));
-        }
-    }
-    Ok(())
 }

@@ -17,7 +17,7 @@
 use super::reader::{CorruptChunk, Reader, write_signed, write_unsigned};
 
 /// Integers in a full block; a patch's index must fit a byte.
-pub(super) const BLOCK: usize = 256;
+pub const BLOCK: usize = 256;
 
 /// The widest packing whose integers, at any bit offset, lie within one unaligned 8-byte word.
 const MAX_PACKED_WIDTH: u32 = 56;
@@ -78,6 +78,24 @@ pub(super) fn read_block(input: &mut Reader, integers: &mut [i64]) -> Result<(),
             sum = sum.wrapping_add(minimum).wrapping_add(*integer);
             *integer = sum;
         }
+    }
+    Ok(())
+}
+
+/// Passes over a block of `count` integers, 1 to [`BLOCK`].
+pub(super) fn skip_block(input: &mut Reader, count: usize) -> Result<(), CorruptChunk> {
+    let head = input.byte()?;
+    input.signed()?;
+    let mut residuals = count;
+    if head & DIFFERENCES != 0 {
+        input.signed()?;
+        residuals -= 1;
+    }
+    let (width, _, patches) = read_packing(head, input)?;
+    input.take((residuals * width as usize).div_ceil(8))?;
+    for _ in 0..patches {
+        input.byte()?;
+        input.unsigned()?;
     }
     Ok(())
 }
@@ -189,7 +207,8 @@ impl<'a> Packed<'a> {
     }
 }
 
-fn read_residuals(head: u8, input: &mut Reader, residuals: &mut [i64]) -> Result<(), CorruptChunk> {
+/// Reads the width, the shift and the number of patches.
+fn read_packing(head: u8, input: &mut Reader) -> Result<(u32, u32, u8), CorruptChunk> {
     let width = match head & WIDTH_BITS {
         WIDTH_64 => 64,
         width if u32::from(width) <= MAX_PACKED_WIDTH => u32::from(width),
@@ -199,6 +218,11 @@ fn read_residuals(head: u8, input: &mut Reader, residuals: &mut [i64]) -> Result
     if shift >= 64 || (width == 64 && patches > 0) {
         return Err(CorruptChunk::Malformed("a block is patched beyond 64 bits"));
     }
+    Ok((width, shift, patches))
+}
+
+fn read_residuals(head: u8, input: &mut Reader, residuals: &mut [i64]) -> Result<(), CorruptChunk> {
+    let (width, shift, patches) = read_packing(head, input)?;
     unpack(input.take((residuals.len() * width as usize).div_ceil(8))?, width, residuals);
     for _ in 0..patches {
         let index = usize::from(input.byte()?);
@@ -309,9 +333,18 @@ mod tests {
         }
 
         #[test]
+        fn a_block_passed_over_ends_where_a_block_read_does(integers in integers()) {
+            let bytes = written(&integers);
+            let mut reader = Reader::new(&bytes);
+            prop_assert_eq!(skip_block(&mut reader, integers.len()), Ok(()));
+            prop_assert_eq!(reader.remaining(), 0);
+        }
+
+        #[test]
         fn garbage_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..3000), count in 1..=BLOCK) {
             let mut integers = vec![0; count];
             let _ = read_block(&mut Reader::new(&bytes), &mut integers);
+            let _ = skip_block(&mut Reader::new(&bytes), count);
         }
     }
 

@@ -12,53 +12,55 @@
 
 use stele_domain::Point;
 
-use super::block::{BLOCK, read_block, write_block};
-use super::reader::{CorruptChunk, Reader, write_signed, write_unsigned};
-use super::values::{read_values, stored_bits, write_values};
+use super::block::{BLOCK, read_block, skip_block, write_block};
+use super::reader::{CorruptChunk, Reader, with_checksum, without_checksum, write_signed, write_unsigned};
+use super::values::{read_values, skip_values, stored_bits, write_values};
 
 const VERSION: u8 = 0x10;
 const COLUMNS: u8 = 0x0f;
-const CHECKSUM_BYTES: usize = 4;
 
 /// The least that three blocks take: head and minimum each, and the values' exponent.
 const MIN_BLOCKS_BYTES: usize = 7;
 
 /// Encodes points in the order given. Every bit survives, except that all NaN become one NaN.
 pub fn encode(points: &[Point]) -> Vec<u8> {
-    let mut out = match points {
+    with_checksum(match points {
         [point] => encode_single(point),
-        _ => encode_columns(points),
-    };
-    let checksum = crc_fast::crc32_iscsi(&out);
-    out.extend(checksum.to_le_bytes());
-    out
+        _ => {
+            let mut out = Vec::with_capacity(32 + points.len() * 8);
+            out.push(VERSION | COLUMNS);
+            write_columns(points, &mut out);
+            out
+        }
+    })
 }
 
 /// Decodes the points of a chunk in the order in which they were encoded.
 pub fn decode(bytes: &[u8]) -> Result<Vec<Point>, CorruptChunk> {
     let mut points = Vec::new();
-    decode_into(bytes, &mut points)?;
+    decode_blocks(bytes, |_| true, &mut points)?;
     Ok(points)
 }
 
-/// Appends the points of a chunk; a corrupt one appends nothing.
+/// Appends the points of the blocks of a chunk that are `wanted`, by their index: block `i` has the [`BLOCK`] points
+/// from `i * BLOCK` on. A corrupt chunk appends nothing.
 ///
 /// Memory is bounded by a constant multiple of the length of `bytes`, whatever they claim.
-pub fn decode_into(bytes: &[u8], points: &mut Vec<Point>) -> Result<(), CorruptChunk> {
-    let (body, checksum) = bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or(CorruptChunk::Truncated)?;
-    if crc_fast::crc32_iscsi(body) != u32::from_le_bytes(*checksum) {
-        return Err(CorruptChunk::Checksum);
-    }
-    decode_body(body, points)
-}
-
-fn decode_body(body: &[u8], points: &mut Vec<Point>) -> Result<(), CorruptChunk> {
-    let mut input = Reader::new(body);
+pub fn decode_blocks(
+    bytes: &[u8],
+    mut wanted: impl FnMut(usize) -> bool,
+    points: &mut Vec<Point>,
+) -> Result<(), CorruptChunk> {
+    let mut input = Reader::new(without_checksum(bytes)?);
     let header = input.byte()?;
     let already_there = points.len();
     let result = match header ^ VERSION {
-        COLUMNS => decode_columns(&mut input, points),
-        value_bytes @ 0..=8 => decode_single(&mut input, value_bytes, points),
+        COLUMNS => read_columns(&mut input, wanted, points),
+        value_bytes @ 0..=8 => decode_single(&mut input, value_bytes).map(|point| {
+            if wanted(0) {
+                points.push(point);
+            }
+        }),
         _ => Err(CorruptChunk::UnknownHeader(header)),
     };
     let result = match result {
@@ -82,20 +84,18 @@ fn encode_single(point: &Point) -> Vec<u8> {
     out
 }
 
-fn decode_single(input: &mut Reader, value_bytes: u8, points: &mut Vec<Point>) -> Result<(), CorruptChunk> {
+fn decode_single(input: &mut Reader, value_bytes: u8) -> Result<Point, CorruptChunk> {
     let step = input.signed()?;
     let timestamp = input.signed()?;
     let leading = input.take(usize::from(value_bytes))?;
     let mut bits = [0; 8];
     bits[..leading.len()].copy_from_slice(leading);
-    points.push(Point { step, timestamp, value: f64::from_be_bytes(bits) });
-    Ok(())
+    Ok(Point { step, timestamp, value: f64::from_be_bytes(bits) })
 }
 
-fn encode_columns(points: &[Point]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(32 + points.len() * 8);
-    out.push(VERSION | COLUMNS);
-    write_unsigned(points.len() as u64, &mut out);
+/// Appends the count of the points and their blocks.
+pub(super) fn write_columns(points: &[Point], out: &mut Vec<u8>) {
+    write_unsigned(points.len() as u64, out);
     let (mut steps, mut timestamps, mut values) = ([0; BLOCK], [0; BLOCK], [0.0; BLOCK]);
     for block in points.chunks(BLOCK) {
         for (index, point) in block.iter().enumerate() {
@@ -103,28 +103,36 @@ fn encode_columns(points: &[Point]) -> Vec<u8> {
             timestamps[index] = point.timestamp;
             values[index] = point.value;
         }
-        write_block(&steps[..block.len()], &mut out);
-        write_block(&timestamps[..block.len()], &mut out);
-        write_values(&values[..block.len()], &mut out);
+        write_block(&steps[..block.len()], out);
+        write_block(&timestamps[..block.len()], out);
+        write_values(&values[..block.len()], out);
     }
-    out
 }
 
-fn decode_columns(input: &mut Reader, points: &mut Vec<Point>) -> Result<(), CorruptChunk> {
+/// The reverse of [`write_columns`], of the blocks that are wanted.
+pub(super) fn read_columns(
+    input: &mut Reader,
+    mut wanted: impl FnMut(usize) -> bool,
+    points: &mut Vec<Point>,
+) -> Result<(), CorruptChunk> {
     let count = input.unsigned()?;
     let most = (input.remaining() / MIN_BLOCKS_BYTES).saturating_mul(BLOCK);
     let count = usize::try_from(count).ok().filter(|&count| count <= most).ok_or(CorruptChunk::Truncated)?;
     points.reserve(count);
     let (mut steps, mut timestamps, mut values) = ([0; BLOCK], [0; BLOCK], [0.0; BLOCK]);
-    let mut remaining = count;
-    while remaining > 0 {
-        let length = remaining.min(BLOCK);
+    for (index, start) in (0..count).step_by(BLOCK).enumerate() {
+        let length = (count - start).min(BLOCK);
+        if !wanted(index) {
+            skip_block(input, length)?;
+            skip_block(input, length)?;
+            skip_values(input, length)?;
+            continue;
+        }
         read_block(input, &mut steps[..length])?;
         read_block(input, &mut timestamps[..length])?;
         read_values(input, &mut values[..length])?;
         let columns = steps.iter().zip(&timestamps).zip(&values).take(length);
         points.extend(columns.map(|((&step, &timestamp), &value)| Point { step, timestamp, value }));
-        remaining -= length;
     }
     Ok(())
 }
@@ -138,12 +146,6 @@ mod tests {
 
     fn bits(points: &[Point]) -> Vec<(i64, i64, u64)> {
         points.iter().map(|point| (point.step, point.timestamp, stored_bits(point.value))).collect()
-    }
-
-    fn with_checksum(mut body: Vec<u8>) -> Vec<u8> {
-        let checksum = crc_fast::crc32_iscsi(&body);
-        body.extend(checksum.to_le_bytes());
-        body
     }
 
     fn bytes_per_point(points: &[Point]) -> f64 {
@@ -161,6 +163,18 @@ mod tests {
         fn a_single_point_round_trips(point in any_point()) {
             let decoded = decode(&encode(&[point])).expect("what was encoded decodes");
             prop_assert_eq!(bits(&decoded), bits(&[point]));
+        }
+
+        #[test]
+        fn only_wanted_blocks_are_decoded(
+            points in prop::collection::vec(any_point(), 1..1500),
+            wanted in prop::collection::vec(any::<bool>(), 6),
+        ) {
+            let mut decoded = Vec::new();
+            prop_assert_eq!(decode_blocks(&encode(&points), |block| wanted[block], &mut decoded), Ok(()));
+            let blocks = points.chunks(BLOCK).zip(&wanted).filter(|(_, wanted)| **wanted);
+            let expected: Vec<Point> = blocks.flat_map(|(block, _)| block.to_vec()).collect();
+            prop_assert_eq!(bits(&decoded), bits(&expected));
         }
 
         #[test]
@@ -191,7 +205,7 @@ mod tests {
             body.extend(garbage);
             let length = body.len();
             let mut points = vec![Point::new(1, 2, 3.0)];
-            let result = decode_into(&with_checksum(body), &mut points);
+            let result = decode_blocks(&with_checksum(body), |_| true, &mut points);
             prop_assert!(result.is_ok() || points.len() == 1);
             prop_assert!(points.capacity() <= 4 + length * BLOCK);
         }
@@ -201,7 +215,8 @@ mod tests {
             points in prop::collection::vec(any_point(), 2..600),
             damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
         ) {
-            let mut body = encode_columns(&points);
+            let mut body = vec![VERSION | COLUMNS];
+            write_columns(&points, &mut body);
             for (position, byte) in damage {
                 let position = position.index(body.len());
                 body[position] = byte;

@@ -3,98 +3,93 @@ use std::ops::RangeInclusive;
 
 use stele_domain::Point;
 
-use super::summary::{ChunkSummary, summarize};
+use super::summary::Summary;
 
-/// What a chart draws of one pixel column.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// What a chart draws of one pixel column: the extremes of the points in it.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Bucket {
-    /// In the order of points; their values may be NaN.
-    pub first: Point,
-    pub last: Point,
-    /// Over the values that are not NaN, infinities included; absent if all are NaN.
-    pub min: Option<f64>,
-    pub max: Option<f64>,
-    pub has_nan: bool,
+    pub index: usize,
+    /// All the steps that the bucket is for.
+    pub steps: RangeInclusive<i64>,
+    pub summary: Summary,
 }
 
-/// The exact first, last, least and greatest of each of `buckets` equal parts of the range of steps, both ends
-/// included; a part without points is absent. With more buckets than steps, some hold no step at all.
+/// The exact first, last, least and greatest of each of so many equal parts of a range of steps.
 ///
-/// A chunk that lies within one bucket is answered from its summary, one outside the range is passed over, and only
-/// the others are decoded. Chunks may overlap and repeat points: a duplicate changes no bucket.
-pub fn envelope<D, E>(
-    steps: RangeInclusive<i64>,
-    buckets: NonZeroUsize,
-    chunks: impl IntoIterator<Item = (ChunkSummary, D)>,
-) -> Result<Vec<Option<Bucket>>, E>
-where
-    D: FnOnce() -> Result<Vec<Point>, E>,
-{
-    let mut envelope = vec![None; buckets.get()];
-    if steps.is_empty() {
-        return Ok(envelope);
-    }
-    let grid = Grid { steps, buckets: buckets.get() as u128 };
-    for (summary, decode) in chunks {
-        if summary.max_step < *grid.steps.start() || summary.min_step > *grid.steps.end() {
-            continue;
-        }
-        let inside = grid.steps.contains(&summary.min_step) && grid.steps.contains(&summary.max_step);
-        if inside && grid.bucket(summary.min_step) == grid.bucket(summary.max_step) {
-            absorb(&mut envelope[grid.bucket(summary.min_step)], &summary);
-        } else {
-            absorb_points(&mut envelope, &grid, &decode()?);
-        }
-    }
-    Ok(envelope)
+/// It takes summaries of what lies within one bucket and points of what does not, in any order. Nothing may be taken
+/// twice.
+pub struct Envelope {
+    grid: Grid,
+    summaries: Vec<Option<Summary>>,
 }
 
-/// Takes the points run by run of one bucket: in a sorted chunk, that is one look at the grid for each bucket.
-fn absorb_points(envelope: &mut [Option<Bucket>], grid: &Grid, points: &[Point]) {
-    let mut rest = points;
-    while let Some(point) = rest.first() {
-        if !grid.steps.contains(&point.step) {
-            rest = &rest[1..];
-            continue;
+impl Envelope {
+    /// Both ends of `steps` are included. With more buckets than steps, some hold no step at all.
+    pub fn new(steps: RangeInclusive<i64>, buckets: NonZeroUsize) -> Envelope {
+        Envelope { grid: Grid { steps, buckets: buckets.get() as u128 }, summaries: vec![None; buckets.get()] }
+    }
+
+    /// Takes points by their summary, if they all lie in one bucket or outside the range; says whether that was so.
+    /// If not, it wants the points.
+    pub fn absorb(&mut self, summary: &Summary) -> bool {
+        let (first, last) = (summary.first.step, summary.last.step);
+        if !self.grid.meets(first, last) {
+            return true;
         }
-        let bucket = grid.bucket(point.step);
-        let steps = grid.steps_of(bucket);
-        let length = rest.iter().take_while(|point| steps.contains(&point.step)).count();
-        let (run, after) = rest.split_at(length);
-        if let Some(summary) = summarize(run) {
-            absorb(&mut envelope[bucket], &summary);
+        if !self.grid.steps.contains(&first) || !self.grid.steps.contains(&last) {
+            return false;
         }
-        rest = after;
+        let bucket = self.grid.bucket(first);
+        if !self.grid.steps_of(bucket).contains(&last) {
+            return false;
+        }
+        self.join(bucket, summary);
+        true
+    }
+
+    /// Takes the points run by run of one bucket: of sorted points, that is one look at the grid for each bucket.
+    pub fn absorb_points(&mut self, points: &[Point]) {
+        let mut rest = points;
+        while let Some(point) = rest.first() {
+            if !self.grid.steps.contains(&point.step) {
+                rest = &rest[1..];
+                continue;
+            }
+            let bucket = self.grid.bucket(point.step);
+            let steps = self.grid.steps_of(bucket);
+            let length = rest.iter().take_while(|point| steps.contains(&point.step)).count();
+            let (run, after) = rest.split_at(length);
+            if let Some(summary) = Summary::of(run) {
+                self.join(bucket, &summary);
+            }
+            rest = after;
+        }
+    }
+
+    /// The buckets that have points.
+    pub fn into_buckets(self) -> Vec<Bucket> {
+        let Envelope { grid, summaries } = self;
+        let taken = summaries.into_iter().enumerate().filter_map(|(index, summary)| Some((index, summary?)));
+        taken.map(|(index, summary)| Bucket { index, steps: grid.steps_of(index), summary }).collect()
+    }
+
+    fn join(&mut self, bucket: usize, summary: &Summary) {
+        let slot = &mut self.summaries[bucket];
+        *slot = Some(slot.map_or(*summary, |taken| taken.join(summary)));
     }
 }
 
-fn absorb(slot: &mut Option<Bucket>, summary: &ChunkSummary) {
-    let other = Bucket {
-        first: summary.first,
-        last: summary.last,
-        min: summary.min,
-        max: summary.max,
-        has_nan: summary.nan_count > 0,
-    };
-    *slot = Some(match slot {
-        None => other,
-        Some(bucket) => Bucket {
-            first: bucket.first.min(other.first),
-            last: bucket.last.max(other.last),
-            min: bucket.min.into_iter().chain(other.min).reduce(f64::min),
-            max: bucket.max.into_iter().chain(other.max).reduce(f64::max),
-            has_nan: bucket.has_nan || other.has_nan,
-        },
-    });
-}
-
-/// A range of steps, not empty, in equal parts. All of `i64` is 2^64 steps, hence the wide integers.
+/// A range of steps in equal parts. All of `i64` is 2^64 steps, hence the wide integers.
 struct Grid {
     steps: RangeInclusive<i64>,
     buckets: u128,
 }
 
 impl Grid {
+    fn meets(&self, first: i64, last: i64) -> bool {
+        !self.steps.is_empty() && first <= *self.steps.end() && last >= *self.steps.start()
+    }
+
     fn bucket(&self, step: i64) -> usize {
         (self.offset(step) * self.buckets / self.span()) as usize
     }
@@ -121,43 +116,27 @@ impl Grid {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-    use std::convert::Infallible;
-
     use proptest::prelude::*;
 
     use super::*;
-    use crate::series::merge;
-    use crate::series::testing::{any_point, crowded_point, regular_points};
+    use crate::series::testing::{any_point, crowded_point, naive_envelope, regular_points};
 
     fn count(buckets: usize) -> NonZeroUsize {
         NonZeroUsize::new(buckets).expect("there is at least one bucket")
     }
 
-    fn of_chunks(steps: RangeInclusive<i64>, buckets: usize, chunks: &[Vec<Point>]) -> Vec<Option<Bucket>> {
-        let chunks = chunks.iter().filter_map(|chunk| Some((summarize(chunk)?, || Ok::<_, Infallible>(chunk.clone()))));
-        let Ok(envelope) = envelope(steps, count(buckets), chunks);
-        envelope
-    }
-
-    fn naive(steps: RangeInclusive<i64>, buckets: usize, points: &[Point]) -> Vec<Option<Bucket>> {
-        let (start, span) = (i128::from(*steps.start()), i128::from(*steps.end()) - i128::from(*steps.start()) + 1);
-        let within = |bucket: usize, point: &&Point| {
-            steps.contains(&point.step) && (i128::from(point.step) - start) * buckets as i128 / span == bucket as i128
-        };
-        (0..buckets)
-            .map(|bucket| {
-                let points = || points.iter().filter(|point| within(bucket, point));
-                let numbers = || points().map(|point| point.value).filter(|value| !value.is_nan());
-                Some(Bucket {
-                    first: *points().min()?,
-                    last: *points().max()?,
-                    min: numbers().min_by(f64::total_cmp),
-                    max: numbers().max_by(f64::total_cmp),
-                    has_nan: points().any(|point| point.value.is_nan()),
-                })
-            })
-            .collect()
+    /// Gives parts of the points as summaries where the envelope takes them; says how many it did not.
+    fn of_parts(steps: RangeInclusive<i64>, buckets: usize, parts: &[&[Point]]) -> (Vec<Bucket>, usize) {
+        let mut envelope = Envelope::new(steps, count(buckets));
+        let mut read = 0;
+        for part in parts {
+            let summary = Summary::of(part).expect("parts are not empty");
+            if !envelope.absorb(&summary) {
+                envelope.absorb_points(part);
+                read += 1;
+            }
+        }
+        (envelope.into_buckets(), read)
     }
 
     fn steps() -> impl Strategy<Value = RangeInclusive<i64>> {
@@ -171,50 +150,36 @@ mod tests {
     proptest! {
         #[test]
         fn envelopes_equal_the_naive_ones(
-            chunks in prop::collection::vec(
-                prop_oneof![
-                    prop::collection::vec(any_point(), 0..20),
-                    prop::collection::vec(crowded_point(), 0..20),
-                ],
-                0..12,
-            ),
+            mut points in prop_oneof![
+                prop::collection::vec(any_point(), 0..120),
+                prop::collection::vec(crowded_point(), 0..120),
+            ],
+            sorted in any::<bool>(),
             steps in steps(),
             buckets in 1usize..70,
-            target in 1usize..6,
+            part in 1usize..30,
         ) {
-            let expected = naive(steps.clone(), buckets, &chunks.concat());
-            prop_assert_eq!(of_chunks(steps.clone(), buckets, &chunks), expected.clone());
-            let merged = merge(chunks, count(target));
-            prop_assert_eq!(of_chunks(steps, buckets, &merged), expected);
+            if sorted {
+                points.sort();
+            }
+            let parts: Vec<&[Point]> = points.chunks(part).collect();
+            prop_assert_eq!(of_parts(steps.clone(), buckets, &parts).0, naive_envelope(steps, buckets, &points));
         }
     }
 
     #[test]
-    fn only_chunks_that_straddle_buckets_are_decoded() {
-        let chunks = merge(vec![regular_points(1000, |index| index as f64)], count(10));
-        let decoded = Cell::new(0);
-        let lazy = chunks.iter().filter_map(|chunk| {
-            Some((summarize(chunk)?, || {
-                decoded.set(decoded.get() + 1);
-                Ok::<_, Infallible>(chunk.clone())
-            }))
-        });
-        let Ok(envelope) = envelope(0..=999, count(8), lazy);
-        // Buckets of 125 steps end in the middle of a chunk of 10 every other time.
-        assert_eq!(decoded.get(), 4);
-        assert_eq!(envelope[1].and_then(|bucket| bucket.max), Some(249.0));
-    }
-
-    #[test]
-    fn a_decoder_that_fails_fails_the_envelope() {
-        let chunk = regular_points(10, |_| 1.0);
-        let summary = summarize(&chunk).expect("there are points");
-        assert_eq!(envelope(0..=9, count(3), [(summary, || Err("damaged"))]), Err("damaged"));
+    fn only_parts_that_straddle_buckets_are_read() {
+        let points = regular_points(1000, |index| index as f64);
+        let (buckets, read) = of_parts(0..=999, 8, &points.chunks(10).collect::<Vec<_>>());
+        // Buckets of 125 steps end in the middle of a part of 10 every other time.
+        assert_eq!(read, 4);
+        assert_eq!(buckets[1].summary.max, Some(points[249]));
+        assert_eq!(buckets[1].steps, 125..=249);
     }
 
     #[test]
     #[expect(clippy::reversed_empty_ranges, reason = "that is the case under test")]
-    fn an_empty_range_has_empty_buckets() {
-        assert_eq!(of_chunks(5..=4, 3, &[regular_points(10, |_| 1.0)]), vec![None; 3]);
+    fn an_empty_range_has_no_buckets() {
+        assert_eq!(of_parts(5..=4, 3, &[&regular_points(10, |_| 1.0)]), (vec![], 0));
     }
 }

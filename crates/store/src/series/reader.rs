@@ -11,6 +11,21 @@ pub enum CorruptChunk {
     Malformed(&'static str),
 }
 
+const CHECKSUM_BYTES: usize = 4;
+
+/// Appends the CRC-32C of the bytes, little-endian.
+pub(super) fn with_checksum(mut bytes: Vec<u8>) -> Vec<u8> {
+    let checksum = crc_fast::crc32_iscsi(&bytes);
+    bytes.extend(checksum.to_le_bytes());
+    bytes
+}
+
+/// The bytes before the checksum, if they match it.
+pub(super) fn without_checksum(bytes: &[u8]) -> Result<&[u8], CorruptChunk> {
+    let (body, checksum) = bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or(CorruptChunk::Truncated)?;
+    if crc_fast::crc32_iscsi(body) == u32::from_le_bytes(*checksum) { Ok(body) } else { Err(CorruptChunk::Checksum) }
+}
+
 /// Takes a chunk's bytes from front to back.
 pub(super) struct Reader<'a> {
     rest: &'a [u8],

@@ -5,7 +5,7 @@
 //! of Afroozeh et al., "ALP: Adaptive Lossless Floating-Point Compression", 2023). Everything else, NaN and
 //! infinities included, is packed as the bits of the float.
 
-use super::block::{BLOCK, read_block, write_block};
+use super::block::{BLOCK, read_block, skip_block, write_block};
 use super::reader::{CorruptChunk, Reader};
 
 /// The first byte of a block of values that holds bits; a smaller one is the power of ten that divides.
@@ -60,6 +60,12 @@ pub(super) fn read_values(input: &mut Reader, values: &mut [f64]) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// Passes over a block of `count` values.
+pub(super) fn skip_values(input: &mut Reader, count: usize) -> Result<(), CorruptChunk> {
+    input.byte()?;
+    skip_block(input, count)
 }
 
 /// Scales every value to an integer by the smallest power of ten that loses nothing, if there is one.

@@ -2,4 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod load;
+mod metric_read;
 mod metrics;

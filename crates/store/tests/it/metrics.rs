@@ -2,24 +2,24 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use stele_domain::Point;
 use stele_domain::authz::{LogRun, ManageExperiment, Permit, Principal, Subject, Visibility, authorize, visible};
 use stele_domain::id::{RunId, RunRow, Timestamp};
 use stele_domain::lifecycle::{RunKind, RunStatus};
 use stele_domain::record::MetricValue;
-use stele_store::{NewExperiment, NewRun, Store};
+use stele_domain::{MetricValues, Point, Result};
+use stele_store::{NewExperiment, NewRun, Store, Tx};
 
 /// A run to log to, and what allows it.
 #[derive(Clone)]
-struct Logger {
-    store: Store,
+pub(crate) struct Logger {
+    pub(crate) store: Store,
     permit: Permit<LogRun>,
     visible: Visibility,
     run: RunId,
 }
 
 impl Logger {
-    async fn new(store: Store, name: String) -> Logger {
+    pub(crate) async fn new(store: Store, name: String) -> Logger {
         let workspace = store.write(|tx| tx.bootstrap("mlflow-artifacts:/0", Timestamp(0))).await.unwrap();
         let subject = Subject { principal: Principal::LocalOwner, workspace };
         let (manage, permit) =
@@ -56,12 +56,12 @@ impl Logger {
         logger
     }
 
-    async fn log(&self, points: Vec<Point>) {
+    pub(crate) async fn log(&self, points: Vec<Point>) {
         let Logger { permit, run, .. } = self.clone();
         self.store
             .write(move |tx| {
                 let run = tx.run_open(&permit, &run)?;
-                let values: Vec<MetricValue> = points
+                let values: MetricValues = points
                     .iter()
                     .map(|point| MetricValue { key: "loss".to_owned(), point: *point, subject: None })
                     .collect();
@@ -71,6 +71,23 @@ impl Logger {
             .unwrap();
     }
 
+    /// Reads from the series as `read` does.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&mut Tx, RunRow) -> Result<T> + Send + 'static,
+    ) -> T {
+        let Logger { visible, run, .. } = self.clone();
+        let read = self.store.read(move |tx| {
+            let run = tx.run_info(visible, &run)?;
+            read(tx, run.row)
+        });
+        read.await.unwrap()
+    }
+
+    pub(crate) async fn merge(&self) {
+        while self.store.write(|tx| tx.series_merge_one()).await.unwrap() {}
+    }
+
     /// Every stored point, and the newest one as the run shows it.
     async fn stored(&self) -> (Vec<Point>, Option<Point>) {
         let Logger { visible, run, .. } = self.clone();
@@ -78,10 +95,8 @@ impl Logger {
             .read(move |tx| {
                 let run = tx.run_get(visible, &run)?;
                 let row: RunRow = run.info.row;
-                Ok((
-                    tx.metric_points_between(row, "loss", i64::MIN, i64::MAX)?,
-                    run.metrics.first().map(|metric| metric.point),
-                ))
+                let points = tx.metric_points_at(row, "loss", &(i64::MIN..=i64::MAX), |count| (0..count).collect())?;
+                Ok((points, run.metrics.first().map(|metric| metric.point)))
             })
             .await
             .unwrap()

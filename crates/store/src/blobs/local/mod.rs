@@ -4,6 +4,7 @@
 //! whose names end in `#1`, and leaves what a killed process was writing.
 
 mod directory;
+mod incoming;
 mod staged;
 #[cfg(test)]
 mod tests;
@@ -11,22 +12,24 @@ mod tests;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
 use stele_domain::{ArtifactPath, Error, Result};
-use tokio::task::JoinHandle;
 
 use super::error;
 use super::types::{Blob, BlobMeta, ByteRange, ByteStream, Entry, EntryKind, Listing, RangedBlob};
 use directory::{Directory, NodeKind, ignore_missing};
+use incoming::Incoming;
 use staged::{DurableFolders, STAGING_PREFIX, StagedFile};
 
-/// Reads and writes go through the blocking pool in pieces of this size, so that a slow client holds no thread.
+/// Reads go through the blocking pool in pieces of this size, so that a slow client holds no thread.
 const CHUNK_BYTES: usize = 512 * 1024;
 
 #[derive(Debug, Clone)]
@@ -55,36 +58,27 @@ impl LocalFolder {
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: std::fmt::Display,
     {
-        let staged = self.stage(path).await?;
+        let failed = |error| error::from_io("store", path, error);
+        let mut incoming = Incoming::new(self.stage(path).await?);
         let mut content = pin!(content);
         let mut received: u64 = 0;
-        let mut gathered: Vec<Bytes> = Vec::new();
-        let mut gathered_bytes = 0;
-        // One piece is being written while the next arrives.
-        let mut writing: Option<JoinHandle<io::Result<()>>> = None;
         while let Some(chunk) = content.next().await {
             let chunk = chunk.map_err(|reason| error::broken_upload(path, reason))?;
             received += chunk.len() as u64;
             if length.is_some_and(|length| received > length) {
                 return Err(error::wrong_length(path, length.unwrap_or(0), received));
             }
-            gathered_bytes += chunk.len();
-            gathered.push(chunk);
-            if gathered_bytes >= CHUNK_BYTES {
-                finish_write(path, writing.take()).await?;
-                writing = Some(start_write(&staged, std::mem::take(&mut gathered)));
-                gathered_bytes = 0;
-            }
+            incoming.take(chunk).await.map_err(failed)?;
         }
         if let Some(length) = length.filter(|length| *length != received) {
             return Err(error::wrong_length(path, length, received));
         }
-        finish_write(path, writing).await?;
+        let (staged, rest) = incoming.finish().await.map_err(failed)?;
 
         let (folder, path) = (self.clone(), path.clone());
         blocking(move || {
             staged
-                .write(&gathered)
+                .write(&rest)
                 .and_then(|()| staged.publish(&path, &folder.durable))
                 .map_err(|error| error::from_io("store", &path, error))
         })
@@ -128,7 +122,7 @@ impl LocalFolder {
         .await
     }
 
-    async fn stage(&self, path: &ArtifactPath) -> Result<Arc<StagedFile>> {
+    async fn stage(&self, path: &ArtifactPath) -> Result<StagedFile> {
         if let Some(name) = path.file_name().filter(|name| name.starts_with(STAGING_PREFIX)) {
             return Err(Error::invalid(format!(
                 "Invalid artifact file name: '{name}'. Artifact names starting with '{STAGING_PREFIX}' are reserved."
@@ -136,7 +130,7 @@ impl LocalFolder {
         }
         let (folder, path) = (self.clone(), path.clone());
         blocking(move || match StagedFile::create(&folder.root, &path) {
-            Ok(staged) => Ok(Arc::new(staged)),
+            Ok(staged) => Ok(staged),
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
                 Err(Error::invalid(format!("a part of artifact path '{path}' is a file, not a directory")))
             }
@@ -216,17 +210,6 @@ fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-fn start_write(staged: &Arc<StagedFile>, chunks: Vec<Bytes>) -> JoinHandle<io::Result<()>> {
-    let staged = Arc::clone(staged);
-    tokio::task::spawn_blocking(move || staged.write(&chunks))
-}
-
-async fn finish_write(path: &ArtifactPath, writing: Option<JoinHandle<io::Result<()>>>) -> Result<()> {
-    let Some(writing) = writing else { return Ok(()) };
-    let written = writing.await.unwrap_or_else(|panic| Err(io::Error::other(panic)));
-    written.map_err(|error| error::from_io("store", path, error))
-}
-
 /// Files are only ever replaced, never changed, so an open one is a snapshot.
 fn read(file: File, path: &ArtifactPath, range: Range<u64>) -> ByteStream {
     let (file, path, end) = (Arc::new(file), path.clone(), range.end);
@@ -235,13 +218,26 @@ fn read(file: File, path: &ArtifactPath, range: Range<u64>) -> ByteStream {
             let (file, path) = (Arc::clone(&file), path.clone());
             blocking(move || {
                 let length = (end - offset).min(CHUNK_BYTES as u64);
-                let mut chunk = vec![0; length as usize];
-                file.read_exact_at(&mut chunk, offset).map_err(|error| error::from_io("read", &path, error))?;
-                Ok(Bytes::from(chunk))
+                read_at(&file, offset, length as usize).map_err(|error| error::from_io("read", &path, error))
             })
         })
         .buffered(2)
         .boxed()
+}
+
+/// Reads exactly `length` bytes into memory that nobody has to clear first.
+fn read_at(file: &File, offset: u64, length: usize) -> io::Result<Bytes> {
+    let mut chunk: Vec<u8> = Vec::with_capacity(length);
+    while chunk.len() < length {
+        let offset = offset + chunk.len() as u64;
+        match rustix::io::pread(file, spare_capacity(&mut chunk), offset) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    chunk.truncate(length);
+    Ok(Bytes::from(chunk))
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {

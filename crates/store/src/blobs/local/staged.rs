@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::{File, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -54,8 +54,30 @@ impl StagedFile {
         }
     }
 
+    /// Appends `chunks`, in as few calls as the system takes.
     pub(super) fn write(&self, chunks: &[Bytes]) -> io::Result<()> {
-        chunks.iter().try_for_each(|chunk| (&self.file).write_all(chunk))
+        // More at once are refused.
+        const MOST_AT_ONCE: usize = 1024;
+        for chunks in chunks.chunks(MOST_AT_ONCE) {
+            let mut slices: Vec<IoSlice> = chunks.iter().map(|chunk| IoSlice::new(chunk)).collect();
+            let mut rest = slices.as_mut_slice();
+            // Drops what is empty.
+            IoSlice::advance_slices(&mut rest, 0);
+            while !rest.is_empty() {
+                match (&self.file).write_vectored(rest) {
+                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                    Ok(written) => IoSlice::advance_slices(&mut rest, written),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes durable what is written so far.
+    pub(super) fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()
     }
 
     /// Makes the content durable, then the file visible under `path`, then that visibility durable.

@@ -81,6 +81,24 @@ async fn files_come_back_and_lie_under_their_own_names() {
 }
 
 #[tokio::test]
+async fn uploads_arrive_whole_in_whatever_pieces() {
+    let root = tempfile::tempdir().unwrap();
+    let blobs = open(root.path()).await;
+    // More than is written before the first sync; from pieces of nothing to such as are written at once.
+    let content: Vec<u8> = (0..70_000_000_u32).map(|i| (i % 251) as u8).collect();
+    let (mut pieces, mut rest) = (Vec::new(), content.as_slice());
+    for size in [0, 1, 90, 600_000, 16_384].into_iter().cycle() {
+        let Some((piece, after)) = rest.split_at_checked(size) else { break };
+        pieces.push(Ok::<_, Infallible>(Bytes::copy_from_slice(piece)));
+        rest = after;
+    }
+    pieces.extend(rest.chunks(3).map(|piece| Ok(Bytes::copy_from_slice(piece))));
+    let size = content.len() as u64;
+    assert_eq!(blobs.put(&path("f"), Some(size), stream::iter(pieces)).await.unwrap(), size);
+    assert!(read(&blobs, "f").await == content);
+}
+
+#[tokio::test]
 async fn ranges_are_exact() {
     let root = tempfile::tempdir().unwrap();
     for blobs in [open(root.path()).await, Blobs::in_memory()] {

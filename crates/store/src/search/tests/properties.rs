@@ -7,14 +7,15 @@ use stele_domain::id::ExperimentId;
 use stele_domain::record::RunInfo;
 use stele_domain::search::{
     Attribute, Comparison, DatasetField, Direction, Field, Filter, Order, Page, Predicate, Presences, Query, RunSearch,
-    Window,
+    SortPosition, SortValue, Window,
 };
 
 use super::record::{runs, stores, texts, write_runs};
 use super::{everything, naive};
 use crate::Tx;
 use crate::search::run_candidate::required;
-use crate::search::run_plan::{self, Source};
+use crate::search::run_plan;
+use crate::search::run_statement::{Source, walk};
 
 #[test]
 fn every_plan_agrees_with_the_naive_search() {
@@ -41,13 +42,89 @@ fn every_plan_agrees_with_the_naive_search() {
     }
 }
 
+#[test]
+fn going_on_from_each_page_gives_every_run_once_and_in_order() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let runs = runs();
+    for (engine, store, _folder) in stores() {
+        let written = runs.clone();
+        runtime.block_on(store.write(move |tx| write_runs(tx, &written))).unwrap();
+        let mut runner = TestRunner::new(ProptestConfig { cases: 400, ..ProptestConfig::default() });
+        let outcome = runner.run(&any_search(), |mut search| {
+            search.query.window.offset = 0;
+            let whole = Window { offset: 0, limit: 1_000 };
+            let all = RunSearch { query: Query { window: whole, ..search.query.clone() }, ..search.clone() };
+            let (expected, _) = naive::search(&runs, &all);
+            let limit = search.query.window.limit;
+            let mut found: Vec<String> = Vec::new();
+            loop {
+                let asked = search.clone();
+                let pages = runtime.block_on(store.read(move |tx| every_plan(tx, &asked))).unwrap();
+                let rest = &expected[found.len()..];
+                let next = &rest[..rest.len().min(limit as usize)];
+                for (plan, page) in &pages {
+                    let ids: Vec<&str> = page.items.iter().map(|info| info.id.as_str()).collect();
+                    prop_assert_eq!(&ids, next, "plan {} after {:?}", plan, &search.after);
+                    prop_assert_eq!(page.more, rest.len() > next.len(), "plan {}", plan);
+                }
+                found.extend(next.iter().cloned());
+                let (_, chosen) = &pages[0];
+                prop_assert_eq!(chosen.end.is_some(), chosen.more);
+                if !chosen.more {
+                    break;
+                }
+                // The offset of MLflow's tokens grows along, and must not be counted twice.
+                search.query.window.offset += limit;
+                search.after.clone_from(&chosen.end);
+            }
+            prop_assert_eq!(found, expected);
+            Ok(())
+        });
+        if let Err(error) = outcome {
+            panic!("on {engine}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_position_of_another_order_is_not_looked_at() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let runs = runs();
+    for (engine, store, _folder) in stores() {
+        let written = runs.clone();
+        runtime.block_on(store.write(move |tx| write_runs(tx, &written))).unwrap();
+        let text = || SortValue::Text("x".to_owned());
+        for odd in [
+            vec![],
+            vec![text()],
+            vec![text(), text()],
+            vec![SortValue::Real(f64::NAN), text()],
+            vec![SortValue::Integer(1), SortValue::Text("\0".to_owned())],
+            vec![SortValue::Integer(1), SortValue::Absent],
+        ] {
+            let query = Query { window: Window { offset: 3, limit: 5 }, ..Query::default() };
+            let search = RunSearch {
+                experiments: vec![ExperimentId(1)],
+                query,
+                after: Some(SortPosition(odd)),
+                ..RunSearch::default()
+            };
+            let (expected, _) = naive::search(&runs, &search);
+            let asked = search.clone();
+            let page = runtime.block_on(store.read(move |tx| tx.run_infos_search(everything(), &asked))).unwrap();
+            let found: Vec<String> = page.items.into_iter().map(|info| info.id.0).collect();
+            assert_eq!(found, expected, "on {engine}: {:?}", search.after);
+        }
+    }
+}
+
 fn every_plan(tx: &mut Tx, search: &RunSearch) -> Result<Vec<(String, Page<RunInfo>)>> {
     let visible = everything();
     let mut pages = vec![
         ("chosen".to_owned(), tx.run_infos_search(visible, search)?),
         ("whole".to_owned(), run_plan::at_once(tx, visible, search, Source::Whole)?),
     ];
-    let walk = run_plan::walk(search);
+    let walk = walk(search);
     if let Some(walk) = walk {
         pages.push(("walk".to_owned(), run_plan::walk_parts(tx, visible, search, walk, None)?));
     }
@@ -71,6 +148,7 @@ fn any_search() -> impl Strategy<Value = RunSearch> {
             experiments: experiments.into_iter().map(ExperimentId).collect(),
             presences,
             query: Query { filter, order_by, window: Window { offset, limit } },
+            after: None,
         },
     )
 }

@@ -1,0 +1,59 @@
+//! Errors of the native API: problem details (RFC 9457) with a `code` that programs can tell apart.
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use stele_domain::Error;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
+        Problem { status, code, detail: detail.into() }
+    }
+
+    pub(super) fn invalid(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, "invalid", detail)
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Problem {
+        let (status, code) = match &error {
+            Error::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found"),
+            Error::AlreadyExists { .. } => (StatusCode::CONFLICT, "already_exists"),
+            Error::Invalid { .. } => (StatusCode::BAD_REQUEST, "invalid"),
+            Error::WrongState { .. } => (StatusCode::CONFLICT, "wrong_state"),
+            Error::ParamsChanged { .. } => (StatusCode::CONFLICT, "params_changed"),
+            Error::Conflict { .. } => (StatusCode::CONFLICT, "conflict"),
+            Error::GateFailed { .. } => (StatusCode::CONFLICT, "gate_failed"),
+            Error::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),
+            Error::Unauthenticated { .. } => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+            Error::LimitExceeded { .. } => (StatusCode::BAD_REQUEST, "limit_exceeded"),
+            Error::Unsupported { .. } => (StatusCode::NOT_IMPLEMENTED, "unsupported"),
+            Error::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            Error::Internal { message } => {
+                tracing::error!(%message, "a request failed");
+                let detail = "an internal error occurred; the server's log says more";
+                return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail);
+            }
+        };
+        Problem::new(status, code, error.to_string())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let Problem { status, code, detail } = self;
+        let title = status.canonical_reason().unwrap_or_default();
+        let body = json!({
+            "type": "about:blank", "title": title, "status": status.as_u16(), "code": code, "detail": detail,
+        });
+        (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+    }
+}

@@ -34,10 +34,10 @@ pub use secret::SecretKey;
 use stele_domain::Result;
 use stele_domain::id::{Clock, IdSource, WorkspaceId};
 use stele_store::Store;
-pub use webhook::{NewWebhook, Translation, WebhookChange, WebhookSettings, WebhookTest};
 pub use stele_store::series::{Bucket, Summary};
 pub use stele_store::{Chart, HistoryPage, HistoryStart};
 pub use stele_store::{LoadedMetric, LoadedRun, LoadedRuns};
+pub use webhook::{NewWebhook, Translation, WebhookChange, WebhookSettings, WebhookTest};
 
 /// Where the artifacts of experiments without a location of their own lie: behind this server.
 pub const DEFAULT_ARTIFACT_ROOT: &str = "mlflow-artifacts:/";

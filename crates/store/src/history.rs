@@ -21,7 +21,12 @@ pub struct Origin {
 impl Tx<'_> {
     /// Records a change that is part of this transaction. `event_id` names the event, if subscribers get one. Says how
     /// many webhooks are to be told.
-    pub fn change_record(&mut self, origin: &Origin, change: &Change, event_id: impl FnOnce() -> String) -> Result<u64> {
+    pub fn change_record(
+        &mut self,
+        origin: &Origin,
+        change: &Change,
+        event_id: impl FnOnce() -> String,
+    ) -> Result<u64> {
         self.audit_append(origin, change, "done")?;
         match change.audience {
             Audience::Audit => Ok(0),

@@ -97,7 +97,7 @@ environments_job=$!
 ! wanted rust || step "Rust tests" rust_tests || true
 ! wanted instructions || step "instructions of the hot paths" scripts/instructions.sh || true
 if [ ${#environments[@]} -gt 0 ]; then
-  step "release build" cargo build --release -p stele || exit 1
+  step "release build" cargo build --release --workspace || exit 1
   step "Python environments" wait "$environments_job" || exit 1
 fi
 

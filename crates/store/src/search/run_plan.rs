@@ -34,8 +34,11 @@ use crate::run::run_info;
 /// What it costs to fetch and test a run, when stepping over one in an index costs 1.
 const FETCH: i64 = 20;
 
-/// Candidates that are always fetched rather than thought about.
+/// As far as candidates are counted before anything else is done.
 const FEW: i64 = 2_000;
+
+/// So few runs are walked without a sample, which would cost as much.
+const SMALL: i64 = 5_000;
 
 /// Runs that are tested to learn how many of all match, and the fewest of them in the searched experiments that say so.
 const SAMPLE: u64 = 200;
@@ -105,42 +108,52 @@ fn best_candidate<'s>(
     let wanted = offset.saturating_add(limit);
     let counted = &indexed[..indexed.len().min(MOST_COUNTED)];
     let mut fewest: Option<(Required, i64)> = None;
+    let mut share = 1.0;
     for test in counted {
         let matches = count(tx, search, *test, FEW)?;
         if matches == 0 {
             return Ok(Candidate::NothingMatches);
         }
+        share *= share_of(matches, runs);
         if matches <= FEW && fewest.is_none_or(|(_, fewest)| matches < fewest) {
             fewest = Some((*test, matches));
         }
     }
-    if let Some((test, _)) = fewest {
+    if let Some((test, matches)) = fewest
+        && (!can_walk || matches <= walk_to(wanted, share, runs))
+    {
         return Ok(Candidate::Few(test));
     }
-    if can_walk && expected_walk(tx, visible, search, runs, wanted)?.is_some_and(|steps| steps <= SHORT_WALK) {
+    if can_walk
+        && (runs <= SMALL || expected_walk(tx, visible, search, runs, wanted)?.is_some_and(|steps| steps <= SHORT_WALK))
+    {
         return Ok(Candidate::None);
     }
     // A set of `m` is worth it while `m` is less than the cost of testing `wanted * runs / m` runs.
     let most = if can_walk { runs.saturating_mul(wanted).saturating_mul(FETCH).isqrt() } else { runs / 2 };
     let mut best: Option<(Required, i64)> = None;
-    #[expect(clippy::cast_precision_loss, reason = "estimates")]
-    let mut joint = runs as f64;
+    let mut share = 1.0;
     for test in counted {
         let matches = count(tx, search, *test, most)?;
-        #[expect(clippy::cast_precision_loss, reason = "estimates")]
-        {
-            joint *= matches as f64 / runs as f64;
-        }
+        share *= share_of(matches, runs);
         if matches <= most && best.is_none_or(|(_, fewest)| matches < fewest) {
             best = Some((*test, matches));
         }
     }
     let Some((test, matches)) = best else { return Ok(Candidate::None) };
-    #[expect(clippy::cast_precision_loss, reason = "estimates")]
-    let steps = (runs as f64).min(wanted as f64 * runs as f64 / joint.max(1.0));
-    #[expect(clippy::cast_precision_loss, reason = "estimates")]
-    let is_few = !can_walk || (matches * FETCH) as f64 <= steps;
+    let is_few = !can_walk || matches.saturating_mul(FETCH) <= walk_to(wanted, share, runs);
     Ok(if is_few { Candidate::Few(test) } else { Candidate::Some(test) })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+fn share_of(matches: i64, runs: i64) -> f64 {
+    matches as f64 / runs as f64
+}
+
+/// How many runs a walk passes until it has met `wanted` that match, if the given share of all do.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "an estimate")]
+fn walk_to(wanted: i64, share: f64, runs: i64) -> i64 {
+    ((wanted as f64 / share) as i64).min(runs)
 }
 
 /// How many runs an index says fulfil a predicate; one more than `most` when there are more.

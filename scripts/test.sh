@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Every test, on both databases: lints, the Rust tests, then the stock clients and the hostile suites against the release binary.
 # A failing stage does not stop the ones after it, unless there is no binary to go on with.
-# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions mlflow3 mlflow2 native paths garbage kill   (default: all)
+# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions mlflow3 mlflow2 native paths garbage kill bench   (default: all)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-all_stages=(lint rust instructions mlflow3 mlflow2 native paths garbage kill)
+all_stages=(lint rust instructions mlflow3 mlflow2 native paths garbage kill bench)
 stages=("$@")
 [ ${#stages[@]} -gt 0 ] || stages=("${all_stages[@]}")
 for stage in "${stages[@]}"; do
@@ -96,7 +96,7 @@ environments_job=$!
 ! wanted lint || step "lints" scripts/lint.sh || true
 ! wanted rust || step "Rust tests" rust_tests || true
 ! wanted instructions || step "instructions of the hot paths" scripts/instructions.sh || true
-if [ ${#environments[@]} -gt 0 ]; then
+if [ ${#environments[@]} -gt 0 ] || wanted bench; then
   step "release build" cargo build --release --workspace || exit 1
   step "Python environments" wait "$environments_job" || exit 1
 fi
@@ -118,6 +118,7 @@ fi
 ! wanted paths || step "paths that leave the root" pytest_in mlflow3 conformance/security || true
 ! wanted garbage || step "garbage" pytest_in mlflow3 conformance/fuzz || true
 ! wanted kill || step "kills" pytest_in mlflow3 -s conformance/durability || true
+! wanted bench || step "measuring harness" target/release/stele-bench --quick || true
 
 echo
 if [ ${#failed[@]} -gt 0 ]; then

@@ -7,10 +7,10 @@ use stele_domain::{Error, Result};
 /// Every migration in order: name as refinery wants it, and the SQL text with placeholders.
 const MIGRATIONS: &[(&str, &str)] = &[
     ("V1__record", include_str!("../migrations/V1__record.sql")),
-    ("V3__search", include_str!("../migrations/V3__search.sql")),
-    ("V4__chunk_summary", include_str!("../migrations/V4__chunk_summary.sql")),
-    ("V6__evaluation", include_str!("../migrations/V6__evaluation.sql")),
-    ("V7__webhooks", include_str!("../migrations/V7__webhooks.sql")),
+    ("V2__search", include_str!("../migrations/V2__search.sql")),
+    ("V3__chunk_summary", include_str!("../migrations/V3__chunk_summary.sql")),
+    ("V4__evaluation", include_str!("../migrations/V4__evaluation.sql")),
+    ("V5__webhooks", include_str!("../migrations/V5__webhooks.sql")),
 ];
 
 /// What the placeholders stand for, an engine a column: SQLite, PostgreSQL.

@@ -25,10 +25,11 @@ const IS_DUE: &str = "webhook.claimed_until <= $1 AND webhook.deleted_at IS NULL
 impl Tx<'_> {
     /// Enqueues an event for every active webhook that may want it; says for how many.
     pub(crate) fn deliveries_enqueue(&mut self, origin: &Origin, change: &Change, event_id: &str) -> Result<u64> {
-        const SUBSCRIBED: &str = "SELECT DISTINCT webhook.id FROM webhook_subscription AS subscription
-             JOIN webhook ON webhook.id = subscription.webhook_id
-             WHERE subscription.action = $1 AND webhook.workspace_id = $2 AND webhook.status = 'active'
-                 AND webhook.deleted_at IS NULL";
+        // By the few webhooks there are: sorting out repeated ones from the side of the subscriptions costs every write more.
+        const SUBSCRIBED: &str = "SELECT webhook.id FROM webhook
+             WHERE webhook.workspace_id = $2 AND webhook.status = 'active' AND webhook.deleted_at IS NULL
+                 AND EXISTS (SELECT 1 FROM webhook_subscription AS subscription
+                     WHERE subscription.webhook_id = webhook.id AND subscription.action = $1)";
         const INSERT: &str = "INSERT INTO webhook_delivery
                  (public_id, webhook_id, action, object, data, at, status, next_at)
              VALUES ($1, $2, $3, $4, $5, $6, 'pending', $6)";

@@ -25,7 +25,7 @@ const IS_DUE: &str = "webhook.claimed_until <= $1 AND webhook.deleted_at IS NULL
 impl Tx<'_> {
     /// Enqueues an event for every active webhook that may want it; says for how many.
     pub(crate) fn deliveries_enqueue(&mut self, origin: &Origin, change: &Change, event_id: &str) -> Result<u64> {
-        // By the few webhooks there are: sorting out repeated ones from the side of the subscriptions costs every write more.
+        // Webhooks are few; starting at the subscriptions would need a sort against repeated ones at every change.
         const SUBSCRIBED: &str = "SELECT webhook.id FROM webhook
              WHERE webhook.workspace_id = $2 AND webhook.status = 'active' AND webhook.deleted_at IS NULL
                  AND EXISTS (SELECT 1 FROM webhook_subscription AS subscription

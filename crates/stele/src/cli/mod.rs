@@ -3,13 +3,21 @@
 //! Data goes to standard output and talk to standard error. A command gives back `anyhow::Result`; a [`Failure`] in it
 //! carries a hint and an exit code. `--json` prints what the native API answers, or a document of the command's own.
 
+mod artifacts;
+mod client;
 mod completions;
+mod experiments;
 mod failure;
 mod human;
+mod listing;
+mod models;
 mod output;
 mod progress;
+mod runs;
 mod serve;
+mod sheet;
 mod table;
+mod view;
 
 use std::process::ExitCode;
 
@@ -51,6 +59,14 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Run the server
     Serve(Serve),
+    /// List, show, create and delete experiments
+    Experiments(experiments::Experiments),
+    /// List, search, show, compare and delete runs
+    Runs(runs::Runs),
+    /// List and show registered models, move their versions through stages and aliases
+    Models(models::Models),
+    /// List, download and upload files
+    Artifacts(artifacts::Artifacts),
     /// Print what makes a shell complete commands
     Completions(completions::Completions),
 }
@@ -69,6 +85,10 @@ fn run(Cli { global, command }: Cli) -> anyhow::Result<ExitCode> {
     start_log(global.log.as_deref().unwrap_or(usual))?;
     match command {
         Command::Serve(options) => block_on(crate::serve::run(options))?,
+        Command::Experiments(options) => block_on(experiments::run(&output, options))?,
+        Command::Runs(options) => block_on(runs::run(&output, options))?,
+        Command::Models(options) => block_on(models::run(&output, options))?,
+        Command::Artifacts(options) => block_on(artifacts::run(&output, options))?,
         Command::Completions(options) => completions::run(&output, &options)?,
     }
     Ok(ExitCode::SUCCESS)

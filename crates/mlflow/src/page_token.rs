@@ -19,7 +19,8 @@ const LONGEST: usize = 2_000;
 /// A token for the page after `end`, which another search than `search` does not understand.
 pub(crate) fn encode_with_end(offset: usize, end: Option<&SortPosition>, search: u64) -> String {
     let Some(SortPosition(values)) = end else { return encode(offset) };
-    let token = json_dumps(&json!({ "offset": offset, "after": values_to_json(values), "search": format!("{search:016x}") }));
+    let token =
+        json_dumps(&json!({ "offset": offset, "after": values_to_json(values), "search": format!("{search:016x}") }));
     if token.len() > LONGEST { encode(offset) } else { STANDARD.encode(token) }
 }
 

@@ -20,10 +20,8 @@ impl Tx<'_> {
 
     /// Reads runs, also deleted ones, in the order of their ids as given; each of them must be there.
     pub fn runs_get(&mut self, visible: Visibility, ids: &[RunId]) -> Result<Vec<Run>> {
-        let sql = format!(
-            "SELECT {RUN_COLUMNS} FROM run WHERE workspace_id = $1 AND public_id {}",
-            self.is_one_of_texts(2)
-        );
+        let sql =
+            format!("SELECT {RUN_COLUMNS} FROM run WHERE workspace_id = $1 AND public_id {}", self.is_one_of_texts(2));
         let given = list(ids.iter().map(RunId::as_str));
         let infos = self.query(&sql, params![visible.workspace(), given], run_info)?;
         let mut found: HashMap<RunId, Run> =

@@ -22,7 +22,8 @@ pub(crate) async fn list(mut call: Call) -> Result<Response> {
 
 pub(crate) async fn download(call: Call) -> Result<Response> {
     let path = ArtifactPath::parse_directory(call.path("path"))?;
-    match file_answer(&call.app, &call.ctx, &call.method, &call.headers, &ArtifactRoot::Server, &path).await {
+    let Call { app, ctx, method, headers, .. } = call;
+    match file_answer(&app, &ctx, &method, &headers, &ArtifactRoot::Server, &path).await {
         // The path is fine by now, so this says that it is a folder, which MLflow tells in another shape.
         Err(Error::Invalid { message }) => Ok(detail(&message)),
         answer => Ok(answer?),

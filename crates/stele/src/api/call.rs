@@ -1,5 +1,5 @@
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, RawPathParams, Request};
@@ -26,7 +26,8 @@ pub(super) struct Call {
     pub(super) headers: HeaderMap,
     pub(super) query: Query,
     path: HashMap<String, String>,
-    body: Body,
+    /// A body by itself cannot be shared between threads, and a call is lent across awaits.
+    body: Mutex<Body>,
 }
 
 impl Call {
@@ -46,7 +47,16 @@ impl Call {
         let query = Query::parse(parts.uri.query().unwrap_or_default(), route.query)?;
         let State { app, instance } = state;
         let ctx = app.local_owner(Script::Native, app.new_request_id());
-        Ok(Call { app, ctx, instance, method: parts.method, headers: parts.headers, query, path, body })
+        Ok(Call {
+            app,
+            ctx,
+            instance,
+            method: parts.method,
+            headers: parts.headers,
+            query,
+            path,
+            body: Mutex::new(body),
+        })
     }
 
     /// A part of the path, decoded once, such as `run_id`; empty if the route has none of this name.
@@ -62,7 +72,7 @@ impl Call {
     }
 
     pub(super) fn take_body(&mut self) -> Body {
-        std::mem::take(&mut self.body)
+        std::mem::take(self.body.get_mut().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Reads the body, a JSON document.
@@ -150,9 +160,7 @@ fn check(Parameter { name, kind, .. }: &Parameter, value: &str) -> Result<()> {
         Kind::Integer { least, most } => match value.parse::<i64>() {
             Ok(number) if (*least..=*most).contains(&number) => Ok(()),
             Ok(_) => Err(Problem::invalid(format!("the query parameter '{name}' must be between {least} and {most}"))),
-            Err(_) => {
-                Err(Problem::invalid(format!("the query parameter '{name}' must be an integer, not '{value}'")))
-            }
+            Err(_) => Err(Problem::invalid(format!("the query parameter '{name}' must be an integer, not '{value}'"))),
         },
         Kind::OneOf(values) if !values.contains(&value) => {
             let values = values.join(", ");

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::response::Response;
 use serde::Serialize;
+use stele_domain::Point;
 use stele_domain::id::RunId;
 use stele_domain::record::Run;
-use stele_domain::Point;
 use utoipa::ToSchema;
 
 use super::Result;
@@ -64,15 +64,21 @@ impl From<Vec<Run>> for ComparisonDto {
         let texts = |rows: Vec<(String, bool, Vec<Option<String>>)>| {
             rows.into_iter().map(|(key, differs, values)| TextRowDto { key, differs, values }).collect()
         };
-        let params = side_by_side(&runs, |run| {
-            run.params.iter().map(|param| (param.key.clone(), param.value.clone())).collect()
-        }, |one, other| one == other);
-        let tags = side_by_side(&runs, |run| {
-            run.tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect()
-        }, |one, other| one == other);
-        let metrics = side_by_side(&runs, |run| {
-            run.metrics.iter().map(|metric| (metric.key.clone(), metric.point)).collect()
-        }, same_value);
+        let params = side_by_side(
+            &runs,
+            |run| run.params.iter().map(|param| (param.key.clone(), param.value.clone())).collect(),
+            |one, other| one == other,
+        );
+        let tags = side_by_side(
+            &runs,
+            |run| run.tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect(),
+            |one, other| one == other,
+        );
+        let metrics = side_by_side(
+            &runs,
+            |run| run.metrics.iter().map(|metric| (metric.key.clone(), metric.point)).collect(),
+            same_value,
+        );
         let metric_row = |(key, differs, values): (String, bool, Vec<Option<Point>>)| {
             let values = values.into_iter().map(|point| point.map(PointDto::from)).collect();
             MetricRowDto { key, differs, values }

@@ -136,9 +136,7 @@ impl ToSchema for Number {}
 
 impl PartialSchema for Number {
     fn schema() -> RefOr<Schema> {
-        let text = ObjectBuilder::new()
-            .schema_type(Type::String)
-            .enum_values(Some(["NaN", "Infinity", "-Infinity"]));
+        let text = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["NaN", "Infinity", "-Infinity"]));
         OneOfBuilder::new().item(f64::schema()).item(text).into()
     }
 }

@@ -25,12 +25,19 @@ const MOST_ORDERS: usize = 4;
 pub(super) const LIMIT: Parameter = Parameter::integer("limit", 1, MOST, "How many at most; 100 unless given.");
 pub(super) const PAGE_TOKEN: Parameter =
     Parameter::text("page_token", "What the page before gave as next_page_token; all else must be as it was.");
-pub(super) const FILTER: Parameter =
-    Parameter::text("filter", "A condition in MLflow's filter language, such as metrics.loss < 0.3 and tags.team = 'a'.");
-pub(super) const ORDER_BY: Parameter =
-    Parameter::text("order_by", "Up to four keys, with commas between them, such as metrics.loss asc, start_time desc.");
-pub(super) const PRESENCE: Parameter =
-    Parameter::one_of("presence", &["active", "deleted", "all"], "What is in use (so unless given), in the trash, or both.");
+pub(super) const FILTER: Parameter = Parameter::text(
+    "filter",
+    "A condition in MLflow's filter language, such as metrics.loss < 0.3 and tags.team = 'a'.",
+);
+pub(super) const ORDER_BY: Parameter = Parameter::text(
+    "order_by",
+    "Up to four keys, with commas between them, such as metrics.loss asc, start_time desc.",
+);
+pub(super) const PRESENCE: Parameter = Parameter::one_of(
+    "presence",
+    &["active", "deleted", "all"],
+    "What is in use (so unless given), in the trash, or both.",
+);
 
 /// What a list is asked for besides its filter.
 pub(super) struct Paging {

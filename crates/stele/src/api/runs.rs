@@ -109,19 +109,8 @@ pub(super) struct RunInfoDto {
 
 impl From<RunInfo> for RunInfoDto {
     fn from(info: RunInfo) -> RunInfoDto {
-        let RunInfo {
-            row: _,
-            id,
-            experiment,
-            kind,
-            name,
-            status,
-            presence,
-            user,
-            artifact_uri,
-            started_at,
-            ended_at,
-        } = info;
+        let RunInfo { row: _, id, experiment, kind, name, status, presence, user, artifact_uri, started_at, ended_at } =
+            info;
         RunInfoDto {
             id: id.0,
             experiment_id: experiment.to_string(),

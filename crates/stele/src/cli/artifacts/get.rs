@@ -1,7 +1,9 @@
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use axum::http::{Method, header};
+use futures::StreamExt;
 use tokio::fs;
 
 use super::source::Source;
@@ -23,9 +25,12 @@ pub(super) async fn run(
     let is_file = found.kind == "file";
     if target.as_deref() == Some(Path::new("-")) {
         if !is_file {
-            return Err(Failure::usage(format!("'{}' is a folder, which cannot be written to standard output", place.path))
-                .hint("name a folder to write to in place of -")
-                .into());
+            return Err(Failure::usage(format!(
+                "'{}' is a folder, which cannot be written to standard output",
+                place.path
+            ))
+            .hint("name a folder to write to in place of -")
+            .into());
         }
         return to_standard_output(client, &root, &place.path).await;
     }
@@ -65,7 +70,8 @@ pub(super) async fn run(
 /// Where a file of a folder goes. Paths come from the record, so none of them may leave the target.
 fn below_target(folder: &str, target: &Path, Entry { path, .. }: &Entry) -> Result<(String, PathBuf)> {
     let rest = path.strip_prefix(folder).unwrap_or(path).trim_start_matches('/');
-    let inside = !rest.is_empty() && rest.split('/').all(|part| !matches!(part, "" | "." | "..")) && !rest.contains('\0');
+    let inside =
+        !rest.is_empty() && rest.split('/').all(|part| !matches!(part, "" | "." | "..")) && !rest.contains('\0');
     if !inside {
         return Err(Failure::new(format!("the server lists '{path}', which is not below '{folder}'")).into());
     }
@@ -73,8 +79,13 @@ fn below_target(folder: &str, target: &Path, Entry { path, .. }: &Entry) -> Resu
 }
 
 async fn to_standard_output(client: &Client, root: &[&str], path: &str) -> Result<()> {
-    let answer = request(client, root, path).await?;
-    save(answer.into_body(), &mut tokio::io::stdout(), &indicatif::ProgressBar::hidden()).await
+    let mut pieces = request(client, root, path).await?.into_body().into_data_stream();
+    let mut out = std::io::stdout().lock();
+    while let Some(piece) = pieces.next().await {
+        out.write_all(&piece.context("the download broke off")?)?;
+    }
+    out.flush()?;
+    Ok(())
 }
 
 /// Writes a file beside its place first, so that what broke off is not taken for the whole.

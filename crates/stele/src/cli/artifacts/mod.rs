@@ -79,7 +79,9 @@ pub(super) async fn run(output: &Output, Artifacts { action }: Artifacts) -> any
         Action::Get { from, target, overwrite, connection } => {
             get::run(output, &connection.open().await?, &from.place, target, overwrite).await
         }
-        Action::Put { local, from, connection } => put::run(output, &connection.open().await?, &local, &from.place).await,
+        Action::Put { local, from, connection } => {
+            put::run(output, &connection.open().await?, &local, &from.place).await
+        }
     }
 }
 

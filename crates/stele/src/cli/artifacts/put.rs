@@ -65,15 +65,16 @@ fn files_below(folder: &Path) -> Result<Vec<(PathBuf, String, u64)>> {
         for entry in std::fs::read_dir(&folder).with_context(cannot_read)? {
             let entry = entry.with_context(cannot_read)?;
             let name = entry.file_name();
-            let name = name.to_str().ok_or_else(|| {
-                Failure::new(format!("{} has a name that is not UTF-8", entry.path().display()))
-            })?;
+            let name = name
+                .to_str()
+                .ok_or_else(|| Failure::new(format!("{} has a name that is not UTF-8", entry.path().display())))?;
             let path = join(&path, name);
             if entry.file_type()?.is_dir() {
                 folders.push((entry.path(), path));
                 continue;
             }
-            let meta = std::fs::metadata(entry.path()).with_context(|| format!("cannot read {}", entry.path().display()))?;
+            let meta =
+                std::fs::metadata(entry.path()).with_context(|| format!("cannot read {}", entry.path().display()))?;
             if meta.is_file() {
                 files.push((entry.path(), path, meta.len()));
             }

@@ -31,8 +31,7 @@ impl Root {
 
 impl Source {
     pub(super) fn parse(text: &str) -> Result<Source, &'static str> {
-        const EXPECTED: &str =
-            "expected RUN/PATH, MODEL_ID/PATH, models:/NAME/VERSION/PATH or models:/NAME@ALIAS/PATH";
+        const EXPECTED: &str = "expected RUN/PATH, MODEL_ID/PATH, models:/NAME/VERSION/PATH or models:/NAME@ALIAS/PATH";
 
         let cut = |text: &str| match text.split_once('/') {
             Some((first, rest)) => (first.to_owned(), rest.to_owned()),

@@ -10,7 +10,7 @@ use http_body_util::StreamBody;
 use http_body_util::combinators::BoxBody;
 use indicatif::ProgressBar;
 use tokio::fs::File;
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const PIECE: usize = 256 * 1024;
 
@@ -56,8 +56,8 @@ impl Outgoing {
     }
 }
 
-/// Writes the body of an answer to `target`, which is left open.
-pub(crate) async fn save(body: Body, target: &mut (impl AsyncWrite + Unpin), bar: &ProgressBar) -> Result<()> {
+/// Writes the body of an answer to `target`.
+pub(crate) async fn save(body: Body, target: &mut File, bar: &ProgressBar) -> Result<()> {
     let mut pieces = body.into_data_stream();
     while let Some(piece) = pieces.next().await {
         let piece = piece.context("the download broke off")?;

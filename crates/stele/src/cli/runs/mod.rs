@@ -63,9 +63,7 @@ pub(super) async fn run(output: &Output, Runs { action }: Runs) -> anyhow::Resul
         Action::Show(options) => show::run(output, options).await,
         Action::Compare(options) => compare::run(output, options).await,
         Action::Delete(named) => each(output, named, Method::DELETE, &[], "moved run", "to the trash").await,
-        Action::Restore(named) => {
-            each(output, named, Method::POST, &["restore"], "took run", "out of the trash").await
-        }
+        Action::Restore(named) => each(output, named, Method::POST, &["restore"], "took run", "out of the trash").await,
     }
 }
 

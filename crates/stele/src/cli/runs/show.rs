@@ -100,12 +100,8 @@ fn sheet(
         ("artifacts", info.artifact_uri.clone()),
     ]);
     sheet.values("Params", params);
-    let mut table = Table::new([
-        Column::text("METRIC"),
-        Column::number("VALUE"),
-        Column::number("STEP"),
-        Column::whole("HISTORY"),
-    ]);
+    let mut table =
+        Table::new([Column::text("METRIC"), Column::number("VALUE"), Column::number("STEP"), Column::whole("HISTORY")]);
     for (key, point) in metrics {
         let history = histories.get(key).map(String::as_str).unwrap_or_default();
         table.row([

@@ -103,6 +103,11 @@ impl Connection {
     }
 }
 
+/// The instance of the server at a URL.
+pub(crate) async fn instance_at(url: &str) -> Result<String> {
+    Ok(Client::remote(url)?.greet().await?.instance)
+}
+
 impl Client {
     fn remote(server: &str) -> Result<Client> {
         let refuse = |why: &str| {

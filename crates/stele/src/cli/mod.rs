@@ -6,6 +6,7 @@
 mod artifacts;
 mod client;
 mod completions;
+mod doctor;
 mod experiments;
 mod failure;
 mod human;
@@ -67,6 +68,8 @@ pub(crate) enum Command {
     Models(models::Models),
     /// List, download and upload files
     Artifacts(artifacts::Artifacts),
+    /// Look for what is wrong with the configuration, the database, the artifacts and the machine
+    Doctor(doctor::Doctor),
     /// Print what makes a shell complete commands
     Completions(completions::Completions),
 }
@@ -89,6 +92,7 @@ fn run(Cli { global, command }: Cli) -> anyhow::Result<ExitCode> {
         Command::Runs(options) => block_on(runs::run(&output, options))?,
         Command::Models(options) => block_on(models::run(&output, options))?,
         Command::Artifacts(options) => block_on(artifacts::run(&output, options))?,
+        Command::Doctor(options) => return block_on(doctor::run(&output, &global, options)),
         Command::Completions(options) => completions::run(&output, &options)?,
     }
     Ok(ExitCode::SUCCESS)

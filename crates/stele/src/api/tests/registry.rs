@@ -1,17 +1,15 @@
-use stele_app::{CheckedSource, NewModel, NewModelVersion};
+use stele_app::{NewModel, NewModelVersion, SourceRequest};
 
 use super::*;
 
 async fn new_model(test: &TestApp, name: &str, versions: i64) {
     let new = NewModel { name: name.to_owned(), description: None, tags: Vec::new() };
     test.app.model_create(&test.ctx, new).await.unwrap();
+    let run = new_run(test, "", &[]).await;
     for number in 1..=versions {
-        let source = CheckedSource {
-            source: format!("mlflow-artifacts:/{name}/{number}"),
-            storage_uri: format!("mlflow-artifacts:/{name}/{number}"),
-            run: None,
-            logged_model: None,
-        };
+        let source = format!("runs:/{run}/{name}/{number}");
+        let request = SourceRequest { source, run: Some(run.clone()), logged_model: None };
+        let source = test.app.model_source_check(&test.ctx, request).await.unwrap();
         let new = NewModelVersion {
             model: name.to_owned(),
             source,

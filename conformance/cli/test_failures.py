@@ -143,12 +143,14 @@ def test_doctor(shell, serve, tmp_path):
         told = shell("doctor", "--port", busy.getsockname()[1], code=1)
     assert "✗ port" in told.out and "hint: " in told.out and "not well: 1 problem" in told.err
     database = tmp_path / "stele-data/stele.db"
-    content = bytearray(database.read_bytes())
-    content[4096 * 3 : 4096 * 40] = b"\xff" * (4096 * 37)
-    database.write_bytes(content)
-    (tmp_path / "stele-data/artifacts").chmod(0o500)
-    told = shell("doctor", "--port", free_port(), "--json", code=1).document
-    assert {f["check"] for f in told["findings"] if f["state"] == "failed"} >= {"integrity"}
+    content = database.read_bytes()
+    for damaged, check in (
+        (content[: -4096 * 8] + b"\xff" * (4096 * 8), "integrity"),
+        (b"no database at all" * 1000, "database"),
+    ):
+        database.write_bytes(damaged)
+        findings = shell("doctor", "--port", free_port(), "--json", code=1).document["findings"]
+        assert [f["check"] for f in findings if f["state"] == "failed"] == [check], findings
     assert shell("doctor", "--database", f"postgres://me:hunter2@127.0.0.1:{free_port()}/db", code=1).out.count("hunter2") == 0
 
 

@@ -110,7 +110,10 @@ async fn files_go_in_and_come_out_whole_and_in_part() {
             assert_eq!(status, StatusCode::OK);
             assert_eq!(serde_json::from_slice::<Value>(&stored).unwrap(), json!({ "path": "a/b c.txt", "size": 10 }));
             let (_, headers, read) = bytes(&test.app, file(Method::GET, "a/b%20c.txt", b"")).await;
-            assert_eq!((read.as_slice(), headers[header::CONTENT_LENGTH].to_str().unwrap()), (&b"0123456789"[..], "10"));
+            assert_eq!(
+                (read.as_slice(), headers[header::CONTENT_LENGTH].to_str().unwrap()),
+                (&b"0123456789"[..], "10")
+            );
             let mut part = file(Method::GET, "a/b%20c.txt", b"");
             part.headers_mut().insert(header::RANGE, "bytes=2-4".parse().unwrap());
             let (status, _, read) = bytes(&test.app, part).await;

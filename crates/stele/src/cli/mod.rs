@@ -30,7 +30,7 @@ pub(crate) use self::serve::Serve;
 
 /// One record of a team's machine-learning work, for MLflow clients and more.
 #[derive(Parser)]
-#[command(version, propagate_version = true, infer_subcommands = false)]
+#[command(version, max_term_width = 120)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -64,11 +64,11 @@ pub(crate) enum Command {
     Experiments(experiments::Experiments),
     /// List, search, show, compare and delete runs
     Runs(runs::Runs),
-    /// List and show registered models, move their versions through stages and aliases
+    /// List and show registered models, set stages and aliases
     Models(models::Models),
     /// List, download and upload files
     Artifacts(artifacts::Artifacts),
-    /// Look for what is wrong with the configuration, the database, the artifacts and the machine
+    /// Look for what is wrong, and say how to mend it
     Doctor(doctor::Doctor),
     /// Print what makes a shell complete commands
     Completions(completions::Completions),

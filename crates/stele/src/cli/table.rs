@@ -9,7 +9,7 @@ use super::human;
 const GAP: &str = "  ";
 
 /// What a column that shrinks keeps at least.
-const LEAST: usize = 8;
+const LEAST: usize = 4;
 
 pub(crate) struct Table {
     columns: Vec<Column>,
@@ -17,6 +17,7 @@ pub(crate) struct Table {
 }
 
 /// One column: its heading, and how its cells stand.
+#[derive(Clone)]
 pub(crate) struct Column {
     title: String,
     alignment: Alignment,
@@ -29,7 +30,7 @@ impl Column {
         Column { title: human::harmless(&title.into()), alignment: Alignment::Left, shrinks: false }
     }
 
-    /// For names and texts, which are cut when the terminal is narrow.
+    /// For names and texts, which are cut when the terminal is narrow, and left out when all of them are empty.
     pub(crate) fn text(title: impl Into<String>) -> Column {
         Column { shrinks: true, ..Column::whole(title) }
     }
@@ -86,6 +87,10 @@ impl Table {
 
     /// The table as text, for a terminal of `width` columns or for a file.
     pub(crate) fn render(&self, width: Option<usize>) -> String {
+        if self.rows.is_empty() { self.lines(width) } else { self.compact().lines(width) }
+    }
+
+    fn lines(&self, width: Option<usize>) -> String {
         let widths = self.widths(width);
         let titles: Vec<Cell> = self.columns.iter().map(|column| Cell::dim(&column.title)).collect();
         let mut text = String::new();
@@ -111,6 +116,16 @@ impl Table {
         line
     }
 
+    /// Without the columns of texts that are all empty.
+    fn compact(&self) -> Table {
+        let kept: Vec<usize> = (0..self.columns.len())
+            .filter(|index| !self.columns[*index].shrinks || self.rows.iter().any(|row| !row[*index].text.is_empty()))
+            .collect();
+        let columns = kept.iter().map(|index| self.columns[*index].clone()).collect();
+        let rows = self.rows.iter().map(|row| kept.iter().map(|index| row[*index].clone()).collect()).collect();
+        Table { columns, rows }
+    }
+
     fn widths(&self, most: Option<usize>) -> Vec<usize> {
         let mut widths: Vec<usize> = self.columns.iter().map(|column| measure_text_width(&column.title)).collect();
         for row in &self.rows {
@@ -129,5 +144,43 @@ impl Table {
             }
         }
         widths
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(rows: &[[&str; 4]]) -> Table {
+        let columns = [Column::whole("ID"), Column::text("NAME"), Column::number("SIZE"), Column::text("TAGS")];
+        let mut table = Table::new(columns);
+        for row in rows {
+            table.row(row.map(Cell::from));
+        }
+        table
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_cells() {
+        let shown = table(&[["a1", "short", "5", "x"], ["b22", "a longer name", "1234", ""]]).render(None);
+        assert_eq!(
+            console::strip_ansi_codes(&shown),
+            "ID   NAME           SIZE  TAGS\na1   short             5  x\nb22  a longer name  1234\n"
+        );
+    }
+
+    #[test]
+    fn ids_stay_whole_where_names_are_cut() {
+        let shown = table(&[["0123456789", "a longer name", "1", "many tags that are long"]]).render(Some(30));
+        let shown = console::strip_ansi_codes(&shown).into_owned();
+        assert!(shown.lines().all(|line| measure_text_width(line) <= 30), "{shown}");
+        assert!(shown.contains("0123456789") && shown.contains('…'), "{shown}");
+    }
+
+    #[test]
+    fn wide_characters_count_twice_and_empty_columns_are_left_out() {
+        let shown = table(&[["1", "日本", "1", ""], ["2", "a", "2", ""]]).render(None);
+        assert_eq!(console::strip_ansi_codes(&shown), "ID  NAME  SIZE\n1   日本     1\n2   a        2\n");
+        assert_eq!(console::strip_ansi_codes(&table(&[]).render(None)), "ID  NAME  SIZE  TAGS\n");
     }
 }

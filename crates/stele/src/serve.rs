@@ -1,83 +1,56 @@
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::Result;
 use axum::extract::Request;
 use axum::http::{StatusCode, Uri};
 use axum::routing::get;
 use axum::serve::ListenerExt;
 use axum::{Router, ServiceExt};
-use stele_app::blobs::BlobOptions;
-use stele_app::{App, ArtifactStorage};
-use stele_store::{DatabaseUrl, Store};
+use stele_app::App;
+use stele_store::DatabaseUrl;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tower::ServiceBuilder;
-use tracing_subscriber::EnvFilter;
 
 use crate::api;
-use crate::cli::Serve;
+use crate::beacon::Beacon;
+use crate::cli::{Failure, Serve};
 use crate::guard::{self, Guard};
-use crate::system::{OrderedIds, SystemClock};
 
 /// How long requests under way may take to finish once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(15);
 
-pub(crate) fn run(options: Serve) -> Result<()> {
-    let filter = EnvFilter::try_from_env("STELE_LOG").unwrap_or_else(|_| EnvFilter::new("info,refinery_core=warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+pub(crate) async fn run(options: Serve) -> Result<()> {
     if !options.host.is_loopback() {
-        bail!(
-            "refusing to listen on {}, since anybody who reaches it could change everything: there is no login yet\n\
-             hint: listen on 127.0.0.1 and put a reverse proxy that authenticates in front",
+        return Err(Failure::usage(format!(
+            "refusing to listen on {}, since anybody who reaches it could change everything: there is no login yet",
             options.host
-        );
+        ))
+        .hint("listen on 127.0.0.1 and put a reverse proxy that authenticates in front")
+        .into());
     }
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?
-        .block_on(serve(options))
-}
-
-async fn serve(options: Serve) -> Result<()> {
-    std::fs::create_dir_all(&options.data)
-        .with_context(|| format!("cannot make the data folder {}", options.data.display()))?;
-    let database = match &options.database {
-        Some(url) => DatabaseUrl::parse(url)?,
-        None => DatabaseUrl::Sqlite(options.data.join("stele.db")),
-    };
-    let store = open(database.clone()).await?;
-    let destination = match &options.artifacts {
-        Some(place) => place.clone(),
-        None => options.data.join("artifacts").display().to_string(),
-    };
-    let artifacts = open_artifacts(&destination).await?;
-    let app = App::start(store, artifacts, Arc::new(SystemClock), Arc::new(OrderedIds)).await?;
+    let place = &options.place;
+    let app = place.open().await?;
     let listener = TcpListener::bind((options.host, options.port)).await.map_err(|error| {
-        anyhow!(
-            "cannot listen on {}:{}: {error}\nhint: name another port with --port, or 0 for any free one",
-            options.host,
-            options.port
-        )
+        Failure::new(format!("cannot listen on {}:{}: {error}", options.host, options.port))
+            .hint("name another port with --port, or 0 for any free one")
     })?;
     let address = listener.local_addr()?;
 
-    app.enable_webhooks(crate::webhooks::settings(&options.data)?);
+    app.enable_webhooks(options.webhooks.settings(&place.data)?);
     let maintenance = tokio::spawn({
         let app = app.clone();
         async move { app.maintain().await }
     });
     let deliveries = tokio::spawn(stele_mlflow::deliver_webhooks(app.clone()));
     let guard = Guard { hosts: options.allowed_hosts.clone(), origins: options.allowed_origins.clone() };
-    let router = router(app, guard);
-    greet(address, &database, &destination)?;
+    let beacon = Beacon::of_this_server(address);
+    let router = router(app, guard, &beacon.instance);
+    let lit = beacon.light(&place.data)?;
+    greet(address, &place.database_url()?, &place.artifact_destination())?;
     // Small answers must not wait for more data to fill a packet.
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
@@ -98,39 +71,16 @@ async fn serve(options: Serve) -> Result<()> {
             tracing::warn!("stopping although requests are under way");
         }
     }
+    drop(lit);
     maintenance.abort();
     deliveries.abort();
     Ok(())
 }
 
-async fn open(url: DatabaseUrl) -> Result<Store> {
-    if let DatabaseUrl::Sqlite(path) = &url
-        && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
-    {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    }
-    let shown = url.to_string();
-    tokio::task::spawn_blocking(move || Store::open(&url))
-        .await?
-        .with_context(|| format!("cannot open the database {shown}"))
-}
-
-async fn open_artifacts(destination: &str) -> Result<ArtifactStorage> {
-    let working_directory = std::env::current_dir().context("cannot tell the working directory")?;
-    let working_directory = working_directory.to_str().context("the path of the working directory is not UTF-8")?;
-    let opened = ArtifactStorage::open(destination, BlobOptions::from_environment(), working_directory).await;
-    opened.map_err(|error| {
-        anyhow!(
-            "cannot keep artifacts at {destination}: {error}\n\
-             hint: name a folder that the server can write, or a bucket as s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or \
-             az://CONTAINER/PREFIX, with --artifacts or STELE_ARTIFACTS"
-        )
-    })
-}
-
-fn router(app: App, guard: Guard) -> Router {
+/// Everything that is served; `instance` tells this start of the server from others.
+pub(crate) fn router(app: App, guard: Guard, instance: &str) -> Router {
     stele_mlflow::router(app.clone())
-        .merge(api::router(app))
+        .merge(api::router(app, instance))
         .route("/", get(front_page))
         .fallback(|| async { (StatusCode::NOT_FOUND, "Not Found") })
         .layer(axum::middleware::from_fn_with_state(Arc::new(guard), guard::check))

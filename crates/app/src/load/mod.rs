@@ -29,7 +29,11 @@ impl App {
 
     /// Brings whole runs into an experiment, in one transaction with one audit entry. Those that the record has already
     /// are left out. About a thousand runs at a time are best. An experiment in the trash takes runs in the trash.
-    pub async fn runs_load(&self, ctx: &Ctx, experiment: ExperimentId, runs: Vec<LoadedRun>) -> Result<LoadedRuns> {
+    pub async fn runs_load(&self, ctx: &Ctx, experiment: ExperimentId, mut runs: Vec<LoadedRun>) -> Result<LoadedRuns> {
+        let readings = runs.iter_mut().flat_map(|run| &mut run.lineage.datasets);
+        for reading in readings.filter(|reading| reading.public_id.is_empty()) {
+            reading.public_id = ctx.new_id().simple().to_string();
+        }
         runs.iter().try_for_each(check)?;
         let batch = RunBatch::new(runs);
         let are_deleted = batch.are_all(Presence::Deleted);

@@ -23,7 +23,7 @@ pub struct LoadedLineage {
 /// A dataset that a loaded run read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoadedReading {
-    /// What the dataset is called if the experiment does not know it.
+    /// What the dataset is called if the experiment does not know it; `app` makes one of an empty one.
     pub public_id: String,
     pub dataset: Dataset,
     pub tags: Vec<Tag>,

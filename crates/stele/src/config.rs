@@ -28,15 +28,19 @@ const FOREIGN: &[(&str, &str)] = &[
 /// Reads the command line with the settings behind it. A line that clap refuses ends the process here, as does `--help`.
 pub(crate) fn parse() -> Result<Cli> {
     let line: Vec<OsString> = std::env::args_os().collect();
-    let file = named_file(&line).or_else(|| variable("STELE_CONFIG").map(PathBuf::from));
-    let file = match file {
-        Some(path) => File::read(&path)?,
-        None if Path::new(USUAL_FILE).is_file() => File::read(Path::new(USUAL_FILE))?,
+    let named = named_file(&line).or_else(|| variable("STELE_CONFIG").map(PathBuf::from));
+    let file = match file_in_use(named.as_deref()) {
+        Some(path) => File::read(path)?,
         None => File::default(),
     };
     let command = layered(Cli::command(), &file, &variable)?;
     let matches = command.get_matches_from(line);
     Ok(Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()))
+}
+
+/// The file that is read when `named` is the one that somebody asks for.
+pub(crate) fn file_in_use(named: Option<&Path>) -> Option<&Path> {
+    named.or_else(|| Some(Path::new(USUAL_FILE)).filter(|usual| usual.is_file()))
 }
 
 /// The value of `--config`, which has to be known before the line can be read with the file's settings behind it.

@@ -1,6 +1,7 @@
 //! The `stele` command.
 
 mod api;
+mod beacon;
 mod cli;
 mod config;
 mod guard;

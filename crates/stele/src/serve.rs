@@ -16,6 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tower::ServiceBuilder;
 
 use crate::api;
+use crate::beacon::Beacon;
 use crate::cli::{Failure, Serve};
 use crate::guard::{self, Guard};
 
@@ -46,7 +47,9 @@ pub(crate) async fn run(options: Serve) -> Result<()> {
     });
     let deliveries = tokio::spawn(stele_mlflow::deliver_webhooks(app.clone()));
     let guard = Guard { hosts: options.allowed_hosts.clone(), origins: options.allowed_origins.clone() };
-    let router = router(app, guard);
+    let beacon = Beacon::of_this_server(address);
+    let router = router(app, guard, &beacon.instance);
+    let lit = beacon.light(&place.data)?;
     greet(address, &place.database_url()?, &place.artifact_destination())?;
     // Small answers must not wait for more data to fill a packet.
     let listener = listener.tap_io(|stream| {
@@ -68,14 +71,16 @@ pub(crate) async fn run(options: Serve) -> Result<()> {
             tracing::warn!("stopping although requests are under way");
         }
     }
+    drop(lit);
     maintenance.abort();
     deliveries.abort();
     Ok(())
 }
 
-fn router(app: App, guard: Guard) -> Router {
+/// Everything that is served; `instance` tells this start of the server from others.
+pub(crate) fn router(app: App, guard: Guard, instance: &str) -> Router {
     stele_mlflow::router(app.clone())
-        .merge(api::router(app))
+        .merge(api::router(app, instance))
         .route("/", get(front_page))
         .fallback(|| async { (StatusCode::NOT_FOUND, "Not Found") })
         .layer(axum::middleware::from_fn_with_state(Arc::new(guard), guard::check))

@@ -63,6 +63,12 @@ pub(crate) struct WebhookOptions {
 }
 
 impl WebhookOptions {
+    /// Whether the key can be used; nothing is made.
+    pub(crate) fn check(&self) -> Result<()> {
+        let key = self.secret_key.as_deref().map(SecretKey::from_text).transpose();
+        key.context("STELE_SECRET_KEY cannot be used").map(drop)
+    }
+
     pub(crate) fn settings(&self, data: &Path) -> Result<WebhookSettings> {
         let WebhookOptions { schemes, private_ips, timeout, retries, secret_key } = self;
         let key = match secret_key {

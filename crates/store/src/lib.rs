@@ -11,6 +11,7 @@ mod dataset;
 mod delivery;
 mod engine;
 mod evaluation;
+mod examine;
 mod experiment;
 mod export;
 mod history;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 
 pub use engine::Tx;
 use engine::{Postgres, Sqlite};
+pub use examine::{Examination, damage, examine};
 pub use experiment::NewExperiment;
 pub use export::{ExportedDataset, ExportedModel, ExportedRun};
 pub use history::Origin;

@@ -11,7 +11,7 @@ use super::*;
 
 async fn send(app: &App, method: Method, path: &str) -> (StatusCode, HeaderMap, Value) {
     let request = Request::builder().method(method).uri(format!("{ROOT}/{path}")).body(Body::empty()).unwrap();
-    let response = router(app.clone()).oneshot(request).await.unwrap();
+    let response = router(app.clone(), "test").oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
     (parts.status, parts.headers, serde_json::from_slice(&body).unwrap_or_default())

@@ -13,6 +13,8 @@ pub(crate) struct Failure {
     message: String,
     hint: Option<String>,
     code: u8,
+    /// The code of the problem that the native API answered with, if it did.
+    problem: Option<String>,
 }
 
 /// What the process ends with; `docs/CLI.md` lists these.
@@ -25,7 +27,7 @@ mod code {
 
 impl Failure {
     pub(crate) fn new(message: impl Into<String>) -> Failure {
-        Failure { message: message.into(), hint: None, code: code::FAILED }
+        Failure { message: message.into(), hint: None, code: code::FAILED, problem: None }
     }
 
     /// The command was given something that it does not understand.
@@ -41,6 +43,26 @@ impl Failure {
     /// No server or database answers.
     pub(crate) fn unreachable(message: impl Into<String>) -> Failure {
         Failure { code: code::UNREACHABLE, ..Failure::new(message) }
+    }
+
+    /// Whether an error says that nothing answers.
+    pub(crate) fn is_unreachable(error: &anyhow::Error) -> bool {
+        error.downcast_ref::<Failure>().is_some_and(|failure| failure.code == code::UNREACHABLE)
+    }
+
+    #[must_use]
+    pub(crate) fn problem(self, problem: String) -> Failure {
+        Failure { problem: Some(problem), ..self }
+    }
+
+    /// Whether the native API answered with this problem.
+    pub(crate) fn is(&self, problem: &str) -> bool {
+        self.problem.as_deref() == Some(problem)
+    }
+
+    /// Whether an error says that what was asked for is not there.
+    pub(crate) fn is_not_found(error: &anyhow::Error) -> bool {
+        error.downcast_ref::<Failure>().is_some_and(|failure| failure.code == code::NOT_FOUND)
     }
 
     #[must_use]

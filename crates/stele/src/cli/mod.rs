@@ -3,13 +3,22 @@
 //! Data goes to standard output and talk to standard error. A command gives back `anyhow::Result`; a [`Failure`] in it
 //! carries a hint and an exit code. `--json` prints what the native API answers, or a document of the command's own.
 
+mod artifacts;
+mod client;
 mod completions;
+mod doctor;
+mod experiments;
 mod failure;
 mod human;
+mod listing;
+mod models;
 mod output;
 mod progress;
+mod runs;
 mod serve;
+mod sheet;
 mod table;
+mod view;
 
 use std::process::ExitCode;
 
@@ -51,6 +60,16 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Run the server
     Serve(Serve),
+    /// List, show, create and delete experiments
+    Experiments(experiments::Experiments),
+    /// List, search, show, compare and delete runs
+    Runs(runs::Runs),
+    /// List and show registered models, move their versions through stages and aliases
+    Models(models::Models),
+    /// List, download and upload files
+    Artifacts(artifacts::Artifacts),
+    /// Look for what is wrong with the configuration, the database, the artifacts and the machine
+    Doctor(doctor::Doctor),
     /// Print what makes a shell complete commands
     Completions(completions::Completions),
 }
@@ -69,6 +88,11 @@ fn run(Cli { global, command }: Cli) -> anyhow::Result<ExitCode> {
     start_log(global.log.as_deref().unwrap_or(usual))?;
     match command {
         Command::Serve(options) => block_on(crate::serve::run(options))?,
+        Command::Experiments(options) => block_on(experiments::run(&output, options))?,
+        Command::Runs(options) => block_on(runs::run(&output, options))?,
+        Command::Models(options) => block_on(models::run(&output, options))?,
+        Command::Artifacts(options) => block_on(artifacts::run(&output, options))?,
+        Command::Doctor(options) => return block_on(doctor::run(&output, &global, options)),
         Command::Completions(options) => completions::run(&output, &options)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -78,6 +78,12 @@ impl Table {
         self.rows.is_empty()
     }
 
+    /// How wide the table is when nothing is cut.
+    pub(crate) fn natural_width(&self) -> usize {
+        let widths = self.widths(None);
+        widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1)
+    }
+
     /// The table as text, for a terminal of `width` columns or for a file.
     pub(crate) fn render(&self, width: Option<usize>) -> String {
         let widths = self.widths(width);

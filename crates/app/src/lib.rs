@@ -42,8 +42,8 @@ pub use stele_store::series::{Bucket, Summary};
 pub use stele_store::{Chart, HistoryPage, HistoryStart};
 pub use stele_store::{ExportedDataset, ExportedModel, ExportedRun, Trash};
 pub use stele_store::{
-    LoadedExperiment, LoadedLineage, LoadedLoggedModel, LoadedMetric, LoadedModel, LoadedReading, LoadedRun, LoadedRuns,
-    LoadedVersion,
+    LoadedExperiment, LoadedLineage, LoadedLoggedModel, LoadedMetric, LoadedModel, LoadedReading, LoadedRun,
+    LoadedRuns, LoadedVersion,
 };
 pub use webhook::{NewWebhook, Translation, WebhookChange, WebhookSettings, WebhookTest};
 

@@ -1,5 +1,7 @@
 //! Removing for good what has been in the trash for long, with its files.
 
+use std::time::Duration;
+
 use serde_json::json;
 use stele_domain::authz::PurgeRecord;
 use stele_domain::change::Change;
@@ -8,10 +10,13 @@ use stele_domain::{Error, Kind, Result};
 use stele_store::{Garbage, Purged, Trash};
 
 use crate::transact::Changed;
-use crate::{App, Ctx};
+use crate::{App, Ctx, Script};
 
 /// How many things one transaction removes: a run may have many chunks, and other writes wait meanwhile.
 const AT_A_TIME: usize = 50;
+
+/// How long a server waits between purges.
+const BETWEEN_PURGES: Duration = Duration::from_secs(60 * 60);
 
 /// What a purge has done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,6 +67,28 @@ impl App {
         }
         self.garbage_remove(ctx, &mut report).await?;
         Ok(report)
+    }
+
+    /// Purges what has been in the trash for `age`, now and every hour, until the future is dropped.
+    pub async fn keep_trash_for(&self, age: Duration) {
+        let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        loop {
+            let ctx = self.local_owner(Script::Native, self.new_request_id());
+            let cutoff = Timestamp(ctx.now().0.saturating_sub(age));
+            match self.purge(&ctx, cutoff, |_| ()).await {
+                Ok(PurgeReport { runs: 0, logged_models: 0, experiments: 0, roots: 0, .. }) => {}
+                Ok(report) => tracing::info!(
+                    runs = report.runs,
+                    logged_models = report.logged_models,
+                    experiments = report.experiments,
+                    roots = report.roots,
+                    left = report.left.len(),
+                    "freed what was in the trash for long"
+                ),
+                Err(error) => tracing::warn!(%error, "freeing the trash failed, and is tried again in an hour"),
+            }
+            tokio::time::sleep(BETWEEN_PURGES).await;
+        }
     }
 
     async fn runs_purge(&self, ctx: &Ctx, cutoff: Timestamp) -> Result<u64> {

@@ -52,8 +52,7 @@ pub fn verify(path: &Path) -> Result<Verified> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let unsound = |what: String| Error::internal(format!("{} is damaged: {what}", path.display()));
     let cannot = |error: rusqlite::Error| failed("verify", path, &error);
-    let answer: String =
-        connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(cannot)?;
+    let answer: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(cannot)?;
     if answer != "ok" {
         return Err(unsound(answer));
     }

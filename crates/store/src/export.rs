@@ -84,7 +84,8 @@ impl Tx<'_> {
         after: ArtifactRow,
         most: usize,
     ) -> Result<Vec<ExportedDataset>> {
-        const DATASETS: &str = "SELECT dataset.id, version.public_id, dataset.experiment_id, dataset.name, dataset.digest,
+        const DATASETS: &str =
+            "SELECT dataset.id, version.public_id, dataset.experiment_id, dataset.name, dataset.digest,
                  dataset.source_type, dataset.source, dataset.schema, dataset.profile
              FROM dataset JOIN artifact_version AS version ON version.id = dataset.id
              WHERE version.workspace_id = $1 AND dataset.id > $2 ORDER BY dataset.id LIMIT $3";
@@ -110,8 +111,7 @@ impl Tx<'_> {
     }
 
     pub fn models_after(&mut self, visible: Visibility, after: ModelRow, most: usize) -> Result<Vec<ExportedModel>> {
-        const ROWS: &str =
-            "SELECT id, last_number FROM model WHERE workspace_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+        const ROWS: &str = "SELECT id, last_number FROM model WHERE workspace_id = $1 AND id > $2 ORDER BY id LIMIT $3";
         let rows = self.query(ROWS, params![visible.workspace(), after, most as i64], |row| {
             Ok((ModelRow(row.int(0)?), row.int(1)?))
         })?;

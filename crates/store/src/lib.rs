@@ -33,6 +33,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use backup::{BackedUp, Verified, backup, verify};
 pub use engine::Tx;
 use engine::{Postgres, Sqlite};
 pub use examine::{Examination, damage, examine};
@@ -40,12 +41,11 @@ pub use experiment::NewExperiment;
 pub use export::{ExportedDataset, ExportedModel, ExportedRun};
 pub use history::Origin;
 pub use load::{
-    LoadedExperiment, LoadedLineage, LoadedLoggedModel, LoadedMetric, LoadedModel, LoadedReading, LoadedRun, LoadedRuns,
-    LoadedVersion, RunBatch,
+    LoadedExperiment, LoadedLineage, LoadedLoggedModel, LoadedMetric, LoadedModel, LoadedReading, LoadedRun,
+    LoadedRuns, LoadedVersion, RunBatch,
 };
 pub use logged_model::NewLoggedModel;
 pub use metric_read::{Chart, HistoryPage, HistoryStart};
-pub use backup::{BackedUp, Verified, backup, verify};
 pub use purge::{Garbage, Purged, Trash};
 pub use registry::{LoggedModelRoot, ModelHead, ModelVersionHead, NewModel, NewModelVersion};
 pub use run::NewRun;

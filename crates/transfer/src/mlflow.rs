@@ -114,9 +114,9 @@ pub(crate) fn python_float(text: &str) -> Option<f64> {
 /// Databases keep no NaN about a logged model, only zero: a zero is NaN if the run has NaN at that place.
 pub(crate) fn was_nan(point: &Point, of_run: &[Point]) -> bool {
     point.value == 0.0
-        && of_run.iter().any(|known| {
-            known.value.is_nan() && known.step == point.step && known.timestamp == point.timestamp
-        })
+        && of_run
+            .iter()
+            .any(|known| known.value.is_nan() && known.step == point.step && known.timestamp == point.timestamp)
 }
 
 #[cfg(test)]

@@ -30,7 +30,8 @@ impl App {
         }
         let visible = ctx.visible();
         self.change::<LoadRecord, _>(ctx, &new.name.clone(), move |tx, permit| {
-            let at_id = |id: ExperimentId| -> Result<String> { append_to_uri_path(DEFAULT_ARTIFACT_ROOT, &id.to_string()) };
+            let at_id =
+                |id: ExperimentId| -> Result<String> { append_to_uri_path(DEFAULT_ARTIFACT_ROOT, &id.to_string()) };
             let is_default = new.artifact_location.is_empty();
             let mut new = new.clone();
             if is_default {

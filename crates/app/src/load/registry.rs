@@ -1,9 +1,9 @@
 use serde_json::json;
 use stele_domain::authz::LoadRecord;
 use stele_domain::change::Change;
-use stele_domain::{Error, Kind, Result};
 use stele_domain::lifecycle::Stage;
 use stele_domain::registry::stage_of_alias;
+use stele_domain::{Error, Kind, Result};
 use stele_store::{LoadedModel, LoadedVersion};
 
 use crate::experiment::check_tags;

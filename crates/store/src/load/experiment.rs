@@ -56,14 +56,14 @@ impl Tx<'_> {
         id: ExperimentId,
         new: &LoadedExperiment,
     ) -> Result<bool> {
-        const REPLACE: &str = "UPDATE experiment SET artifact_location = $3, presence = $4, created_at = $5, updated_at = $6
+        const REPLACE: &str =
+            "UPDATE experiment SET artifact_location = $3, presence = $4, created_at = $5, updated_at = $6
              WHERE id = $1 AND workspace_id = $2 AND id = 0 AND created_at = updated_at AND presence = 'active'
                  AND NOT EXISTS (SELECT 1 FROM run WHERE experiment_id = $1)
                  AND NOT EXISTS (SELECT 1 FROM logged_model WHERE experiment_id = $1)
                  AND NOT EXISTS (SELECT 1 FROM experiment_tag WHERE experiment_id = $1)";
         let LoadedExperiment { id: _, name: _, artifact_location, presence, created_at, updated_at, tags } = new;
-        let values =
-            params![id, permit.workspace(), artifact_location, presence.as_str(), *created_at, *updated_at];
+        let values = params![id, permit.workspace(), artifact_location, presence.as_str(), *created_at, *updated_at];
         if self.execute(REPLACE, values)? == 0 {
             return Ok(false);
         }

@@ -6,9 +6,9 @@ use stele_domain::id::{ExperimentId, LoggedModelId, RunId, Timestamp};
 use stele_domain::lifecycle::{LoggedModelStatus, Presence};
 use stele_domain::record::{Param, Tag};
 
+use crate::Tx;
 use crate::artifact::{ArtifactType, NewArtifactVersion};
 use crate::engine::params;
-use crate::Tx;
 
 /// A logged model as it was somewhere else. Its metric values come with the runs that measured them.
 #[derive(Debug, Clone, PartialEq)]

@@ -13,8 +13,8 @@ use stele_domain::record::{Param, Tag};
 use stele_domain::{Error, Result};
 use tokio::runtime::Handle;
 
+use self::connection::Cell;
 pub(crate) use self::connection::Database;
-use self::connection::{Cell, Row};
 use self::schema::Schema;
 use crate::import::{ImportOptions, Item, Sink};
 use crate::mlflow::{logged_model_status, presence};
@@ -114,7 +114,8 @@ impl Reader<'_> {
     }
 
     fn logged_models(&self, experiment: ExperimentId) -> Result<()> {
-        const MODELS: &str = "SELECT model_id, name, artifact_location, creation_timestamp_ms, last_updated_timestamp_ms,
+        const MODELS: &str =
+            "SELECT model_id, name, artifact_location, creation_timestamp_ms, last_updated_timestamp_ms,
                  status, lifecycle_stage, model_type, source_run_id, status_message
              FROM logged_models WHERE experiment_id = $1 ORDER BY creation_timestamp_ms, model_id";
         const TAGS: &str = "SELECT tag_key, tag_value FROM logged_model_tags WHERE model_id = $1";

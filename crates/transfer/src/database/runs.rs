@@ -19,7 +19,8 @@ const PART: usize = 16 * 4096;
 impl Reader<'_> {
     /// All runs of an experiment. The parents that come after their children are seen to when all are in.
     pub(super) fn runs(&self, experiment: ExperimentId) -> Result<()> {
-        const RUNS: &str = "SELECT run_uuid, name, user_id, status, lifecycle_stage, start_time, end_time, deleted_time,
+        const RUNS: &str =
+            "SELECT run_uuid, name, user_id, status, lifecycle_stage, start_time, end_time, deleted_time,
                  artifact_uri
              FROM runs WHERE experiment_id = $1 ORDER BY start_time, run_uuid";
         self.database.pages(RUNS, &[Cell::Int(experiment.0)], PAGE, |rows| {
@@ -66,25 +67,34 @@ impl Reader<'_> {
         let positions: HashMap<String, usize> =
             runs.iter().enumerate().map(|(position, run)| (run.id.as_str().to_owned(), position)).collect();
         let (binds, list) = (ids(&runs), placeholders(runs.len()));
-        let each = |sql: &str, mut take: Box<dyn FnMut(&mut LoadedRun, &mut Row) -> Result<()>>, runs: &mut [LoadedRun]| {
-            let sql = sql.replace("(..)", &format!("({list})"));
-            self.database.pages(&sql, &binds, PART, |rows| {
-                for mut row in rows {
-                    if let Some(position) = positions.get(&row.text(0)?) {
-                        take(&mut runs[*position], &mut row)?;
+        let each =
+            |sql: &str, mut take: Box<dyn FnMut(&mut LoadedRun, &mut Row) -> Result<()>>, runs: &mut [LoadedRun]| {
+                let sql = sql.replace("(..)", &format!("({list})"));
+                self.database.pages(&sql, &binds, PART, |rows| {
+                    for mut row in rows {
+                        if let Some(position) = positions.get(&row.text(0)?) {
+                            take(&mut runs[*position], &mut row)?;
+                        }
                     }
-                }
+                    Ok(())
+                })
+            };
+        each(
+            "SELECT run_uuid, key, value FROM tags WHERE run_uuid IN (..)",
+            Box::new(|run, row| {
+                run.tags.push(Tag { key: row.text(1)?, value: row.text(2)? });
                 Ok(())
-            })
-        };
-        each("SELECT run_uuid, key, value FROM tags WHERE run_uuid IN (..)", Box::new(|run, row| {
-            run.tags.push(Tag { key: row.text(1)?, value: row.text(2)? });
-            Ok(())
-        }), &mut runs)?;
-        each("SELECT run_uuid, key, value FROM params WHERE run_uuid IN (..)", Box::new(|run, row| {
-            run.params.push(Param { key: row.text(1)?, value: row.text(2)? });
-            Ok(())
-        }), &mut runs)?;
+            }),
+            &mut runs,
+        )?;
+        each(
+            "SELECT run_uuid, key, value FROM params WHERE run_uuid IN (..)",
+            Box::new(|run, row| {
+                run.params.push(Param { key: row.text(1)?, value: row.text(2)? });
+                Ok(())
+            }),
+            &mut runs,
+        )?;
         let long: Vec<RunId> = long.to_vec();
         each(
             "SELECT run_uuid, key, value, timestamp, step, is_nan FROM metrics WHERE run_uuid IN (..)
@@ -129,11 +139,16 @@ impl Reader<'_> {
                      AND destination_type = 'MODEL_OUTPUT' AND source_id IN (..)",
                 self.schema.column("inputs", "step")
             );
-            each(&outputs, Box::new(|run, row| {
-                let output = ModelOutput { model: LoggedModelId(row.text(1)?), step: row.opt_int(2)?.unwrap_or_default() };
-                run.lineage.model_outputs.push(output);
-                Ok(())
-            }), &mut runs)?;
+            each(
+                &outputs,
+                Box::new(|run, row| {
+                    let output =
+                        ModelOutput { model: LoggedModelId(row.text(1)?), step: row.opt_int(2)?.unwrap_or_default() };
+                    run.lineage.model_outputs.push(output);
+                    Ok(())
+                }),
+                &mut runs,
+            )?;
             each(
                 "SELECT run_id, metric_name, metric_value, metric_timestamp_ms, metric_step, model_id, dataset_name,
                      dataset_digest

@@ -138,7 +138,8 @@ impl Reader<'_> {
 /// A line is time, value, step and run, and perhaps the dataset.
 fn model_metric(key: &str, line: &str, model: &LoggedModelId) -> Option<(RunId, MetricValue)> {
     let mut parts = line.split_whitespace();
-    let (timestamp, value, step) = (parts.next()?.parse().ok()?, python_float(parts.next()?)?, parts.next()?.parse().ok()?);
+    let (timestamp, value, step) =
+        (parts.next()?.parse().ok()?, python_float(parts.next()?)?, parts.next()?.parse().ok()?);
     let run = RunId(parts.next()?.to_owned());
     let dataset = parts.next().zip(parts.next());
     let dataset = dataset.map(|(name, digest)| DatasetKey { name: name.to_owned(), digest: digest.to_owned() });

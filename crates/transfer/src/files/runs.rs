@@ -166,7 +166,9 @@ fn lineage(experiment: &Path, run: &Path) -> Result<LoadedLineage> {
         match input.text("source_type").as_str() {
             "MODEL" => lineage.model_inputs.push(LoggedModelId(source)),
             _ => {
-                let Some(dataset) = Yaml::read(&experiment.join("datasets").join(&source).join(META))? else { continue };
+                let Some(dataset) = Yaml::read(&experiment.join("datasets").join(&source).join(META))? else {
+                    continue;
+                };
                 let tags = input.texts("tags");
                 lineage.datasets.push(LoadedReading {
                     // The folder of a dataset is named after its content, and other experiments may have it too.

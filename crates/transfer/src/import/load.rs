@@ -293,12 +293,7 @@ impl Loader {
     }
 
     /// The aliases that can stay. One that means a stage is that stage here.
-    fn aliases(
-        &mut self,
-        name: &str,
-        aliases: Vec<ModelAlias>,
-        versions: &mut [LoadedVersion],
-    ) -> Vec<ModelAlias> {
+    fn aliases(&mut self, name: &str, aliases: Vec<ModelAlias>, versions: &mut [LoadedVersion]) -> Vec<ModelAlias> {
         let mut kept = Vec::with_capacity(aliases.len());
         let mut seen = HashSet::new();
         for alias in aliases.into_iter().filter(|alias| seen.insert(alias.alias.clone())) {

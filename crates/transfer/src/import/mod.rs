@@ -12,8 +12,7 @@ use tokio::sync::mpsc;
 
 use self::load::Loader;
 pub use self::report::{Counts, ImportReport, Left, NotTaken};
-pub(crate) use self::sink::{Sink, SourceRun};
-pub(crate) use self::sink::{Item, SourceModel, SourceVersion};
+pub(crate) use self::sink::{Item, Sink, SourceModel, SourceVersion};
 pub use self::source::Source;
 use crate::Progress;
 

@@ -13,16 +13,31 @@ pub(crate) enum Item {
     /// How many runs there are.
     Total(u64),
     Experiment(LoadedExperiment),
-    LoggedModels { experiment: ExperimentId, models: Vec<LoadedLoggedModel> },
-    Runs { experiment: ExperimentId, runs: Vec<SourceRun> },
+    LoggedModels {
+        experiment: ExperimentId,
+        models: Vec<LoadedLoggedModel>,
+    },
+    Runs {
+        experiment: ExperimentId,
+        runs: Vec<SourceRun>,
+    },
     /// Runs that the record has already, of which nothing was read.
     Known(u64),
     /// A part of a history that is too long to come with its run, which came before.
-    Points { run: RunId, key: String, points: Vec<Point> },
+    Points {
+        run: RunId,
+        key: String,
+        points: Vec<Point>,
+    },
     /// All of an experiment's runs have come.
     ExperimentEnds(ExperimentId),
     Model(SourceModel),
-    NotTaken { what: String, why: String, count: u64, example: Option<String> },
+    NotTaken {
+        what: String,
+        why: String,
+        count: u64,
+        example: Option<String>,
+    },
 }
 
 /// A run as MLflow has it: its name is a tag as well, and so is its parent.

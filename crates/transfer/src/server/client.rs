@@ -59,10 +59,10 @@ impl Client {
         let url = self.url(&format!("api/2.0/mlflow/{path}"))?;
         let mut wait = Duration::from_millis(500);
         for attempt in 1.. {
-            let request = self.http.request(method.clone(), url.clone());
             let request = if method == Method::GET {
-                request.query(&query(fields))
+                self.http.get(with_query(&url, &query(fields)))
             } else {
+                let request = self.http.request(method.clone(), url.clone());
                 request.header("content-type", "application/json").body(fields.to_string())
             };
             let answer = self.send(request, path).await;
@@ -127,7 +127,7 @@ impl Client {
     /// What is directly in a folder below the artifact route.
     pub(crate) async fn artifacts(&self, path: &str) -> Result<Vec<Served>> {
         let url = self.url("api/2.0/mlflow-artifacts/artifacts")?;
-        let request = self.http.get(url).query(&[("path", path)]);
+        let request = self.http.get(with_query(&url, &[("path".to_owned(), path.to_owned())]));
         let answer = self.send(request, "mlflow-artifacts/artifacts").await?;
         let files = super::list(&answer, "files").iter();
         Ok(files
@@ -178,6 +178,12 @@ impl Client {
     fn busy(&self, status: &StatusCode, message: &str) -> Error {
         Error::Unavailable { message: format!("{} answers {status}: {message}", self.base) }
     }
+}
+
+fn with_query(url: &Url, fields: &[(String, String)]) -> Url {
+    let mut url = url.clone();
+    url.query_pairs_mut().extend_pairs(fields);
+    url
 }
 
 fn query(fields: &Value) -> Vec<(String, String)> {

@@ -6,11 +6,11 @@ mod runs;
 
 use std::collections::HashMap;
 
+use serde_json::{Value, json};
 use stele_app::{LoadedExperiment, LoadedLoggedModel};
 use stele_domain::id::{ExperimentId, LoggedModelId, RunId, Timestamp};
 use stele_domain::record::{DatasetKey, MetricSubject, MetricValue, Param, Tag};
 use stele_domain::{Error, Result};
-use serde_json::{Value, json};
 use url::Url;
 
 pub(crate) use self::client::Client;

@@ -73,13 +73,10 @@ pub(super) async fn read(
 }
 
 /// The histories of a run, and the keys of those that are too long to come with it.
-async fn metrics(
-    client: &Client,
-    run: &RunId,
-    latest: &[Value],
-) -> Result<(Vec<LoadedMetric>, Vec<(RunId, String)>)> {
-    let pages = latest.iter().map(|metric| {
-        let (key, run) = (text(metric, "key"), run.clone());
+async fn metrics(client: &Client, run: &RunId, latest: &[Value]) -> Result<(Vec<LoadedMetric>, Vec<(RunId, String)>)> {
+    let keys: Vec<String> = latest.iter().map(|metric| text(metric, "key")).collect();
+    let pages = keys.into_iter().map(|key| {
+        let run = run.clone();
         async move {
             let (points, next) = history(client, &run, &key, None).await?;
             Ok::<_, Error>((key, points, next))

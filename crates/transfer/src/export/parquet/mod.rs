@@ -173,11 +173,15 @@ async fn registry(record: &Record<'_>, folder: &Path) -> Result<Vec<Exported>> {
         for exported in &page {
             let Model { row, name, description, created_at, updated_at, tags, aliases: own, latest_versions: _ } =
                 &exported.model;
-            models.push([text(name), optional(description.as_ref()), time(Some(*created_at)), time(Some(*updated_at))])?;
+            models.push([
+                text(name),
+                optional(description.as_ref()),
+                time(Some(*created_at)),
+                time(Some(*updated_at)),
+            ])?;
             tags.iter().try_for_each(|tag| model_tags.push([text(name), text(&tag.key), text(&tag.value)]))?;
-            own.iter().try_for_each(|alias| {
-                aliases.push([text(name), text(&alias.alias), Cell::Int(alias.version)])
-            })?;
+            own.iter()
+                .try_for_each(|alias| aliases.push([text(name), text(&alias.alias), Cell::Int(alias.version)]))?;
             let mut of_model = record.versions(*row, None).await?;
             while !of_model.is_empty() {
                 for version in &of_model {

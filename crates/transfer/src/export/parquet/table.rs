@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parquet::basic::{Compression, LogicalType, Repetition, TimeUnit, Type as PhysicalType};
-use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DoubleType, Int64Type};
+use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
@@ -23,7 +23,6 @@ const GROUP_BYTES: usize = 32 << 20;
 pub(super) enum Kind {
     Int,
     Real,
-    Bool,
     Text,
     /// Milliseconds, which readers know as a time in UTC.
     Time,
@@ -34,14 +33,12 @@ pub(super) enum Cell {
     Null,
     Int(i64),
     Real(f64),
-    Bool(bool),
     Text(String),
 }
 
 enum Values {
     Int(Vec<i64>),
     Real(Vec<f64>),
-    Bool(Vec<bool>),
     Text(Vec<ByteArray>),
 }
 
@@ -72,8 +69,7 @@ impl Table {
             .set_compression(Compression::SNAPPY)
             .set_created_by(concat!("stele ", env!("CARGO_PKG_VERSION")).to_owned())
             .build();
-        let writer =
-            schema.and_then(|schema| SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties)));
+        let writer = schema.and_then(|schema| SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties)));
         let kinds: Vec<Kind> = columns.iter().map(|(_, kind)| *kind).collect();
         Ok(Table {
             name,
@@ -122,7 +118,6 @@ impl Column {
         let values = match kind {
             Kind::Int | Kind::Time => Values::Int(Vec::new()),
             Kind::Real => Values::Real(Vec::new()),
-            Kind::Bool => Values::Bool(Vec::new()),
             Kind::Text => Values::Text(Vec::new()),
         };
         Column { values, present: Vec::new() }
@@ -138,10 +133,6 @@ impl Column {
             (Values::Real(values), Cell::Real(value)) => {
                 values.push(value);
                 8
-            }
-            (Values::Bool(values), Cell::Bool(value)) => {
-                values.push(value);
-                1
             }
             (Values::Text(values), Cell::Text(value)) => {
                 let bytes = value.len() + size_of::<ByteArray>();
@@ -165,7 +156,6 @@ fn write_group(mut group: SerializedRowGroupWriter<File>, columns: &[Column]) ->
         match values {
             Values::Int(values) => writer.typed::<Int64Type>().write_batch(values, Some(present), None)?,
             Values::Real(values) => writer.typed::<DoubleType>().write_batch(values, Some(present), None)?,
-            Values::Bool(values) => writer.typed::<BoolType>().write_batch(values, Some(present), None)?,
             Values::Text(values) => writer.typed::<ByteArrayType>().write_batch(values, Some(present), None)?,
         };
         writer.close()?;
@@ -177,11 +167,8 @@ fn field(name: &str, kind: Kind) -> Result<Type, ParquetError> {
     let (physical, logical) = match kind {
         Kind::Int => (PhysicalType::INT64, None),
         Kind::Real => (PhysicalType::DOUBLE, None),
-        Kind::Bool => (PhysicalType::BOOLEAN, None),
         Kind::Text => (PhysicalType::BYTE_ARRAY, Some(LogicalType::String)),
-        Kind::Time => {
-            (PhysicalType::INT64, Some(LogicalType::Timestamp { is_adjusted_to_u_t_c: true, unit: TimeUnit::MILLIS }))
-        }
+        Kind::Time => (PhysicalType::INT64, Some(LogicalType::timestamp(true, TimeUnit::MILLIS))),
     };
     Type::primitive_type_builder(name, physical)
         .with_repetition(Repetition::OPTIONAL)

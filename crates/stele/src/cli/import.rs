@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use stele_app::Script;
 use stele_transfer::{ArtifactChoice, ImportOptions, ImportReport, Progress, Source};
 
@@ -29,9 +29,10 @@ struct Mlflow {
     /// Folder, database file, sqlite:///FILE, postgresql://USER:PASSWORD@HOST/NAME, or http(s)://HOST:PORT
     source: String,
 
-    /// What becomes of artifacts: copied as far as they can be read (those in buckets stay there), or left where they are
-    #[arg(long, value_enum, default_value_t = Artifacts::Copy)]
-    artifacts: Artifacts,
+    /// Leave all artifacts where they are; otherwise those on this machine and behind the old server are copied, and
+    /// those in buckets stay there
+    #[arg(long)]
+    keep_artifacts: bool,
 
     /// Folder in which the old server kept artifacts that went through it (its --artifacts-destination)
     #[arg(long, value_name = "DIR")]
@@ -45,12 +46,6 @@ struct Mlflow {
     place: Place,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Artifacts {
-    Copy,
-    Keep,
-}
-
 pub(crate) async fn run(output: &Output, Import { from: From::Mlflow(options) }: Import) -> anyhow::Result<()> {
     let source = Source::parse(&options.source).map_err(|error| {
         Failure::usage(error.to_string())
@@ -58,10 +53,7 @@ pub(crate) async fn run(output: &Output, Import { from: From::Mlflow(options) }:
     })?;
     let app = options.place.open_alone("import").await?;
     let ctx = app.local_owner(Script::Native, app.new_request_id());
-    let choice = match options.artifacts {
-        Artifacts::Copy => ArtifactChoice::Copy,
-        Artifacts::Keep => ArtifactChoice::Keep,
-    };
+    let choice = if options.keep_artifacts { ArtifactChoice::Keep } else { ArtifactChoice::Copy };
     let settings = ImportOptions {
         artifacts: choice,
         artifacts_destination: options.artifacts_destination,

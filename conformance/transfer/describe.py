@@ -77,7 +77,7 @@ def describe_logged_model(model) -> dict[str, object]:
         [m.key, m.step, m.timestamp, m.run_id, m.dataset_name, m.dataset_digest] for m in model.metrics or []
     ]
     return {
-        **{field: getattr(model, field) for field in fields},
+        **{field: getattr(model, field) or None for field in fields},
         "status": str(model.status),
         "tags": model.tags,
         "params": model.params,

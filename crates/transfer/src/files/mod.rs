@@ -115,7 +115,7 @@ impl Reader<'_> {
             let params = tags(&folder.join("params"))?;
             models.push(LoadedLoggedModel {
                 name: meta.text("name"),
-                artifact_uri: meta.text("artifact_location"),
+                artifact_uri: artifacts_of(&folder, meta.text("artifact_location")),
                 status: logged_model_status(meta.int("status").unwrap_or_default()),
                 status_message: meta.opt_text("status_message"),
                 model_type: meta.opt_text("model_type"),
@@ -145,6 +145,16 @@ fn model_metric(key: &str, line: &str, model: &LoggedModelId) -> Option<(RunId, 
     let dataset = dataset.map(|(name, digest)| DatasetKey { name: name.to_owned(), digest: digest.to_owned() });
     let subject = Some(MetricSubject { model: model.clone(), dataset });
     Some((run, MetricValue { key: key.to_owned(), point: Point::new(step, timestamp, value), subject }))
+}
+
+/// Where the artifacts of a run or logged model are. A folder that was moved, as deleted experiments are and folders from
+/// other machines, has them beside its own files, and not where it says.
+fn artifacts_of(folder: &Path, recorded: String) -> String {
+    let beside = folder.join("artifacts");
+    match stele_domain::artifact_uri::local_path(&recorded) {
+        Ok(Some(path)) if !Path::new(&path).is_dir() && beside.is_dir() => beside.display().to_string(),
+        _ => recorded,
+    }
 }
 
 /// The folders directly in one, sorted; none when there is no such folder.

@@ -10,7 +10,7 @@ use stele_domain::record::{Dataset, MetricValue, ModelOutput, Param, Tag};
 use stele_domain::{Point, Result};
 
 use super::yaml::Yaml;
-use super::{META, Reader, folders, tags, unreadable, values};
+use super::{META, Reader, artifacts_of, folders, tags, unreadable, values};
 use crate::import::Item;
 use crate::mlflow::{presence, python_float, run_status};
 
@@ -53,6 +53,7 @@ impl Reader<'_> {
                     continue;
                 }
                 let mut run = head(&meta, id);
+                run.artifact_uri = run.artifact_uri.map(|recorded| artifacts_of(folder, recorded));
                 run.tags = tags(&folder.join("tags"))?;
                 run.params = params(folder)?;
                 run.lineage = lineage(experiment_folder, folder)?;

@@ -245,13 +245,13 @@ impl Client {
                 .hint("see whether it is a Stele server, and what a proxy in front of it does")
                 .into();
         };
+        let hint = hint(&code, &detail, path);
         let failure = match code.as_str() {
             "not_found" => Failure::not_found(detail),
             "unavailable" => Failure::unreachable(detail),
             _ if status == StatusCode::BAD_REQUEST => Failure::usage(detail),
             _ => Failure::new(detail),
         };
-        let hint = hint(&code, path);
         let failure = failure.problem(code);
         match hint {
             Some(hint) => failure.hint(hint).into(),
@@ -260,7 +260,7 @@ impl Client {
     }
 }
 
-fn hint(code: &str, path: &[&str]) -> Option<&'static str> {
+fn hint(code: &str, detail: &str, path: &[&str]) -> Option<&'static str> {
     Some(match (code, path) {
         ("not_found", ["experiments", ..]) => "`stele experiments list` shows the experiments that there are",
         ("not_found", ["runs" | "logged-models" | "models", .., "artifacts"] | [.., "artifacts", "file"]) => {
@@ -268,6 +268,11 @@ fn hint(code: &str, path: &[&str]) -> Option<&'static str> {
         }
         ("not_found", ["runs" | "run-comparison", ..]) => "`stele runs list` shows the runs that there are",
         ("not_found", ["models", ..]) => "`stele models list` and `stele models versions NAME` show what there is",
+        ("invalid", _) if detail.contains("order_by") => "orders look like \"metrics.loss ASC, start_time DESC\"",
+        ("invalid", ["runs"]) => "conditions look like \"metrics.loss < 0.3 AND params.optimizer = 'adam'\"",
+        ("invalid", ["experiments" | "models", ..]) => {
+            "conditions look like \"name LIKE 'a%' AND tags.team = 'growth'\""
+        }
         ("internal", _) => "the log of the server says more; `stele doctor` looks at what it stands on",
         ("unavailable", _) => "`stele doctor` looks at what the server stands on",
         _ => return None,

@@ -86,7 +86,7 @@ impl Listed {
             output.say(format_args!("there are no {thing}s to show"));
         } else if self.more {
             let shown = human::count(self.items.len(), thing);
-            output.say(format_args!("… {shown} of more; --limit shows more"));
+            output.say(format_args!("these are the first {shown}; --limit shows more"));
         }
     }
 

@@ -70,7 +70,7 @@ enum Action {
         alias: String,
 
         /// The number of the version
-        #[arg(required_unless_present = "remove", conflicts_with = "remove")]
+        #[arg(id = "number", value_name = "VERSION", required_unless_present = "remove", conflicts_with = "remove")]
         version: Option<u32>,
 
         /// Remove the alias
@@ -86,6 +86,7 @@ enum Action {
         model: String,
 
         /// The number of the version, or @ALIAS
+        #[arg(id = "number", value_name = "VERSION")]
         version: String,
 
         /// The stage
@@ -260,7 +261,8 @@ fn version_table(versions: &[Version]) -> Table {
 }
 
 fn sheet(output: &Output, model: Model) -> Sheet {
-    let Model { name, description, created_at, updated_at, tags, aliases: of_model, latest_versions } = model;
+    let Model { name, description, created_at, updated_at, tags, aliases: of_model, mut latest_versions } = model;
+    latest_versions.sort_by_key(|version| std::cmp::Reverse(version.version));
     let now = SystemClock.now();
     let mut sheet = Sheet::new(output.width(), &name);
     sheet.fields(&[

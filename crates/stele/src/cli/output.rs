@@ -63,6 +63,7 @@ impl Output {
         self.say(format_args!("{} {text}", style("done:").for_stderr().green().bold()));
     }
 
+    #[allow(dead_code, reason = "what imports leave out is told so")]
     /// Says, even to a program, that not all went as asked.
     pub(crate) fn warn(&self, text: impl std::fmt::Display) {
         eprintln!("{} {text}", style("warning:").for_stderr().yellow().bold());

@@ -90,12 +90,10 @@ pub(super) struct Model {
 
 #[derive(Deserialize)]
 pub(super) struct Version {
-    pub(super) model: String,
     pub(super) version: i64,
     pub(super) stage: String,
     pub(super) aliases: Vec<String>,
     pub(super) description: Option<String>,
-    pub(super) source: String,
     pub(super) run_id: Option<String>,
     pub(super) created_at: i64,
 }

@@ -64,42 +64,19 @@ impl Reader<'_> {
 
     /// Sends runs with all that belongs to them; the metrics of the `long` ones come later.
     fn send_runs(&self, experiment: ExperimentId, mut runs: Vec<LoadedRun>, long: &[RunId]) -> Result<()> {
-        let positions: HashMap<String, usize> =
-            runs.iter().enumerate().map(|(position, run)| (run.id.as_str().to_owned(), position)).collect();
-        let (binds, list) = (ids(&runs), placeholders(runs.len()));
-        let each =
-            |sql: &str, mut take: Box<dyn FnMut(&mut LoadedRun, &mut Row) -> Result<()>>, runs: &mut [LoadedRun]| {
-                let sql = sql.replace("(..)", &format!("({list})"));
-                self.database.pages(&sql, &binds, PART, |rows| {
-                    for mut row in rows {
-                        if let Some(position) = positions.get(&row.text(0)?) {
-                            take(&mut runs[*position], &mut row)?;
-                        }
-                    }
-                    Ok(())
-                })
-            };
-        each(
-            "SELECT run_uuid, key, value FROM tags WHERE run_uuid IN (..)",
-            Box::new(|run, row| {
-                run.tags.push(Tag { key: row.text(1)?, value: row.text(2)? });
-                Ok(())
-            }),
-            &mut runs,
-        )?;
-        each(
-            "SELECT run_uuid, key, value FROM params WHERE run_uuid IN (..)",
-            Box::new(|run, row| {
-                run.params.push(Param { key: row.text(1)?, value: row.text(2)? });
-                Ok(())
-            }),
-            &mut runs,
-        )?;
-        let long: Vec<RunId> = long.to_vec();
-        each(
+        self.each("SELECT run_uuid, key, value FROM tags WHERE run_uuid IN (..)", &mut runs, |run, row| {
+            run.tags.push(Tag { key: row.text(1)?, value: row.text(2)? });
+            Ok(())
+        })?;
+        self.each("SELECT run_uuid, key, value FROM params WHERE run_uuid IN (..)", &mut runs, |run, row| {
+            run.params.push(Param { key: row.text(1)?, value: row.text(2)? });
+            Ok(())
+        })?;
+        self.each(
             "SELECT run_uuid, key, value, timestamp, step, is_nan FROM metrics WHERE run_uuid IN (..)
              ORDER BY run_uuid, key, step, timestamp, value",
-            Box::new(move |run, row| {
+            &mut runs,
+            |run, row| {
                 if !long.contains(&run.id) {
                     let key = row.text(1)?;
                     let point = point(row, 2)?;
@@ -109,10 +86,9 @@ impl Reader<'_> {
                     }
                 }
                 Ok(())
-            }),
-            &mut runs,
+            },
         )?;
-        each(
+        self.each(
             "SELECT inputs.destination_id, datasets.dataset_uuid, datasets.name, datasets.digest,
                  datasets.dataset_source_type, datasets.dataset_source, datasets.dataset_schema,
                  datasets.dataset_profile, input_tags.name, input_tags.value
@@ -121,43 +97,59 @@ impl Reader<'_> {
              WHERE inputs.source_type = 'DATASET' AND inputs.destination_type = 'RUN'
                  AND inputs.destination_id IN (..)
              ORDER BY inputs.destination_id, inputs.input_uuid, input_tags.name",
-            Box::new(|run, row| take_reading(run, row)),
             &mut runs,
+            take_reading,
         )?;
         if self.schema.has_table("logged_models") {
-            each(
+            self.each(
                 "SELECT source_id, destination_id FROM inputs WHERE source_type = 'RUN_INPUT'
                      AND destination_type = 'MODEL_INPUT' AND source_id IN (..)",
-                Box::new(|run, row| {
+                &mut runs,
+                |run, row| {
                     run.lineage.model_inputs.push(LoggedModelId(row.text(1)?));
                     Ok(())
-                }),
-                &mut runs,
+                },
             )?;
             let outputs = format!(
                 "SELECT source_id, destination_id, {} FROM inputs WHERE source_type = 'RUN_OUTPUT'
                      AND destination_type = 'MODEL_OUTPUT' AND source_id IN (..)",
                 self.schema.column("inputs", "step")
             );
-            each(
-                &outputs,
-                Box::new(|run, row| {
-                    let output =
-                        ModelOutput { model: LoggedModelId(row.text(1)?), step: row.opt_int(2)?.unwrap_or_default() };
-                    run.lineage.model_outputs.push(output);
-                    Ok(())
-                }),
-                &mut runs,
-            )?;
-            each(
+            self.each(&outputs, &mut runs, |run, row| {
+                let output =
+                    ModelOutput { model: LoggedModelId(row.text(1)?), step: row.opt_int(2)?.unwrap_or_default() };
+                run.lineage.model_outputs.push(output);
+                Ok(())
+            })?;
+            self.each(
                 "SELECT run_id, metric_name, metric_value, metric_timestamp_ms, metric_step, model_id, dataset_name,
                      dataset_digest
                  FROM logged_model_metrics WHERE run_id IN (..)",
-                Box::new(|run, row| take_model_metric(run, row)),
                 &mut runs,
+                take_model_metric,
             )?;
         }
         self.send(Item::Runs { experiment, runs })
+    }
+
+    /// Asks something about all of the runs, whose ids stand for `(..)` in `sql` and come first in its rows.
+    fn each(
+        &self,
+        sql: &str,
+        runs: &mut [LoadedRun],
+        mut take: impl FnMut(&mut LoadedRun, &mut Row) -> Result<()>,
+    ) -> Result<()> {
+        let positions: HashMap<String, usize> =
+            runs.iter().enumerate().map(|(position, run)| (run.id.as_str().to_owned(), position)).collect();
+        let sql = sql.replace("(..)", &format!("({})", placeholders(runs.len())));
+        self.database.pages(&sql, &ids(runs), PART, |rows| {
+            for mut row in rows {
+                if let Some(position) = positions.get(&row.text(0)?) {
+                    take(&mut runs[*position], &mut row)?;
+                }
+            }
+            Ok(())
+        })
     }
 
     /// Sends the metrics of a run with a long history, part by part.

@@ -2,8 +2,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use axum::http::{Method, header};
+use axum::http::Method;
 use futures::StreamExt;
+use indicatif::ProgressBar;
 use tokio::fs;
 
 use super::source::Source;
@@ -39,10 +40,12 @@ pub(super) async fn run(
         Some(target) => target,
         None => PathBuf::from(place.name()?),
     };
+    let mut total = found.size.unwrap_or_default();
     let files = if is_file {
         vec![(found.path, target.clone())]
     } else {
         let below = all_below(client, &root, found.entries).await?;
+        total = below.iter().filter_map(|entry| entry.size).sum();
         let files = below.into_iter().filter(|entry| entry.kind == "file");
         files.map(|entry| below_target(&place.path, &target, &entry)).collect::<Result<_>>()?
     };
@@ -54,16 +57,17 @@ pub(super) async fn run(
     if !is_file {
         fs::create_dir_all(&target).await.with_context(|| format!("cannot make the folder {}", target.display()))?;
     }
-    let mut bytes = 0;
+    let bar = progress::bytes(total, "downloading");
     for (path, file) in &files {
-        bytes += to_file(client, &root, path, file).await?;
+        to_file(client, &root, path, file, &bar).await?;
     }
+    bar.finish_and_clear();
     if output.is_json() {
         let files: Vec<String> = files.iter().map(|(_, file)| file.display().to_string()).collect();
-        return output.json(&serde_json::json!({ "files": files, "size": bytes }));
+        return output.json(&serde_json::json!({ "files": files, "size": total }));
     }
     let what = if is_file { String::new() } else { format!("{}, ", human::count(files.len(), "file")) };
-    output.done(format_args!("wrote {} ({what}{})", target.display(), human::size(bytes)));
+    output.done(format_args!("wrote {} ({what}{})", target.display(), human::size(total)));
     Ok(())
 }
 
@@ -89,24 +93,20 @@ async fn to_standard_output(client: &Client, root: &[&str], path: &str) -> Resul
 }
 
 /// Writes a file beside its place first, so that what broke off is not taken for the whole.
-async fn to_file(client: &Client, root: &[&str], path: &str, file: &Path) -> Result<u64> {
+async fn to_file(client: &Client, root: &[&str], path: &str, file: &Path, bar: &ProgressBar) -> Result<()> {
     let cannot_write = || format!("cannot write {}", file.display());
     if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).await.with_context(cannot_write)?;
     }
     let answer = request(client, root, path).await?;
-    let size = answer.headers().get(header::CONTENT_LENGTH).and_then(|size| size.to_str().ok()?.parse().ok());
-    let bar = progress::bytes(size.unwrap_or_default(), path.rsplit('/').next().unwrap_or_default().to_owned());
     let partial = file.with_added_extension("part");
     let mut out = fs::File::create(&partial).await.with_context(cannot_write)?;
-    let saved = save(answer.into_body(), &mut out, &bar).await;
-    bar.finish_and_clear();
+    let saved = save(answer.into_body(), &mut out, bar).await;
     if let Err(error) = saved {
         let _ = fs::remove_file(&partial).await;
         return Err(error.context(cannot_write()));
     }
-    fs::rename(&partial, file).await.with_context(cannot_write)?;
-    Ok(bar.position())
+    fs::rename(&partial, file).await.with_context(cannot_write)
 }
 
 async fn request(client: &Client, root: &[&str], path: &str) -> Result<axum::http::Response<axum::body::Body>> {

@@ -11,6 +11,9 @@ use crate::cli::view::{self, Experiment, Run};
 use crate::cli::{Failure, Output, experiments, human};
 use crate::system::SystemClock;
 
+/// Columns of a terminal that hold an id, names of a run and its experiment, and the rest.
+const ROOMY: usize = 110;
+
 #[derive(Args)]
 pub(super) struct Options {
     /// Only runs of this experiment, by id or name; may be given several times
@@ -80,7 +83,8 @@ pub(super) async fn run(output: &Output, filter: &str, options: Options) -> anyh
         return listed.json(output);
     }
     let runs: Vec<Run> = listed.views()?;
-    let names = if ids.len() == 1 { BTreeMap::new() } else { experiment_names(&client, &runs).await? };
+    let mixed = runs.windows(2).any(|pair| pair[0].info.experiment_id != pair[1].info.experiment_id);
+    let names = if mixed { experiment_names(&client, &runs).await? } else { BTreeMap::new() };
     output.table(&table(&runs, &names, columns, output.width()))?;
     listed.comment(output, "run");
     Ok(())
@@ -107,15 +111,18 @@ async fn experiment_names(client: &Client, runs: &[Run]) -> anyhow::Result<BTree
 
 fn table(runs: &[Run], names: &BTreeMap<String, String>, chosen: Vec<Key>, width: Option<usize>) -> Table {
     let now = SystemClock.now();
-    let bare = filled(runs, names, &chosen, now);
+    // Where names would be cut to nothing, how long a run took gives way.
+    let roomy = names.is_empty() || width.is_none_or(|width| width >= ROOMY);
+    let filled = |keys: &[Key]| filled(runs, names, keys, roomy, now);
+    let bare = filled(&chosen);
     if !chosen.is_empty() {
         return bare;
     }
-    // As many metrics as there is room for, those first that most of the runs have.
+    // As many metrics as there is room for.
     let Some(width) = width else { return bare };
     let mut shown = Vec::new();
     let mut taken = bare.natural_width();
-    for key in frequent_metrics(runs) {
+    for key in telling_metrics(runs) {
         let cells = runs.iter().map(|run| measure_text_width(&cell_text(run, &key)));
         taken += 2 + cells.chain([measure_text_width(&key.name)]).max().unwrap_or(0);
         if taken > width {
@@ -123,15 +130,18 @@ fn table(runs: &[Run], names: &BTreeMap<String, String>, chosen: Vec<Key>, width
         }
         shown.push(key);
     }
-    filled(runs, names, &shown, now)
+    filled(&shown)
 }
 
-fn filled(runs: &[Run], names: &BTreeMap<String, String>, keys: &[Key], now: Timestamp) -> Table {
+fn filled(runs: &[Run], names: &BTreeMap<String, String>, keys: &[Key], roomy: bool, now: Timestamp) -> Table {
     let mut columns = vec![Column::whole("RUN"), Column::text("NAME")];
     if !names.is_empty() {
         columns.push(Column::text("EXPERIMENT"));
     }
-    columns.extend([Column::whole("STATUS"), Column::whole("STARTED"), Column::number("TOOK")]);
+    columns.extend([Column::whole("STATUS"), Column::whole("STARTED")]);
+    if roomy {
+        columns.push(Column::number("TOOK"));
+    }
     columns.extend(keys.iter().map(|key| match key.kind {
         Kind::Metric => Column::number(&key.name),
         Kind::Param | Kind::Tag => Column::text(&key.name),
@@ -143,8 +153,10 @@ fn filled(runs: &[Run], names: &BTreeMap<String, String>, keys: &[Key], now: Tim
         if !names.is_empty() {
             row.push(Cell::from(names.get(&info.experiment_id).unwrap_or(&info.experiment_id)));
         }
-        let took = info.took(now).map_or_else(|| human::NOTHING.to_owned(), human::duration);
-        row.extend([info.status_cell(), view::ago_cell(info.started_at, now), Cell::from(took)]);
+        row.extend([info.status_cell(), view::ago_cell(info.started_at, now)]);
+        if roomy {
+            row.push(Cell::from(info.took(now).map_or_else(|| human::NOTHING.to_owned(), human::duration)));
+        }
         row.extend(keys.iter().map(|key| Cell::from(cell_text(run, key))));
         table.row(row);
     }
@@ -160,12 +172,16 @@ fn cell_text(run: &Run, key: &Key) -> String {
     value.unwrap_or_else(|| human::NOTHING.to_owned())
 }
 
-fn frequent_metrics(runs: &[Run]) -> Vec<Key> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for name in runs.iter().flat_map(|run| run.metrics.keys()) {
-        *counts.entry(name).or_default() += 1;
+/// The metrics of some runs: those first that tell the runs apart, then those that most of them have.
+fn telling_metrics(runs: &[Run]) -> Vec<Key> {
+    let mut values: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+    for (name, point) in runs.iter().flat_map(|run| &run.metrics) {
+        values.entry(name).or_default().push(point.value.to_bits());
     }
-    let mut names: Vec<(&str, usize)> = counts.into_iter().collect();
-    names.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let mut names: Vec<(&str, Vec<u64>)> = values.into_iter().collect();
+    names.sort_by_key(|(_, values)| {
+        let same = values.windows(2).all(|pair| pair[0] == pair[1]);
+        (same && runs.len() > 1, std::cmp::Reverse(values.len()))
+    });
     names.into_iter().map(|(name, _)| Key { kind: Kind::Metric, name: name.to_owned() }).collect()
 }

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Every test, on both databases: lints, the Rust tests, then the stock clients and the hostile suites against the release binary.
 # A failing stage does not stop the ones after it, unless there is no binary to go on with.
-# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions cli mlflow3 mlflow2 native paths garbage kill bench   (default: all)
+# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions cli mlflow3 mlflow2 native paths garbage kill transfer bench   (default: all)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-all_stages=(lint rust instructions cli mlflow3 mlflow2 native paths garbage kill bench)
+all_stages=(lint rust instructions cli mlflow3 mlflow2 native paths garbage kill transfer bench)
 stages=("$@")
 [ ${#stages[@]} -gt 0 ] || stages=("${all_stages[@]}")
 for stage in "${stages[@]}"; do
@@ -82,8 +82,8 @@ native_api() {
 
 # The environments are mostly download and unpacking, so they are made while cargo compiles.
 environments=()
-for venv in cli mlflow3 mlflow2; do
-  if wanted "$venv" || { [ "$venv" = mlflow3 ] && { wanted native || wanted paths || wanted garbage || wanted kill; }; }; then
+for venv in cli mlflow3 mlflow2 duckdb; do
+  if wanted "$venv" || { [ "$venv" != cli ] && wanted transfer; } || { [ "$venv" = mlflow3 ] && { wanted native || wanted paths || wanted garbage || wanted kill; }; }; then
     environments+=("$venv")
   fi
 done
@@ -119,6 +119,7 @@ fi
 ! wanted paths || step "paths that leave the root" pytest_in mlflow3 conformance/security || true
 ! wanted garbage || step "garbage" pytest_in mlflow3 conformance/fuzz || true
 ! wanted kill || step "kills" pytest_in mlflow3 -s conformance/durability || true
+! wanted transfer || step "ways in and out" pytest_in mlflow3 -n "$workers" --dist worksteal conformance/transfer || true
 ! wanted bench || step "measuring harness" target/release/stele-bench --quick || true
 
 echo

@@ -7,7 +7,7 @@ use stele_domain::authz::{LogRun, Principal, Subject, authorize, visible};
 use stele_domain::id::{ExperimentId, RunId, Timestamp};
 use stele_domain::lifecycle::{Presence, RunKind, RunStatus};
 use stele_domain::record::{Param, Tag};
-use stele_store::{DatabaseUrl, LoadedMetric, LoadedRun, RunBatch, Store};
+use stele_store::{DatabaseUrl, LoadedLineage, LoadedMetric, LoadedRun, RunBatch, Store};
 
 use super::RunData;
 use super::dataset::{METRICS, PARAMS, TAGS, metric_key, param_key, tag_key};
@@ -67,6 +67,7 @@ fn loaded(data: RunData, salt: u64) -> LoadedRun {
         name: data.name(),
         status: RunStatus::Completed,
         presence: Presence::Active,
+        deleted_at: None,
         user: "researcher".to_owned(),
         artifact_uri: None,
         started_at: Some(Timestamp(data.start_time())),
@@ -80,5 +81,6 @@ fn loaded(data: RunData, salt: u64) -> LoadedRun {
                 points: vec![Point::new(0, data.end_time(), data.metric(number))],
             })
             .collect(),
+        lineage: LoadedLineage::default(),
     }
 }

@@ -6,10 +6,12 @@ mod ctx;
 mod dataset;
 mod evaluation;
 mod experiment;
+mod export;
 mod load;
 mod logged_model;
 mod maintenance;
 mod metric;
+mod purge;
 mod registry;
 mod run;
 mod run_tag;
@@ -26,7 +28,9 @@ pub use ctx::{Ctx, Script};
 pub use dataset::RunInputs;
 pub use evaluation::{NewEvaluationDataset, Upserted};
 pub use experiment::NewExperiment;
+pub use load::LoadedInto;
 pub use logged_model::NewLoggedModel;
+pub use purge::PurgeReport;
 pub use registry::{CheckedSource, NewModel, NewModelVersion, Owner, SourceError, SourceProblem, SourceRequest};
 pub use run::{NewRun, RunUpdate, RunValues};
 pub use scorer::ScorersOf;
@@ -36,7 +40,11 @@ use stele_domain::id::{Clock, IdSource, WorkspaceId};
 use stele_store::Store;
 pub use stele_store::series::{Bucket, Summary};
 pub use stele_store::{Chart, HistoryPage, HistoryStart};
-pub use stele_store::{LoadedMetric, LoadedRun, LoadedRuns};
+pub use stele_store::{ExportedDataset, ExportedModel, ExportedRun, Trash};
+pub use stele_store::{
+    LoadedExperiment, LoadedLineage, LoadedLoggedModel, LoadedMetric, LoadedModel, LoadedReading, LoadedRun,
+    LoadedRuns, LoadedVersion,
+};
 pub use webhook::{NewWebhook, Translation, WebhookChange, WebhookSettings, WebhookTest};
 
 /// Where the artifacts of experiments without a location of their own lie: behind this server.

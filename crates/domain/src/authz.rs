@@ -68,6 +68,10 @@ verbs! {
     ManageWebhook: "webhook:manage" on Webhook,
     /// Upload or delete artifacts.
     WriteArtifact: "artifact:write" on Artifact,
+    /// Bring experiments and models from elsewhere, with their ids, times and stages.
+    LoadRecord: "record:load" on Workspace,
+    /// Remove for good what is in the trash.
+    PurgeRecord: "record:purge" on Workspace,
 }
 
 /// Proof that [`authorize`] said yes to `V` in a workspace.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -56,6 +57,50 @@ impl Place {
     }
 }
 
+impl Place {
+    /// Opens the record for work that reads or writes much of it beside no server; on PostgreSQL servers may go on.
+    pub(crate) async fn open_alone(&self, command: &str) -> Result<App> {
+        self.open().await.map_err(|error| {
+            if !format!("{error:#}").contains("another server is using it") {
+                return error;
+            }
+            let data = self.data.display();
+            let hint = match command {
+                "export" => format!(
+                    "stop the server, or export a copy of it: stele backup COPY --data {data}, then stele export .. \
+                     --data COPY"
+                ),
+                "gc" => {
+                    "stop the server for this, or let it free what is old itself: stele serve --trash-retention 30d"
+                        .to_owned()
+                }
+                _ => "stop the server for as long as this takes".to_owned(),
+            };
+            Failure::new(format!("a server is using the record in {data}")).hint(hint).into()
+        })
+    }
+}
+
+/// A length of time as `30d`, `12h`, `90m`, `15s` or several of these, largest first: `1d12h`.
+pub(crate) fn age(text: &str) -> Result<Duration, String> {
+    const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
+    let wrong = || format!("expected an age such as 30d, 12h or 1d12h, not '{text}'");
+    let (mut rest, mut seconds, mut last) = (text, 0_u64, u64::MAX);
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let count: u64 = rest[..digits].parse().map_err(|_| wrong())?;
+        let unit = rest[digits..].chars().next();
+        let (name, unit) = UNITS.into_iter().find(|(name, _)| Some(*name) == unit).ok_or_else(wrong)?;
+        if unit >= last {
+            return Err(wrong());
+        }
+        last = unit;
+        seconds = count.checked_mul(unit).and_then(|more| seconds.checked_add(more)).ok_or_else(wrong)?;
+        rest = &rest[digits + name.len_utf8()..];
+    }
+    if text.is_empty() { Err(wrong()) } else { Ok(Duration::from_secs(seconds)) }
+}
+
 const DATABASE_HINT: &str = "name one with --database sqlite:PATH or --database postgres://USER:PASSWORD@HOST/NAME";
 
 async fn open_store(url: DatabaseUrl) -> Result<Store> {
@@ -85,4 +130,19 @@ async fn open_artifacts(destination: &str) -> Result<ArtifactStorage> {
             )
             .into()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_read() {
+        assert_eq!(age("30d"), Ok(Duration::from_secs(30 * 86_400)));
+        assert_eq!(age("1d12h"), Ok(Duration::from_secs(36 * 3_600)));
+        assert_eq!(age("0s"), Ok(Duration::ZERO));
+        for wrong in ["", "30", "d", "-1d", "1h1d", "1d1d", "99999999999999999999d", "300000000000000d"] {
+            assert!(age(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -45,6 +45,10 @@ pub(crate) async fn run(options: Serve) -> Result<()> {
         let app = app.clone();
         async move { app.maintain().await }
     });
+    let retention = options.trash_retention.map(|age| {
+        let app = app.clone();
+        tokio::spawn(async move { app.keep_trash_for(age).await })
+    });
     let deliveries = tokio::spawn(stele_mlflow::deliver_webhooks(app.clone()));
     let guard = Guard { hosts: options.allowed_hosts.clone(), origins: options.allowed_origins.clone() };
     let beacon = Beacon::of_this_server(address);
@@ -74,6 +78,9 @@ pub(crate) async fn run(options: Serve) -> Result<()> {
     drop(lit);
     maintenance.abort();
     deliveries.abort();
+    if let Some(retention) = retention {
+        retention.abort();
+    }
     Ok(())
 }
 

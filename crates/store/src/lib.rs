@@ -4,6 +4,7 @@
 //! One closure is one transaction, and a write is acknowledged only after it is on disk.
 
 mod artifact;
+mod backup;
 pub mod blobs;
 mod bootstrap;
 mod dataset;
@@ -12,6 +13,7 @@ mod engine;
 mod evaluation;
 mod examine;
 mod experiment;
+mod export;
 mod history;
 mod lineage;
 mod load;
@@ -19,6 +21,7 @@ mod logged_model;
 mod metric;
 mod metric_read;
 mod migrate;
+mod purge;
 mod registry;
 mod run;
 mod run_read;
@@ -30,14 +33,20 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use backup::{BackedUp, Verified, backup, verify};
 pub use engine::Tx;
 use engine::{Postgres, Sqlite};
 pub use examine::{Examination, damage, examine};
 pub use experiment::NewExperiment;
+pub use export::{ExportedDataset, ExportedModel, ExportedRun};
 pub use history::Origin;
-pub use load::{LoadedMetric, LoadedRun, LoadedRuns, RunBatch};
+pub use load::{
+    LoadedExperiment, LoadedLineage, LoadedLoggedModel, LoadedMetric, LoadedModel, LoadedReading, LoadedRun,
+    LoadedRuns, LoadedVersion, RunBatch,
+};
 pub use logged_model::NewLoggedModel;
 pub use metric_read::{Chart, HistoryPage, HistoryStart};
+pub use purge::{Garbage, Purged, Trash};
 pub use registry::{LoggedModelRoot, ModelHead, ModelVersionHead, NewModel, NewModelVersion};
 pub use run::NewRun;
 use stele_domain::{Error, Result};

@@ -3,6 +3,7 @@
 mod direct;
 mod place;
 mod read;
+mod remove;
 mod write;
 
 use stele_domain::artifact_uri::{absolute_location, local_path};

@@ -4,5 +4,6 @@
 
 mod lineage;
 mod logged_model;
+mod purge;
 mod registry;
 mod webhooks;

@@ -4,12 +4,16 @@
 //! carries a hint and an exit code. `--json` prints what the native API answers, or a document of the command's own.
 
 mod artifacts;
+mod backup;
 mod client;
 mod completions;
 mod doctor;
 mod experiments;
+mod export;
 mod failure;
+mod gc;
 mod human;
+mod import;
 mod listing;
 mod models;
 mod output;
@@ -68,6 +72,14 @@ pub(crate) enum Command {
     Models(models::Models),
     /// List, download and upload files
     Artifacts(artifacts::Artifacts),
+    /// Bring in what MLflow kept
+    Import(import::Import),
+    /// Write the record for other programs
+    Export(export::Export),
+    /// Copy the record, also while a server serves it
+    Backup(backup::Backup),
+    /// Free what has been deleted, with its files
+    Gc(gc::Gc),
     /// Look for what is wrong, and say how to mend it
     Doctor(doctor::Doctor),
     /// Print what makes a shell complete commands
@@ -92,6 +104,10 @@ fn run(Cli { global, command }: Cli) -> anyhow::Result<ExitCode> {
         Command::Runs(options) => block_on(runs::run(&output, options))?,
         Command::Models(options) => block_on(models::run(&output, options))?,
         Command::Artifacts(options) => block_on(artifacts::run(&output, options))?,
+        Command::Import(options) => block_on(import::run(&output, options))?,
+        Command::Export(options) => block_on(export::run(&output, options))?,
+        Command::Backup(options) => block_on(backup::run(&output, options))?,
+        Command::Gc(options) => block_on(gc::run(&output, options))?,
         Command::Doctor(options) => return block_on(doctor::run(&output, &global, options)),
         Command::Completions(options) => completions::run(&output, &options)?,
     }

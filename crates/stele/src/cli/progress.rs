@@ -33,3 +33,27 @@ fn styled(bar: ProgressBar, template: &str, what: impl Into<String>) -> Progress
     bar.set_message(what.into());
     bar
 }
+
+/// A bar that learns on its way how much there is.
+pub(crate) struct Watched {
+    pub(super) bar: ProgressBar,
+    what: &'static str,
+}
+
+impl Watched {
+    pub(crate) fn new(bar: ProgressBar, what: &'static str) -> Watched {
+        Watched { bar, what }
+    }
+
+    pub(crate) fn total(&self, total: u64) {
+        let what = self.what;
+        let template =
+            format!("{{wide_msg}} {{bar:30.cyan/dim}} {{human_pos}}/{{human_len}} {what} {{per_sec}} {{eta}}");
+        self.bar.set_style(ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        self.bar.set_length(total);
+    }
+
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -18,6 +18,10 @@ pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) place: Place,
 
+    /// How long deleted things are kept before they are freed with their files, such as 30d [default: until `stele gc`]
+    #[arg(long, env = "STELE_TRASH_RETENTION", value_name = "AGE", value_parser = crate::place::age)]
+    pub(crate) trash_retention: Option<std::time::Duration>,
+
     /// Host names, besides loopback and private addresses, under which browsers may reach the server
     #[arg(long, env = "STELE_ALLOWED_HOSTS", value_delimiter = ',', value_name = "HOST")]
     pub(crate) allowed_hosts: Vec<String>,

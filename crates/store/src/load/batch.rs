@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use stele_domain::Point;
 use stele_domain::id::SeriesRow;
+use stele_domain::lifecycle::Presence;
 
 use super::LoadedRun;
 use crate::engine::Value;
@@ -37,6 +38,10 @@ impl RunBatch {
         let mut ids = std::collections::HashSet::new();
         runs.retain(|run| ids.insert(run.id.clone()));
         RunBatch { runs: runs.into_iter().map(prepared).collect() }
+    }
+
+    pub fn are_all(&self, presence: Presence) -> bool {
+        self.runs.iter().all(|run| run.loaded.presence == presence)
     }
 }
 

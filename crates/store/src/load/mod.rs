@@ -6,19 +6,28 @@
 //! takes them away, and ends with [`Store::load_finish`](crate::Store), which makes them by sorting.
 
 mod batch;
+mod experiment;
 mod indexes;
+mod lineage;
+mod logged_model;
+mod metric;
+mod registry;
 
 use std::collections::{HashMap, HashSet};
 
 use stele_domain::artifact_uri::append_to_uri_path;
-use stele_domain::authz::{LogRun, Permit};
-use stele_domain::id::{RunId, SeriesRow, Timestamp};
+use stele_domain::authz::{LogRun, Permit, Visibility};
+use stele_domain::id::{RunId, RunRow, SeriesRow, Timestamp};
 use stele_domain::lifecycle::{Presence, RunKind, RunStatus};
 use stele_domain::record::{Experiment, Param, Tag};
 use stele_domain::{Error, Point, Result};
 
 pub use self::batch::RunBatch;
 use self::batch::{PreparedRun, PreparedSeries};
+pub use self::experiment::LoadedExperiment;
+pub use self::lineage::{LoadedLineage, LoadedReading};
+pub use self::logged_model::LoadedLoggedModel;
+pub use self::registry::{LoadedModel, LoadedVersion};
 use crate::Tx;
 use crate::engine::{Value, list, params};
 use crate::metric::{CHUNK_COLUMNS, stored_value};
@@ -36,6 +45,8 @@ pub struct LoadedRun {
     pub name: String,
     pub status: RunStatus,
     pub presence: Presence,
+    /// When it came to the trash, if it is there; now unless given.
+    pub deleted_at: Option<Timestamp>,
     pub user: String,
     /// Below the experiment's location unless given.
     pub artifact_uri: Option<String>,
@@ -47,6 +58,7 @@ pub struct LoadedRun {
     /// Of several with one key the last counts.
     pub params: Vec<Param>,
     pub metrics: Vec<LoadedMetric>,
+    pub lineage: LoadedLineage,
 }
 
 /// A metric of a loaded run: its whole history, or its newest point alone. The points may come in any order.
@@ -102,6 +114,9 @@ impl Tx<'_> {
         });
         self.rows_append("run_param", "run_id, key, value, experiment_id", &params)?;
         self.series_rows_append(experiment, &new)?;
+        for (row, run) in &new {
+            self.run_lineage_load(permit, experiment, RunRow(*row), &run.loaded, now)?;
+        }
 
         let series = || new.iter().flat_map(|(_, run)| &run.series);
         Ok(LoadedRuns {
@@ -112,6 +127,14 @@ impl Tx<'_> {
             metrics: series().count(),
             points: series().map(|series| series.points).sum(),
         })
+    }
+
+    /// Those of the runs that the record has already.
+    pub fn runs_known(&mut self, visible: Visibility, ids: &[RunId]) -> Result<HashSet<RunId>> {
+        let sql =
+            format!("SELECT public_id FROM run WHERE public_id {} AND workspace_id = $2", self.is_one_of_texts(1));
+        let ids = list(ids.iter().map(RunId::as_str));
+        Ok(self.query(&sql, params![ids, visible.workspace()], |row| row.text(0).map(RunId))?.into_iter().collect())
     }
 
     fn run_ids_known(&mut self, permit: &Permit<LogRun>, batch: &RunBatch) -> Result<HashSet<String>> {
@@ -155,7 +178,7 @@ impl Tx<'_> {
                 artifact_uri,
                 run.started_at.into(),
                 run.ended_at.into(),
-                (run.presence == Presence::Deleted).then_some(now).into(),
+                (run.presence == Presence::Deleted).then(|| run.deleted_at.unwrap_or(now)).into(),
                 run.created_at.into(),
             ]);
         }

@@ -4,7 +4,7 @@ use stele_domain::lifecycle::{Presence, RunKind, RunStatus};
 use stele_domain::record::{Experiment, MetricValue, Param, Run, Tag};
 use stele_domain::search::{Attribute, Comparison, Direction, Field, Filter, Order, Predicate, Presences, RunSearch};
 use stele_domain::{MetricValues, Point, Result};
-use stele_store::{LoadedMetric, LoadedRun, LoadedRuns, NewExperiment, NewRun, RunBatch, Store, Tx};
+use stele_store::{LoadedLineage, LoadedMetric, LoadedRun, LoadedRuns, NewExperiment, NewRun, RunBatch, Store, Tx};
 
 /// A database with one experiment, and what allows to fill it.
 #[derive(Clone)]
@@ -70,6 +70,7 @@ fn loaded(number: i64) -> LoadedRun {
         name: format!("run {number}"),
         status: RunStatus::Completed,
         presence: Presence::Active,
+        deleted_at: None,
         user: "somebody".to_owned(),
         artifact_uri: None,
         started_at: Some(Timestamp(1_000 + number)),
@@ -81,6 +82,7 @@ fn loaded(number: i64) -> LoadedRun {
             LoadedMetric { key: "loss".to_owned(), points: vec![Point::new(1, 10, 0.5), Point::new(0, 9, f64::NAN)] },
             LoadedMetric { key: "accuracy".to_owned(), points: vec![Point::new(7, 10, number as f64)] },
         ],
+        lineage: LoadedLineage::default(),
     }
 }
 

@@ -1,0 +1,51 @@
+"""Reads the tables of two MLflow databases and says where they differ."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from pathlib import Path
+
+# Ids of links that nothing refers to from outside; Stele makes its own, from what they link.
+SURROGATES = {("inputs", "input_uuid"), ("input_tags", "input_uuid")}
+# Columns that MLflow fills with constants since 1.0, and that only older runs have values in.
+OBSOLETE = {("runs", name) for name in ("source_type", "source_name", "entry_point_name", "source_version")}
+
+
+def tables(database: Path, without: set[tuple[str, str]] = SURROGATES) -> dict[str, list[tuple]]:
+    """The rows of every table, sorted. Tags of inputs stand with what their input links."""
+    found = {}
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in names:
+            columns = [row[1] for row in connection.execute(f'PRAGMA table_xinfo("{table}")')]
+            kept = ", ".join(f'"{table}"."{column}"' for column in columns if (table, column) not in without)
+            query = f'SELECT {kept} FROM "{table}"'
+            if table == "input_tags":
+                query = f"""SELECT {kept}, inputs.source_id, inputs.destination_id
+                    FROM input_tags JOIN inputs ON inputs.input_uuid = input_tags.input_uuid"""
+            found[table] = sorted(connection.execute(query), key=repr)
+    return found
+
+
+def schema(database: Path) -> list[tuple]:
+    """Tables, indexes and triggers. MLflow writes the list of a check in the order of a set, which varies."""
+
+    def in_order(sql: str | None) -> str:
+        return re.sub(r"IN \(([^)]*)\)", lambda found: f"IN ({', '.join(sorted(found[1].split(', ')))})", sql or "")
+
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        found = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master")
+        return sorted((kind, name, table, in_order(sql)) for kind, name, table, sql in found)
+
+
+def differences(left: dict[str, list[tuple]], right: dict[str, list[tuple]]) -> list[str]:
+    found = [f"only one has the table {name}" for name in left.keys() ^ right.keys()]
+    for table in left.keys() & right.keys():
+        for row in left[table]:
+            if row not in right[table]:
+                found.append(f"{table}: missing {row}")
+        for row in right[table]:
+            if row not in left[table]:
+                found.append(f"{table}: added {row}")
+    return found

@@ -1,0 +1,61 @@
+"""The Parquet files of an export are read by DuckDB."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+from conftest import Origin, Stele, python
+from servers import REPOSITORY
+
+DUCKDB = Path(os.environ.get("STELE_TEST_DUCKDB") or REPOSITORY / ".venv/duckdb/bin/python")
+
+
+@pytest.mark.skipif(not DUCKDB.exists(), reason="scripts/venv.sh duckdb makes what reads the files")
+def test_duckdb_reads_what_mlflow_had(stele: Stele, mlflow3: Origin, tmp_path: Path) -> None:
+    stele.run("import", "mlflow", mlflow3.uri, "--keep-artifacts")
+    folder = tmp_path / "lake"
+    report = stele.json("export", "parquet", folder)
+    assert {row["name"]: row["rows"] for row in report["rows"]}["runs"] == 6
+
+    def ask(sql: str) -> list:
+        return json.loads(python(DUCKDB, "query.py", folder, sql))
+
+    with sqlite3.connect(mlflow3.folder / "mlflow.db") as source:
+        # Everything of every table, by numbers that no row can leave unchanged.
+        for table, ours, theirs in (
+            ("params", "run_id || key || value", "run_uuid || key || value"),
+            ("latest_metrics", "run_id || key || step || timestamp", "run_uuid || key || step || timestamp"),
+            ("metrics", "run_id || key || step || timestamp", "run_uuid || key || step || timestamp"),
+            ("runs", "run_id || experiment_id || name || artifact_uri", "run_uuid || experiment_id || name || artifact_uri"),
+            ("experiments", "experiment_id || name", "experiment_id || name"),
+            ("experiment_tags", "experiment_id || key || value", "experiment_id || key || value"),
+            ("model_versions", "model || version || source || stage", "name || version || source || lower(current_stage)"),
+            ("model_version_tags", "model || version || key || value", "name || version || key || value"),
+        ):
+            found = ask(f"SELECT {ours} AS row FROM '@/{table}.parquet' ORDER BY 1")
+            expected = source.execute(f"SELECT {theirs} FROM {table} ORDER BY 1").fetchall()
+            assert sorted(row for (row,) in found) == sorted(row for (row,) in expected), table
+        for table, theirs in (("models", "registered_models"), ("model_tags", "registered_model_tags")):
+            expected = source.execute(f"SELECT COUNT(*) FROM {theirs}").fetchone()[0]
+            assert ask(f"SELECT COUNT(*) FROM '@/{table}.parquet'") == [[expected]], table
+        start, end = source.execute("SELECT start_time, end_time FROM runs WHERE name = 'child 0'").fetchone()
+    odd = ask("SELECT value FROM '@/metrics.parquet' WHERE key = 'odd' GROUP BY value ORDER BY value")
+    assert odd == [[float("-inf")], [-1.5], [0.0], [1e-300], [float("inf")], [pytest.approx(float("nan"), nan_ok=True)]]
+    times = ask("SELECT epoch_ms(start_time), epoch_ms(end_time), typeof(start_time) FROM '@/runs.parquet' WHERE name = 'child 0'")
+    assert times == [[start, end, "TIMESTAMP WITH TIME ZONE"]]
+    # What people ask of it: the best value of each run, with a param beside it.
+    best = ask(
+        """SELECT runs.name, params.value, min(metrics.value) FROM '@/metrics.parquet' AS metrics
+           JOIN '@/runs.parquet' AS runs USING (run_id) JOIN '@/params.parquet' AS params USING (run_id)
+           WHERE metrics.key = 'dir/deep loss' AND params.key = 'lr' GROUP BY ALL ORDER BY 1"""
+    )
+    assert best == [[f"child {number}", f"0.0{number}", 1 / 40] for number in range(3)]
+    aliases = dict(ask("SELECT alias, version FROM '@/model_aliases.parquet'"))
+    assert aliases == {"challenger": 3, "champion": 2, "staging": 3, "production": 2, "archived": 1}
+
+    failed = stele.run("export", "parquet", folder, fails=True)
+    assert "is there already" in failed.stderr and "hint:" in failed.stderr

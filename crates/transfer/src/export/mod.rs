@@ -1,0 +1,89 @@
+//! What leaves the record.
+
+pub(crate) mod mlflow;
+pub(crate) mod parquet;
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use stele_app::{App, Ctx, ExportedDataset, ExportedModel, ExportedRun, HistoryStart};
+use stele_domain::id::{ArtifactRow, ExperimentId, ModelRow, RunId, RunRow};
+use stele_domain::record::{Experiment, LoggedModel};
+use stele_domain::registry::ModelVersion;
+use stele_domain::{Error, Point, Result};
+
+/// How many things come in one page.
+const PAGE: usize = 500;
+/// How many points of a history come in one page.
+const POINTS: usize = 100_000;
+
+/// What an export wrote.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ExportReport {
+    pub target: PathBuf,
+    pub rows: Vec<Exported>,
+}
+
+/// The rows of one table or file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Exported {
+    pub name: String,
+    pub rows: u64,
+}
+
+/// Reads the record page by page.
+struct Record<'r> {
+    app: &'r App,
+    ctx: &'r Ctx,
+}
+
+impl Record<'_> {
+    async fn experiments(&self, last: Option<&Experiment>) -> Result<Vec<Experiment>> {
+        let after = last.map_or(ExperimentId(-1), |last| last.id);
+        self.app.experiments_after(self.ctx, after, PAGE).await
+    }
+
+    async fn runs(&self, last: Option<&ExportedRun>) -> Result<Vec<ExportedRun>> {
+        let after = last.map_or(RunRow(0), |last| last.run.info.row);
+        self.app.runs_after(self.ctx, after, PAGE).await
+    }
+
+    async fn datasets(&self, last: Option<&ExportedDataset>) -> Result<Vec<ExportedDataset>> {
+        self.app.datasets_after(self.ctx, last.map_or(ArtifactRow(0), |last| last.row), PAGE).await
+    }
+
+    async fn logged_models(&self, last: Option<&LoggedModel>) -> Result<Vec<LoggedModel>> {
+        self.app.logged_models_after(self.ctx, last.map_or(ArtifactRow(0), |last| last.row), PAGE).await
+    }
+
+    async fn models(&self, last: Option<&ExportedModel>) -> Result<Vec<ExportedModel>> {
+        self.app.models_after(self.ctx, last.map_or(ModelRow(0), |last| last.model.row), PAGE).await
+    }
+
+    async fn versions(&self, model: ModelRow, last: Option<&ModelVersion>) -> Result<Vec<ModelVersion>> {
+        self.app.model_versions_after(self.ctx, model, last.map_or(0, |last| last.number), PAGE).await
+    }
+
+    /// The points of a metric after one, by time; `None` begins.
+    async fn points(&self, run: &RunId, key: &str, last: Option<Point>) -> Result<Vec<Point>> {
+        let start = last.map_or(HistoryStart::Offset(0), HistoryStart::After);
+        Ok(self.app.metric_history(self.ctx, run.clone(), key.to_owned(), start, POINTS).await?.points)
+    }
+}
+
+/// Refuses a target that is there.
+fn must_be_new(target: &Path) -> Result<()> {
+    if target.exists() {
+        return Err(Error::invalid(format!("{} is there already", target.display())));
+    }
+    Ok(())
+}
+
+/// Makes sure that what was written stays after a power failure.
+fn sync(path: &Path) -> Result<()> {
+    std::fs::File::open(path).and_then(|file| file.sync_all()).map_err(|error| cannot_write(path, &error))
+}
+
+fn cannot_write(path: &Path, error: &dyn std::error::Error) -> Error {
+    Error::Unavailable { message: format!("cannot write {}: {error}", path.display()) }
+}

@@ -2,15 +2,19 @@
 //! holds a store.
 
 mod artifact;
+mod association;
+mod component;
 mod ctx;
 mod dataset;
 mod evaluation;
 mod experiment;
+mod facets;
 mod load;
 mod logged_model;
 mod maintenance;
 mod metric;
 mod registry;
+mod resource;
 mod run;
 mod run_tag;
 mod scorer;
@@ -22,17 +26,23 @@ mod webhook;
 use std::sync::Arc;
 
 pub use artifact::{ArtifactListing, ArtifactRoot, ArtifactStorage, blobs};
+pub use component::{Component, ComponentChange, NO_EXPERIMENT, NewComponent, TRIAL};
 pub use ctx::{Ctx, Script};
 pub use dataset::RunInputs;
 pub use evaluation::{NewEvaluationDataset, Upserted};
 pub use experiment::NewExperiment;
 pub use logged_model::NewLoggedModel;
-pub use registry::{CheckedSource, NewModel, NewModelVersion, Owner, SourceError, SourceProblem, SourceRequest};
+pub use registry::{
+    CheckedSource, Idempotency, NewModel, NewModelVersion, NewPackage, Owner, SourceError, SourceProblem,
+    SourceRequest, VersionChange,
+};
+pub use resource::NewResource;
 pub use run::{NewRun, RunUpdate, RunValues};
 pub use scorer::ScorersOf;
 pub use secret::SecretKey;
 use stele_domain::Result;
 use stele_domain::id::{Clock, IdSource, WorkspaceId};
+pub use stele_store::Faceted;
 use stele_store::Store;
 pub use stele_store::series::{Bucket, Summary};
 pub use stele_store::{Chart, HistoryPage, HistoryStart};

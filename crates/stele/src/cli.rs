@@ -39,6 +39,10 @@ pub(crate) struct Serve {
     #[arg(long, env = "STELE_ARTIFACTS", value_name = "PLACE")]
     pub(crate) artifacts: Option<String>,
 
+    /// The twelve digits of the account in whose name SageMaker clients are answered
+    #[arg(long, env = "STELE_ACCOUNT", default_value = stele_sagemaker::DEFAULT_ACCOUNT, value_parser = account, value_name = "ID")]
+    pub(crate) account: String,
+
     /// Host names, besides loopback and private addresses, under which browsers may reach the server
     #[arg(long, env = "STELE_ALLOWED_HOSTS", value_delimiter = ',', value_name = "HOST")]
     pub(crate) allowed_hosts: Vec<String>,
@@ -46,6 +50,13 @@ pub(crate) struct Serve {
     /// Origins, besides loopback, whose pages may change things
     #[arg(long, env = "STELE_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGIN")]
     pub(crate) allowed_origins: Vec<String>,
+}
+
+fn account(text: &str) -> Result<String, String> {
+    match text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => Ok(text.to_owned()),
+        false => Err("expected twelve digits".to_owned()),
+    }
 }
 
 /// An address, or `localhost`.

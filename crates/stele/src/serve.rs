@@ -76,7 +76,7 @@ async fn serve(options: Serve) -> Result<()> {
     });
     let deliveries = tokio::spawn(stele_mlflow::deliver_webhooks(app.clone()));
     let guard = Guard { hosts: options.allowed_hosts.clone(), origins: options.allowed_origins.clone() };
-    let router = router(app, guard);
+    let router = router(app, &options.account, guard);
     greet(address, &database, &destination)?;
     // Small answers must not wait for more data to fill a packet.
     let listener = listener.tap_io(|stream| {
@@ -128,8 +128,9 @@ async fn open_artifacts(destination: &str) -> Result<ArtifactStorage> {
     })
 }
 
-fn router(app: App, guard: Guard) -> Router {
+fn router(app: App, account: &str, guard: Guard) -> Router {
     stele_mlflow::router(app.clone())
+        .merge(stele_sagemaker::router(app.clone(), account))
         .merge(api::router(app))
         .route("/", get(front_page))
         .fallback(|| async { (StatusCode::NOT_FOUND, "Not Found") })

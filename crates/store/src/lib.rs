@@ -4,6 +4,7 @@
 //! One closure is one transaction, and a write is acknowledged only after it is on disk.
 
 mod artifact;
+mod association;
 pub mod blobs;
 mod bootstrap;
 mod dataset;
@@ -11,6 +12,7 @@ mod delivery;
 mod engine;
 mod evaluation;
 mod experiment;
+mod facets;
 mod history;
 mod lineage;
 mod load;
@@ -19,10 +21,12 @@ mod metric;
 mod metric_read;
 mod migrate;
 mod registry;
+mod resource;
 mod run;
 mod run_read;
 mod search;
 pub mod series;
+mod trial;
 mod webhook;
 
 use std::fmt;
@@ -32,11 +36,13 @@ use std::sync::Arc;
 pub use engine::Tx;
 use engine::{Postgres, Sqlite};
 pub use experiment::NewExperiment;
+pub use facets::Faceted;
 pub use history::Origin;
 pub use load::{LoadedMetric, LoadedRun, LoadedRuns, RunBatch};
 pub use logged_model::NewLoggedModel;
 pub use metric_read::{Chart, HistoryPage, HistoryStart};
 pub use registry::{LoggedModelRoot, ModelHead, ModelVersionHead, NewModel, NewModelVersion};
+pub use resource::NewResource;
 pub use run::NewRun;
 use stele_domain::{Error, Result};
 

@@ -11,6 +11,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V3__chunk_summary", include_str!("../migrations/V3__chunk_summary.sql")),
     ("V4__evaluation", include_str!("../migrations/V4__evaluation.sql")),
     ("V5__webhooks", include_str!("../migrations/V5__webhooks.sql")),
+    ("V7__resources", include_str!("../migrations/V7__resources.sql")),
 ];
 
 /// What the placeholders stand for, an engine a column: SQLite, PostgreSQL.

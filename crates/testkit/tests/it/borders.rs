@@ -8,7 +8,12 @@ const BORDERS: &[(&str, &[&str], &[&str])] = &[
     ("store", &["stele-domain"], &["axum", "http", "tower", "tower-http"]),
     ("app", &["stele-domain", "stele-store"], &["axum", "http", "object_store", "postgres", "rusqlite"]),
     ("mlflow", &["stele-app", "stele-domain"], &["object_store", "postgres", "r2d2", "rusqlite"]),
-    ("stele", &["stele-app", "stele-domain", "stele-mlflow", "stele-store"], &["object_store", "postgres", "rusqlite"]),
+    ("sagemaker", &["stele-app", "stele-domain"], &["object_store", "postgres", "r2d2", "rusqlite"]),
+    (
+        "stele",
+        &["stele-app", "stele-domain", "stele-mlflow", "stele-sagemaker", "stele-store"],
+        &["object_store", "postgres", "rusqlite"],
+    ),
 ];
 
 /// The names under `[dependencies]` of a manifest.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use serde_json::Value;
 use stele_app::{App, Ctx, Script};
@@ -12,7 +11,7 @@ use stele_domain::resource::Document;
 
 use crate::error::{Failure, Result};
 use crate::shapes::{self, Operation};
-use crate::{MOST_BODY, Server, arn};
+use crate::{Server, arn};
 
 /// A request that fits the shape of its operation.
 pub(crate) struct Call {
@@ -27,20 +26,17 @@ pub(crate) struct Call {
 
 impl Call {
     /// Without authentication everybody is the local owner, whatever the signature says.
-    pub(crate) async fn admit(
+    pub(crate) fn admit(
         server: &Server,
         name: &'static str,
         headers: &HeaderMap,
-        body: Body,
+        body: &[u8],
         request_id: String,
     ) -> Result<Call> {
         let operation = shapes::operation(name).ok_or_else(|| unknown(name))?;
-        let body = axum::body::to_bytes(body, MOST_BODY).await.map_err(|_| {
-            Failure::new("RequestEntityTooLargeException", format!("The request is larger than {MOST_BODY} bytes"))
-        })?;
         let input = match body.iter().all(u8::is_ascii_whitespace) {
             true => Document::new(),
-            false => match serde_json::from_slice(&body) {
+            false => match serde_json::from_slice(body) {
                 Ok(Value::Object(input)) => input,
                 Ok(_) => return Err(Failure::serialization("The request must be a JSON object")),
                 Err(error) => return Err(Failure::serialization(format!("The request is not JSON: {error}"))),

@@ -11,7 +11,10 @@ use serde_json::Value;
 use crate::call::{Call, unknown};
 use crate::error::{Failure, Result, json_response};
 use crate::kinds::{ACTION, ARTIFACT, CONTEXT, MODEL, MODEL_CARD, TRIAL};
-use crate::{Server, experiments, lineage, metrics, packages, registry, resources, search, tags, trials};
+use crate::{MOST_BODY, Server, experiments, lineage, metrics, packages, registry, resources, search, tags, trials};
+
+/// Of a service of its own, at a path of its own.
+const METRICS: &str = "BatchPutMetrics";
 
 type Answer = Pin<Box<dyn Future<Output = Result<Value>> + Send>>;
 
@@ -114,40 +117,35 @@ pub(crate) async fn dispatch(State(server): State<Server>, headers: HeaderMap, b
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let name = target.strip_prefix("SageMaker.").unwrap_or_default();
     // What another service of the family offers at a path of its own is not offered here.
-    let row = OPERATIONS.iter().find(|row| row.name == name && name != "BatchPutMetrics");
-    match row {
-        Some(row) => answer(&server, row, &headers, body).await,
-        None => identified(&server, |_| unknown(target).into_response()),
-    }
+    let row = OPERATIONS.iter().find(|row| row.name == name && name != METRICS);
+    answer(&server, row.ok_or_else(|| unknown(target)), &headers, body).await
 }
 
 /// `PUT /BatchPutMetrics` of the service `sagemaker-metrics`.
 pub(crate) async fn batch_put_metrics(State(server): State<Server>, headers: HeaderMap, body: Body) -> Response {
-    match OPERATIONS.iter().find(|row| row.name == "BatchPutMetrics") {
-        Some(row) => answer(&server, row, &headers, body).await,
-        None => identified(&server, |_| unknown("BatchPutMetrics").into_response()),
-    }
+    let row = OPERATIONS.iter().find(|row| row.name == METRICS);
+    answer(&server, row.ok_or_else(|| unknown(METRICS)), &headers, body).await
 }
 
-async fn answer(server: &Server, row: &'static Row, headers: &HeaderMap, body: Body) -> Response {
+/// The body is read in any case, since a client that is still sending would not see the answer.
+async fn answer(server: &Server, row: Result<&'static Row>, headers: &HeaderMap, body: Body) -> Response {
     let id = server.app.new_request_id();
-    let outcome = match Call::admit(server, row.name, headers, body, id.clone()).await {
+    let body = axum::body::to_bytes(body, MOST_BODY).await.map_err(|_| {
+        Failure::new("RequestEntityTooLargeException", format!("The request is larger than {MOST_BODY} bytes"))
+    });
+    let admitted = row.and_then(|row| Ok((row, Call::admit(server, row.name, headers, &body?, id.clone())?)));
+    let outcome = match admitted {
         // A client that goes away must not leave a change half done, or without its entry.
-        Ok(call) => tokio::spawn((row.handler)(call))
+        Ok((row, call)) => tokio::spawn((row.handler)(call))
             .await
             .unwrap_or_else(|error| Err(stele_domain::Error::internal(format!("a handler failed: {error}")).into())),
         Err(failure) => Err(failure),
     };
     let response = match outcome {
         Ok(reply) => json_response(StatusCode::OK, reply.to_string()),
-        Err(failure) => Failure::into_response(failure),
+        Err(failure) => failure.into_response(),
     };
     with_id(response, &id)
-}
-
-fn identified(server: &Server, response: impl FnOnce(&str) -> Response) -> Response {
-    let id = server.app.new_request_id();
-    with_id(response(&id), &id)
 }
 
 fn with_id(mut response: Response, id: &str) -> Response {

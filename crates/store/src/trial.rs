@@ -83,13 +83,13 @@ impl Tx<'_> {
 
     /// Whether any run that is not deleted is in a trial.
     pub fn trial_has_runs(&mut self, trial: ResourceRow) -> Result<bool> {
-        const SOME: &str = "SELECT 1 FROM trial_run JOIN run ON run.id = trial_run.run_id
+        const SOME: &str = "SELECT trial_run.run_id FROM trial_run JOIN run ON run.id = trial_run.run_id
              WHERE trial_run.trial_id = $1 AND run.presence = 'active' LIMIT 1";
         Ok(self.query_opt(SOME, params![trial], |row| row.int(0))?.is_some())
     }
 
     pub fn experiment_has_trials(&mut self, experiment: ExperimentId) -> Result<bool> {
-        const SOME: &str = "SELECT 1 FROM resource WHERE experiment_id = $1 LIMIT 1";
+        const SOME: &str = "SELECT id FROM resource WHERE experiment_id = $1 LIMIT 1";
         Ok(self.query_opt(SOME, params![experiment], |row| row.int(0))?.is_some())
     }
 

@@ -9,7 +9,7 @@ use stele_domain::change::Change;
 use stele_domain::id::{ExperimentId, RunId, RunRow, Timestamp};
 use stele_domain::lifecycle::{Presence, PresenceEvent, RunKind, RunStatus, presence_after, run_status_after};
 use stele_domain::record::{Param, Run, RunInfo, Tag};
-use stele_domain::resource::{Document, Facets};
+use stele_domain::resource::{Document, Facets, TrialOfRun};
 use stele_domain::{Error, Kind, Result};
 use stele_store::{Faceted, Tx};
 
@@ -51,8 +51,7 @@ pub struct Component {
     pub run: Run,
     /// Absent when nobody named it; it goes by its id then.
     pub name: Option<String>,
-    /// With their experiments.
-    pub trials: Vec<(String, ExperimentId, String)>,
+    pub trials: Vec<TrialOfRun>,
     /// Its own experiment; absent when it belongs to none.
     pub experiment: Option<(ExperimentId, String)>,
     pub number_params: Vec<String>,

@@ -42,6 +42,14 @@ pub struct Facets {
     pub document: Document,
 }
 
+/// A trial that a run is in, with the experiment of the trial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrialOfRun {
+    pub trial: String,
+    pub experiment: ExperimentId,
+    pub experiment_name: String,
+}
+
 /// An edge that a client drew from one thing to another, each named `kind/name`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Association {

@@ -250,7 +250,7 @@ async fn thing(call: &Call, end: &str) -> Result<Thing> {
     let found = found.map_err(call.about(known, rest))?;
     let whole = resources::whole(call, known, &found);
     let text = |member: &str| whole.get(member).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let kind = ["ArtifactType", "ActionType", "ContextType"].map(|member| text(member)).concat();
+    let kind = ["ArtifactType", "ActionType", "ContextType"].map(&text).concat();
     let name = if known.path == ARTIFACT.path { text(ARTIFACT.name) } else { found.name.clone() };
     let properties = found.document.get("Properties").cloned().unwrap_or_default();
     let (created_at, updated_at) = (Some(found.created_at), Some(found.updated_at));

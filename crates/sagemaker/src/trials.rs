@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use stele_app::{Component, ComponentChange, NewComponent, NewResource};
 use stele_domain::lifecycle::RunStatus;
 use stele_domain::record::{Param, Run};
-use stele_domain::resource::Document;
+use stele_domain::resource::{Document, TrialOfRun};
 use stele_domain::search::{
     Attribute, Comparison, ExperimentSearch, Field, Filter, Predicate, Query, RunSearch, Window,
 };
@@ -58,7 +58,7 @@ pub(crate) async fn list_trials(call: Call) -> Result<Value> {
     }
     if let Some(name) = call.text("TrialComponentName") {
         let component = open(&call, name).await?;
-        let trials = component.trials.into_iter().map(|(trial, ..)| named(&trial)).collect();
+        let trials = component.trials.into_iter().map(|of| named(&of.trial)).collect();
         filters.push(Filter::Or(trials));
     }
     let query = call.list_query(filters)?;
@@ -279,7 +279,10 @@ pub(crate) fn whole(call: &Call, component: &Component) -> Document {
     put(&mut whole, "Tags", Some(render::tags(tags)));
     let mut parents: Vec<Value> = trials
         .iter()
-        .map(|(trial, id, name)| json!({ "TrialName": trial, "ExperimentName": experiments::shown_name(*id, name) }))
+        .map(|TrialOfRun { trial, experiment, experiment_name }| {
+            let experiment = experiments::shown_name(*experiment, experiment_name);
+            json!({ "TrialName": trial, "ExperimentName": experiment })
+        })
         .collect();
     if let (true, Some((id, name))) = (parents.is_empty(), experiment) {
         parents.push(json!({ "ExperimentName": experiments::shown_name(*id, name) }));

@@ -6,6 +6,7 @@ use stele_domain::Result;
 use stele_domain::authz::{LogRun, Permit, Visibility};
 use stele_domain::id::{ExperimentId, ResourceRow, RunId, RunRow, Timestamp};
 use stele_domain::record::{Param, RunInfo};
+use stele_domain::resource::TrialOfRun;
 
 use crate::Tx;
 use crate::engine::{Value, list, params};
@@ -42,7 +43,7 @@ impl Tx<'_> {
     }
 
     /// The trials, by name, that each of these runs is in, with the experiments of the trials.
-    pub fn run_trials(&mut self, runs: &[RunRow]) -> Result<HashMap<RunRow, Vec<(String, ExperimentId, String)>>> {
+    pub fn run_trials(&mut self, runs: &[RunRow]) -> Result<HashMap<RunRow, Vec<TrialOfRun>>> {
         let sql = format!(
             "SELECT trial_run.run_id, resource.name, experiment.id, experiment.name FROM trial_run
              JOIN resource ON resource.id = trial_run.trial_id
@@ -50,14 +51,14 @@ impl Tx<'_> {
              WHERE trial_run.run_id {} ORDER BY trial_run.created_at, resource.id",
             self.is_one_of_ints(1)
         );
-        let mut trials: HashMap<RunRow, Vec<(String, ExperimentId, String)>> = HashMap::new();
+        let mut trials: HashMap<RunRow, Vec<TrialOfRun>> = HashMap::new();
         let rows = list(runs.iter().map(|run| run.0));
         self.query(&sql, params![rows], |row| {
-            trials.entry(RunRow(row.int(0)?)).or_default().push((
-                row.text(1)?,
-                ExperimentId(row.int(2)?),
-                row.text(3)?,
-            ));
+            trials.entry(RunRow(row.int(0)?)).or_default().push(TrialOfRun {
+                trial: row.text(1)?,
+                experiment: ExperimentId(row.int(2)?),
+                experiment_name: row.text(3)?,
+            });
             Ok(())
         })?;
         Ok(trials)

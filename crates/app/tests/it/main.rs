@@ -4,5 +4,6 @@
 
 mod lineage;
 mod logged_model;
+mod packages;
 mod registry;
 mod webhooks;

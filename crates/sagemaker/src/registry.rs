@@ -53,13 +53,13 @@ pub(crate) async fn describe(call: Call) -> Result<Value> {
 /// A group with packages stays.
 pub(crate) async fn delete(call: Call) -> Result<Value> {
     let (model, facets) = open(&call, "ModelPackageGroupName").await?;
-    if !model.latest_versions.is_empty() {
-        let arn = call.arn(GROUP, &shown(&model.name, &facets));
-        return Err(Failure::conflict(format!(
-            "Model Package Group cannot be deleted: {arn} still has model packages."
-        )));
-    }
-    call.app.model_delete(&call.ctx, model.name).await?;
+    let arn = call.arn(GROUP, &shown(&model.name, &facets));
+    call.app.model_delete_empty(&call.ctx, model.name).await.map_err(|error| match error {
+        Error::WrongState { .. } => {
+            Failure::conflict(format!("Model Package Group cannot be deleted: {arn} still has model packages."))
+        }
+        other => other.into(),
+    })?;
     Ok(nothing())
 }
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Every test, on both databases: lints, the Rust tests, then the stock clients and the hostile suites against the release binary.
 # A failing stage does not stop the ones after it, unless there is no binary to go on with.
-# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions cli mlflow3 mlflow2 native paths garbage kill transfer bench   (default: all)
+# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions cli mlflow3 mlflow2 native sagemaker paths garbage kill transfer bench   (default: all)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-all_stages=(lint rust instructions cli mlflow3 mlflow2 native paths garbage kill transfer bench)
+all_stages=(lint rust instructions cli mlflow3 mlflow2 native sagemaker paths garbage kill transfer bench)
 stages=("$@")
 [ ${#stages[@]} -gt 0 ] || stages=("${all_stages[@]}")
 for stage in "${stages[@]}"; do
@@ -80,10 +80,17 @@ native_api() {
   STELE_DATABASE=$url pytest_in mlflow3 conformance/native
 }
 
+# boto3 comes with the environment of MLflow's client, whose words the suite checks beside it.
+sagemaker() {
+  local url=
+  [ "$1" = sqlite ] || url=$(fresh_database .venv/mlflow3/bin/python) || return 1
+  STELE_DATABASE=$url pytest_in mlflow3 -n "$workers" --dist loadfile conformance/sagemaker
+}
+
 # The environments are mostly download and unpacking, so they are made while cargo compiles.
 environments=()
 for venv in cli mlflow3 mlflow2 duckdb; do
-  if wanted "$venv" || { [ "$venv" != cli ] && wanted transfer; } || { [ "$venv" = mlflow3 ] && { wanted native || wanted paths || wanted garbage || wanted kill; }; }; then
+  if wanted "$venv" || { [ "$venv" != cli ] && wanted transfer; } || { [ "$venv" = mlflow3 ] && { wanted native || wanted sagemaker || wanted paths || wanted garbage || wanted kill; }; }; then
     environments+=("$venv")
   fi
 done
@@ -115,6 +122,10 @@ fi
 if wanted native; then
   step "native API on SQLite" native_api sqlite || true
   step "native API on PostgreSQL" native_api postgres || true
+fi
+if wanted sagemaker; then
+  step "boto3 for SageMaker on SQLite" sagemaker sqlite || true
+  step "boto3 for SageMaker on PostgreSQL" sagemaker postgres || true
 fi
 ! wanted paths || step "paths that leave the root" pytest_in mlflow3 conformance/security || true
 ! wanted garbage || step "garbage" pytest_in mlflow3 conformance/fuzz || true

@@ -23,6 +23,7 @@ pub struct Ctx {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Script {
     Mlflow,
+    Sagemaker,
     /// Stele's own API.
     Native,
 }
@@ -31,6 +32,7 @@ impl Script {
     pub fn as_str(self) -> &'static str {
         match self {
             Script::Mlflow => "mlflow",
+            Script::Sagemaker => "sagemaker",
             Script::Native => "native",
         }
     }
@@ -73,6 +75,11 @@ impl Ctx {
 
     pub(crate) fn new_id(&self) -> Uuid {
         self.ids.next(self.clock.now())
+    }
+
+    /// The name under which facets of the script are kept.
+    pub(crate) fn script(&self) -> &'static str {
+        self.script.as_str()
     }
 
     pub(crate) fn visible(&self) -> Visibility {

@@ -2,17 +2,21 @@
 //! holds a store.
 
 mod artifact;
+mod association;
+mod component;
 mod ctx;
 mod dataset;
 mod evaluation;
 mod experiment;
 mod export;
+mod facets;
 mod load;
 mod logged_model;
 mod maintenance;
 mod metric;
 mod purge;
 mod registry;
+mod resource;
 mod run;
 mod run_tag;
 mod scorer;
@@ -24,6 +28,7 @@ mod webhook;
 use std::sync::Arc;
 
 pub use artifact::{ArtifactAt, ArtifactListing, ArtifactRoot, ArtifactStorage, blobs};
+pub use component::{Component, ComponentChange, NO_EXPERIMENT, NewComponent, TRIAL};
 pub use ctx::{Ctx, Script};
 pub use dataset::RunInputs;
 pub use evaluation::{NewEvaluationDataset, Upserted};
@@ -31,12 +36,17 @@ pub use experiment::NewExperiment;
 pub use load::LoadedInto;
 pub use logged_model::NewLoggedModel;
 pub use purge::PurgeReport;
-pub use registry::{CheckedSource, NewModel, NewModelVersion, Owner, SourceError, SourceProblem, SourceRequest};
+pub use registry::{
+    CheckedSource, Idempotency, NewModel, NewModelVersion, NewPackage, Owner, SourceError, SourceProblem,
+    SourceRequest, VersionChange,
+};
+pub use resource::NewResource;
 pub use run::{NewRun, RunUpdate, RunValues};
 pub use scorer::ScorersOf;
 pub use secret::SecretKey;
 use stele_domain::Result;
 use stele_domain::id::{Clock, IdSource, WorkspaceId};
+pub use stele_store::Faceted;
 use stele_store::Store;
 pub use stele_store::series::{Bucket, Summary};
 pub use stele_store::{Chart, HistoryPage, HistoryStart};

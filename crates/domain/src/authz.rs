@@ -60,6 +60,12 @@ verbs! {
     RegisterModel: "model:register" on Model,
     /// Move a model version to a stage or an alias.
     PromoteModel: "model:promote" on ModelVersion,
+    /// Decide on a model version.
+    ApproveModel: "model:approve" on ModelVersion,
+    /// Make, change, tag or delete what one script keeps beside the record.
+    ManageResource: "resource:manage" on Resource,
+    /// Draw or erase lineage between things.
+    ManageLineage: "lineage:manage" on Association,
     /// Create, tag, fill or delete an evaluation dataset.
     ManageEvaluationDataset: "evaluation-dataset:manage" on EvaluationDataset,
     /// Register, configure or delete scorers.

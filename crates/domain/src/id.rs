@@ -30,6 +30,7 @@ row_id! {
     ModelVersionRow,
     EvaluationDatasetRow,
     WebhookRow,
+    ResourceRow,
     DeliveryRow,
 }
 

@@ -14,6 +14,7 @@ pub mod model_uri;
 pub mod names;
 pub mod record;
 pub mod registry;
+pub mod resource;
 pub mod search;
 pub mod webhook;
 

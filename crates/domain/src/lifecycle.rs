@@ -114,6 +114,14 @@ pub fn stage_after(state: Stage, target: Stage) -> Stage {
     }
 }
 
+/// The approval of a version after the decision `decided`. A decision can always be revised, also to pending; the gates
+/// of the model decide who may.
+pub fn approval_after(state: ApprovalStatus, decided: ApprovalStatus) -> ApprovalStatus {
+    match (state, decided) {
+        (ApprovalStatus::Pending | ApprovalStatus::Approved | ApprovalStatus::Rejected, decided) => decided,
+    }
+}
+
 /// The status of a logged model after its client reports `reported`. As with runs, the client owns it: it may
 /// upload again and report again.
 pub fn logged_model_status_after(_state: LoggedModelStatus, reported: LoggedModelStatus) -> LoggedModelStatus {

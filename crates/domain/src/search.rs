@@ -31,7 +31,13 @@ pub enum Field {
     Param(String),
     Tag(String),
     Dataset(DatasetField),
+    /// A value inside the document that one script keeps with the thing.
+    Document(DocumentPath),
 }
+
+/// The names on the way into a document, outermost first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentPath(pub Vec<String>);
 
 /// Attributes of experiments, runs, models, model versions, logged models and evaluation datasets; each search accepts its own subset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,6 +48,10 @@ pub enum Attribute {
     Status,
     /// Whether it is active or deleted.
     Presence,
+    /// The name that a client gave a run uniquely, or else its id.
+    Alias,
+    /// The trials, by name, that a run is in.
+    Trial,
     User,
     UpdatedBy,
     ArtifactUri,
@@ -53,6 +63,7 @@ pub enum Attribute {
     RunId,
     Source,
     Stage,
+    Approval,
     ModelType,
     Description,
 }
@@ -68,7 +79,12 @@ pub enum DatasetField {
 pub enum Predicate {
     Number(Comparison, f64),
     Text(Comparison, String),
-    Like { pattern: String, ignore_case: bool },
+    Like {
+        pattern: String,
+        ignore_case: bool,
+    },
+    /// The text has this one inside, ASCII letters in any case.
+    Contains(String),
     In(Vec<String>),
     NotIn(Vec<String>),
     IsNull,
@@ -206,6 +222,13 @@ pub struct LoggedModelSearch {
     pub experiments: Vec<ExperimentId>,
     /// When there are any, only models with a metric on one of these datasets.
     pub measured_on: Vec<DatasetSelector>,
+    pub query: Query,
+}
+
+/// A search of the resources of one kind; ties are broken by id, in the order in which they were made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResourceSearch {
+    pub kind: String,
     pub query: Query,
 }
 

@@ -115,7 +115,14 @@ fn missing(kind: Kind, id: &str) -> String {
         Kind::Artifact => format!("No such artifact: '{id}'"),
         Kind::Webhook => format!("Webhook with ID {id} not found."),
         Kind::EvaluationDataset => format!("Evaluation dataset with id '{id}' not found"),
-        Kind::Workspace | Kind::Metric | Kind::Dataset | Kind::Scorer | Kind::Tag | Kind::Param => {
+        Kind::Workspace
+        | Kind::Metric
+        | Kind::Dataset
+        | Kind::Scorer
+        | Kind::Resource
+        | Kind::Association
+        | Kind::Tag
+        | Kind::Param => {
             format!("No {kind} with name: {id}")
         }
     }
@@ -135,6 +142,8 @@ fn taken(kind: Kind, id: &str) -> String {
         | Kind::EvaluationDataset
         | Kind::Scorer
         | Kind::Webhook
+        | Kind::Resource
+        | Kind::Association
         | Kind::Alias
         | Kind::Tag
         | Kind::Param => format!("The {kind} '{id}' already exists."),

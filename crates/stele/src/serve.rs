@@ -52,7 +52,7 @@ pub(crate) async fn run(options: Serve) -> Result<()> {
     let deliveries = tokio::spawn(stele_mlflow::deliver_webhooks(app.clone()));
     let guard = Guard { hosts: options.allowed_hosts.clone(), origins: options.allowed_origins.clone() };
     let beacon = Beacon::of_this_server(address);
-    let router = router(app, guard, &beacon.instance);
+    let router = router(app, &options.account, guard, &beacon.instance);
     let lit = beacon.light(&place.data)?;
     greet(address, &place.database_url()?, &place.artifact_destination())?;
     // Small answers must not wait for more data to fill a packet.
@@ -85,8 +85,9 @@ pub(crate) async fn run(options: Serve) -> Result<()> {
 }
 
 /// Everything that is served; `instance` tells this start of the server from others.
-pub(crate) fn router(app: App, guard: Guard, instance: &str) -> Router {
+pub(crate) fn router(app: App, account: &str, guard: Guard, instance: &str) -> Router {
     stele_mlflow::router(app.clone())
+        .merge(stele_sagemaker::router(app.clone(), account))
         .merge(api::router(app, instance))
         .route("/", get(front_page))
         .fallback(|| async { (StatusCode::NOT_FOUND, "Not Found") })

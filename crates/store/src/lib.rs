@@ -4,6 +4,7 @@
 //! One closure is one transaction, and a write is acknowledged only after it is on disk.
 
 mod artifact;
+mod association;
 mod backup;
 pub mod blobs;
 mod bootstrap;
@@ -14,6 +15,7 @@ mod evaluation;
 mod examine;
 mod experiment;
 mod export;
+mod facets;
 mod history;
 mod lineage;
 mod load;
@@ -23,10 +25,12 @@ mod metric_read;
 mod migrate;
 mod purge;
 mod registry;
+mod resource;
 mod run;
 mod run_read;
 mod search;
 pub mod series;
+mod trial;
 mod webhook;
 
 use std::fmt;
@@ -39,6 +43,7 @@ use engine::{Postgres, Sqlite};
 pub use examine::{Examination, damage, examine};
 pub use experiment::NewExperiment;
 pub use export::{ExportedDataset, ExportedModel, ExportedRun};
+pub use facets::Faceted;
 pub use history::Origin;
 pub use load::{
     LoadedExperiment, LoadedLineage, LoadedLoggedModel, LoadedMetric, LoadedModel, LoadedReading, LoadedRun,
@@ -48,6 +53,7 @@ pub use logged_model::NewLoggedModel;
 pub use metric_read::{Chart, HistoryPage, HistoryStart};
 pub use purge::{Garbage, Purged, Trash};
 pub use registry::{LoggedModelRoot, ModelHead, ModelVersionHead, NewModel, NewModelVersion};
+pub use resource::NewResource;
 pub use run::NewRun;
 use stele_domain::{Error, Result};
 

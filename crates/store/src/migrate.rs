@@ -11,7 +11,8 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V3__chunk_summary", include_str!("../migrations/V3__chunk_summary.sql")),
     ("V4__evaluation", include_str!("../migrations/V4__evaluation.sql")),
     ("V5__webhooks", include_str!("../migrations/V5__webhooks.sql")),
-    ("V9__transfer", include_str!("../migrations/V9__transfer.sql")),
+    ("V6__resources", include_str!("../migrations/V6__resources.sql")),
+    ("V7__transfer", include_str!("../migrations/V7__transfer.sql")),
 ];
 
 /// What the placeholders stand for, an engine a column: SQLite, PostgreSQL.

@@ -100,6 +100,8 @@ impl Tx<'_> {
             "DELETE FROM run_param WHERE run_id",
             "DELETE FROM logged_model_metric WHERE run_id",
             "DELETE FROM unknown_model_link WHERE run_id",
+            "DELETE FROM run_alias WHERE run_id",
+            "DELETE FROM trial_run WHERE run_id",
         ];
         const NESTED: [&str; 3] = [
             "UPDATE run SET parent_id = NULL WHERE parent_id",
@@ -179,6 +181,7 @@ impl Tx<'_> {
             "DELETE FROM experiment_tag WHERE experiment_id",
             "DELETE FROM online_scoring WHERE experiment_id",
             "DELETE FROM scorer WHERE experiment_id",
+            "DELETE FROM resource WHERE experiment_id",
             "DELETE FROM dataset WHERE experiment_id",
         ];
         let due = format!(

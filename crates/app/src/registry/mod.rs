@@ -1,11 +1,13 @@
 //! The model registry: models, versions, the stages and aliases they move through, and where their files lie.
 
+mod approve;
 mod model;
 mod promote;
 mod resolve;
 mod source;
 mod version;
 
+pub use approve::{Idempotency, NewPackage, VersionChange};
 pub use model::NewModel;
 pub use source::{CheckedSource, Owner, SourceError, SourceProblem, SourceRequest};
 use stele_domain::authz::{Permit, Verb};

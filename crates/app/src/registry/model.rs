@@ -2,6 +2,7 @@ use serde_json::json;
 use stele_domain::authz::RegisterModel;
 use stele_domain::change::Change;
 use stele_domain::id::ModelRow;
+use stele_domain::lifecycle::Stage;
 use stele_domain::record::Tag;
 use stele_domain::registry::Model;
 use stele_domain::{Error, Kind, Result};
@@ -83,6 +84,20 @@ impl App {
     pub async fn model_delete(&self, ctx: &Ctx, name: String) -> Result<()> {
         self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
             let model = tx.model_open(permit, &name)?;
+            tx.model_delete(permit, model.row)?;
+            Ok(Changed::one((), Change::event("model.delete", Kind::Model, &name)))
+        })
+        .await
+    }
+
+    /// Deletes a model that has no versions.
+    pub async fn model_delete_empty(&self, ctx: &Ctx, name: String) -> Result<()> {
+        self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
+            let model = tx.model_open(permit, &name)?;
+            if !tx.model_versions_latest(&[model.row], Stage::ALL)?.is_empty() {
+                let (kind, id) = (Kind::Model, name.clone());
+                return Err(Error::WrongState { kind, id, state: "holding versions", needed: "without versions" });
+            }
             tx.model_delete(permit, model.row)?;
             Ok(Changed::one((), Change::event("model.delete", Kind::Model, &name)))
         })

@@ -88,7 +88,7 @@ fn alias_deleted(tx: &mut Tx, model: &ModelHead, alias: &str, number: i64) -> Re
 }
 
 /// The only place where the stage of a version changes.
-fn promote(
+pub(super) fn promote(
     tx: &mut Tx,
     permit: &Permit<PromoteModel>,
     model: &ModelHead,

@@ -6,6 +6,7 @@ use stele_domain::authz::Visibility;
 use stele_domain::id::{LoggedModelId, RunId};
 use stele_domain::lifecycle::Stage;
 use stele_domain::model_uri::{ModelUri, is_model_uri};
+use stele_domain::record::Tag;
 use stele_domain::registry::{ModelVersion, version_id};
 use stele_domain::{Error, Kind};
 use stele_store::Tx;
@@ -29,6 +30,24 @@ pub struct CheckedSource {
     pub(super) storage_uri: String,
     pub(super) run: Option<RunId>,
     pub(super) logged_model: Option<LoggedModelId>,
+}
+
+impl CheckedSource {
+    /// The origin of a version that names no files.
+    pub fn none() -> CheckedSource {
+        CheckedSource { source: String::new(), storage_uri: String::new(), run: None, logged_model: None }
+    }
+
+    pub(super) fn into_new_version(
+        self,
+        public_id: String,
+        run_link: Option<String>,
+        description: Option<String>,
+        tags: Vec<Tag>,
+    ) -> stele_store::NewModelVersion {
+        let CheckedSource { source, storage_uri, run, logged_model } = self;
+        stele_store::NewModelVersion { public_id, description, source, storage_uri, run, run_link, logged_model, tags }
+    }
 }
 
 /// What a source may have to lie within.

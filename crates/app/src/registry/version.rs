@@ -1,11 +1,11 @@
 use serde_json::json;
-use stele_domain::authz::RegisterModel;
+use stele_domain::authz::{Permit, RegisterModel};
 use stele_domain::change::Change;
-use stele_domain::id::ModelVersionRow;
+use stele_domain::id::{ModelVersionRow, Timestamp};
 use stele_domain::record::Tag;
 use stele_domain::registry::{ModelVersion, version_id};
 use stele_domain::{Error, Kind, Result};
-use stele_store::Tx;
+use stele_store::{ModelHead, Tx};
 
 use super::model::{check_description, is_prompt, tag_map};
 use super::{CheckedSource, open_version};
@@ -32,38 +32,13 @@ impl App {
         check_text("run link", run_link.as_deref().unwrap_or(""))?;
         check_tags(&tags)?;
         let now = ctx.now();
-        let CheckedSource { source, storage_uri, run, logged_model } = source;
-        check_text("source", &source)?;
-        check_text("run id", run.as_ref().map_or("", |run| run.as_str()))?;
-        let new = stele_store::NewModelVersion {
-            public_id: ctx.new_id().simple().to_string(),
-            description,
-            source,
-            storage_uri,
-            run,
-            run_link,
-            logged_model,
-            tags,
-        };
+        let new = source.into_new_version(ctx.new_id().simple().to_string(), run_link, description, tags);
+        check_text("source", &new.source)?;
+        check_text("run id", new.run.as_ref().map_or("", |run| run.as_str()))?;
         self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
             let model = tx.model_open(permit, &name)?;
-            let (row, number) = tx.model_version_create(permit, model.row, &new, now)?;
-            let mut changes = Vec::with_capacity(2);
-            if let Some(logged_model) = &new.logged_model {
-                tx.logged_model_version_add(permit, logged_model, &name, number)?;
-                let change = Change::quiet("logged-model.tag", Kind::LoggedModel, logged_model.as_str());
-                changes.push(change.after(json!({ "version": version_id(&name, number) })));
-            }
-            let change = Change::event("model-version.create", Kind::ModelVersion, version_id(&name, number));
-            let version = complete(tx, row)?;
-            changes.push(change.after(json!({
-                "source": new.source,
-                "run": new.run.as_ref().map(|run| run.as_str()),
-                "description": version.description,
-                "tags": tag_map(&version.tags),
-                "prompt": is_prompt(&version.tags),
-            })));
-            Ok(Changed::many(version, changes))
+            let (row, _, changes) = create(tx, permit, &model, &new, now)?;
+            Ok(Changed::many(complete(tx, row)?, changes))
         })
         .await
     }
@@ -136,6 +111,33 @@ impl App {
         })
         .await
     }
+}
+
+/// Makes the next version of an opened model.
+pub(super) fn create(
+    tx: &mut Tx,
+    permit: &Permit<RegisterModel>,
+    model: &ModelHead,
+    new: &stele_store::NewModelVersion,
+    now: Timestamp,
+) -> Result<(ModelVersionRow, i64, Vec<Change>)> {
+    let (row, number) = tx.model_version_create(permit, model.row, new, now)?;
+    let id = version_id(&model.name, number);
+    let mut changes = Vec::with_capacity(2);
+    if let Some(logged_model) = &new.logged_model {
+        tx.logged_model_version_add(permit, logged_model, &model.name, number)?;
+        let change = Change::quiet("logged-model.tag", Kind::LoggedModel, logged_model.as_str());
+        changes.push(change.after(json!({ "version": id })));
+    }
+    let version = complete(tx, row)?;
+    changes.push(Change::event("model-version.create", Kind::ModelVersion, id).after(json!({
+        "source": new.source,
+        "run": new.run.as_ref().map(|run| run.as_str()),
+        "description": version.description,
+        "tags": tag_map(&version.tags),
+        "prompt": is_prompt(&version.tags),
+    })));
+    Ok((row, number, changes))
 }
 
 pub(super) fn complete(tx: &mut Tx, row: ModelVersionRow) -> Result<ModelVersion> {

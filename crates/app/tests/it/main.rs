@@ -4,6 +4,7 @@
 
 mod lineage;
 mod logged_model;
+mod packages;
 mod purge;
 mod registry;
 mod webhooks;

@@ -78,7 +78,11 @@ fn status_filter(predicate: &Predicate, names: Vec<(String, &'static str)>) -> F
     let by_number = match predicate {
         Predicate::Text(_, value) => is_number(value),
         Predicate::In(values) | Predicate::NotIn(values) => values.iter().all(is_number),
-        Predicate::Like { .. } | Predicate::Number(..) | Predicate::IsNull | Predicate::IsNotNull => false,
+        Predicate::Like { .. }
+        | Predicate::Contains(_)
+        | Predicate::Number(..)
+        | Predicate::IsNull
+        | Predicate::IsNotNull => false,
     };
     status::translated(predicate, names.into_iter().filter(|(name, _)| is_number(name) == by_number))
 }

@@ -21,6 +21,7 @@ fn holds(predicate: &Predicate, name: &str) -> bool {
         Predicate::Like { pattern, ignore_case: true } => {
             is_like(&name.to_ascii_lowercase(), &pattern.to_ascii_lowercase())
         }
+        Predicate::Contains(part) => name.to_ascii_lowercase().contains(&part.to_ascii_lowercase()),
         Predicate::In(values) => values.iter().any(|value| value == name),
         Predicate::NotIn(values) => values.iter().all(|value| value != name),
         Predicate::IsNotNull => true,

@@ -138,7 +138,9 @@ impl Client {
             Failure::unreachable(format!("no server is found, and the record cannot be opened: {error:#}"))
                 .hint("if a server has it open, say where with --server URL; `stele doctor` looks for other reasons")
         })?;
-        Ok(Client { way: Way::Local(crate::serve::router(app, Guard::default(), "local")) })
+        Ok(Client {
+            way: Way::Local(crate::serve::router(app, stele_sagemaker::DEFAULT_ACCOUNT, Guard::default(), "local")),
+        })
     }
 
     async fn greet(&self) -> Result<Greeting> {

@@ -22,6 +22,10 @@ pub(crate) struct Serve {
     #[arg(long, env = "STELE_TRASH_RETENTION", value_name = "AGE", value_parser = crate::place::age)]
     pub(crate) trash_retention: Option<std::time::Duration>,
 
+    /// The twelve digits of the account in whose name SageMaker clients are answered
+    #[arg(long, env = "STELE_ACCOUNT", default_value = stele_sagemaker::DEFAULT_ACCOUNT, value_parser = account, value_name = "ID")]
+    pub(crate) account: String,
+
     /// Host names, besides loopback and private addresses, under which browsers may reach the server
     #[arg(long, env = "STELE_ALLOWED_HOSTS", value_delimiter = ',', value_name = "HOST")]
     pub(crate) allowed_hosts: Vec<String>,
@@ -32,6 +36,13 @@ pub(crate) struct Serve {
 
     #[command(flatten)]
     pub(crate) webhooks: WebhookOptions,
+}
+
+fn account(text: &str) -> Result<String, String> {
+    match text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => Ok(text.to_owned()),
+        false => Err("expected twelve digits".to_owned()),
+    }
 }
 
 /// An address, or `localhost`.

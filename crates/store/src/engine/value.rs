@@ -92,6 +92,7 @@ from_row_ids!(
     ModelVersionRow,
     EvaluationDatasetRow,
     WebhookRow,
+    ResourceRow,
     DeliveryRow,
     Timestamp
 );

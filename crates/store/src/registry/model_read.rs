@@ -25,6 +25,12 @@ impl Tx<'_> {
             .ok_or_else(|| Error::not_found(Kind::Model, name))
     }
 
+    /// The name of the model with this public id, which outlives renames.
+    pub fn model_name(&mut self, visible: Visibility, public_id: &str) -> Result<Option<String>> {
+        const NAME: &str = "SELECT name FROM model WHERE workspace_id = $1 AND public_id = $2";
+        self.query_opt(NAME, params![visible.workspace(), public_id], |row| row.text(0))
+    }
+
     /// Completes models whose rows a query has found, in the order given, with a few queries for all.
     pub fn models_by_rows(&mut self, rows: &[ModelRow]) -> Result<Vec<Model>> {
         let ids = list(rows.iter().map(|row| row.0));

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use stele_domain::authz::{Permit, PromoteModel, RegisterModel, Verb};
+use stele_domain::authz::{ApproveModel, Permit, PromoteModel, RegisterModel, Verb};
 use stele_domain::id::{LoggedModelId, ModelRow, ModelVersionRow, RunId, Timestamp};
 use stele_domain::lifecycle::{ApprovalStatus, Stage};
 use stele_domain::record::Tag;
@@ -103,6 +103,18 @@ impl Tx<'_> {
     ) -> Result<()> {
         const TRANSITION: &str = "UPDATE model_version SET stage = $2, updated_at = $3 WHERE id = $1";
         self.execute(TRANSITION, params![version, stage.as_str(), now]).map(|_| ())
+    }
+
+    /// Sets the decision on a version.
+    pub fn model_version_decide(
+        &mut self,
+        _permit: &Permit<ApproveModel>,
+        version: ModelVersionRow,
+        approval: ApprovalStatus,
+        now: Timestamp,
+    ) -> Result<()> {
+        const DECIDE: &str = "UPDATE model_version SET approval = $2, updated_at = $3 WHERE id = $1";
+        self.execute(DECIDE, params![version, approval.as_str(), now]).map(|_| ())
     }
 
     pub fn model_version_describe(

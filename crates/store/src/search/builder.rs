@@ -1,5 +1,5 @@
 use stele_domain::Result;
-use stele_domain::search::{Direction, Field, Filter, Predicate, Window};
+use stele_domain::search::{Direction, DocumentPath, Field, Filter, Predicate, Window};
 
 use crate::engine::{EngineKind, Value, list};
 
@@ -52,6 +52,31 @@ impl<'v> Sql<'v> {
         self.values.push(list(items.iter().map(String::as_str)));
         self.text.push_str(&self.engine.is_one_of_texts(self.values.len()));
         self
+    }
+
+    /// Begins a condition on whether a text, whose SQL comes next, has another inside; see [`Sql::end_of_contains`].
+    pub(super) fn begin_contains(&mut self) -> &mut Sql<'v> {
+        self.push(match self.engine {
+            EngineKind::Sqlite => "instr(",
+            EngineKind::Postgres => "strpos(",
+        })
+    }
+
+    /// The text at `path` inside the document in `column`, or NULL.
+    pub(super) fn text_in_document(&mut self, column: &'static str, path: &'v DocumentPath) -> &mut Sql<'v> {
+        let DocumentPath(names) = path;
+        match self.engine {
+            EngineKind::Sqlite => {
+                // Quotes have no escape in such a path, so what has one finds nothing.
+                let steps: String = names.iter().map(|name| format!(".\"{}\"", name.replace('"', ""))).collect();
+                self.push("CAST(json_extract(").push(column).push(", ").bind(format!("${steps}")).push(") AS TEXT)")
+            }
+            EngineKind::Postgres => {
+                let steps = names.join("\u{1f}");
+                self.push("(CAST(").push(column).push(" AS jsonb) #>> string_to_array(CAST(").bind(steps);
+                self.push(" AS text), chr(31))) COLLATE \"C\"")
+            }
+        }
     }
 
     pub(super) fn like_suffix(&mut self) -> &mut Sql<'v> {

@@ -53,7 +53,7 @@ fn test<'v>(sql: &mut Sql<'v>, field: &'v Field, predicate: &'v Predicate) -> Re
     match field {
         Field::Attribute(attribute) => column(*attribute)?.test(sql, predicate),
         Field::Tag(key) => predicate::keyed_text(sql, TAGS, key, predicate),
-        Field::Metric(_) | Field::MetricOnDataset { .. } | Field::Param(_) | Field::Dataset(_) => {
+        Field::Metric(_) | Field::MetricOnDataset { .. } | Field::Param(_) | Field::Dataset(_) | Field::Document(_) => {
             Err(no_field("evaluation datasets", field))
         }
     }
@@ -78,6 +78,9 @@ fn column(attribute: Attribute) -> Result<Attributed> {
         | Attribute::Stage
         | Attribute::ModelType
         | Attribute::Description
-        | Attribute::Presence => return Err(no_attribute("evaluation datasets", attribute)),
+        | Attribute::Presence
+        | Attribute::Alias
+        | Attribute::Trial
+        | Attribute::Approval => return Err(no_attribute("evaluation datasets", attribute)),
     })
 }

@@ -62,6 +62,7 @@ fn test<'v>(sql: &mut Sql<'v>, field: &'v Field, predicate: &'v Predicate) -> Re
     match field {
         Field::Attribute(attribute) => column(*attribute)?.test(sql, predicate),
         Field::Tag(key) => predicate::keyed_text(sql, TAGS, key, predicate),
+        Field::Document(path) => predicate::document(sql, "facets", path, predicate),
         Field::Metric(_) | Field::MetricOnDataset { .. } | Field::Param(_) | Field::Dataset(_) => {
             Err(no_field("experiments", field))
         }
@@ -86,6 +87,9 @@ fn column(attribute: Attribute) -> Result<Attributed> {
         | Attribute::Stage
         | Attribute::ModelType
         | Attribute::Description
-        | Attribute::Presence => return Err(no_attribute("experiments", attribute)),
+        | Attribute::Presence
+        | Attribute::Alias
+        | Attribute::Trial
+        | Attribute::Approval => return Err(no_attribute("experiments", attribute)),
     })
 }

@@ -7,6 +7,7 @@ mod logged_models;
 mod model_versions;
 mod models;
 mod predicate;
+mod resources;
 mod run_candidate;
 mod run_plan;
 mod run_statement;
@@ -59,6 +60,7 @@ fn no_field(things: &str, field: &Field) -> Error {
         Field::Param(_) => "params",
         Field::Tag(_) => "tags",
         Field::Dataset(_) => "datasets",
+        Field::Document(_) => "documents",
     };
     Error::unsupported(format!("{things} cannot be searched or ordered by {what}"))
 }
@@ -104,11 +106,15 @@ impl Size {
             Predicate::Like { pattern, .. } if pattern.len() > LONGEST_PATTERN => {
                 Err(Error::invalid(format!("a pattern in a filter is longer than {LONGEST_PATTERN} bytes")))
             }
+            Predicate::Contains(text) if text.len() > LONGEST_PATTERN => {
+                Err(Error::invalid(format!("a text in a filter is longer than {LONGEST_PATTERN} bytes")))
+            }
             Predicate::In(values) | Predicate::NotIn(values) => {
                 self.listed += values.len();
                 if self.listed > MOST_LISTED { Err(too_much("listed values", MOST_LISTED)) } else { Ok(()) }
             }
             Predicate::Like { .. }
+            | Predicate::Contains(_)
             | Predicate::Number(..)
             | Predicate::Text(..)
             | Predicate::IsNull

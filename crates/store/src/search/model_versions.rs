@@ -50,6 +50,7 @@ fn test<'v>(sql: &mut Sql<'v>, field: &'v Field, predicate: &'v Predicate) -> Re
         }
         (Field::Attribute(attribute), _) => column(*attribute)?.test(sql, predicate),
         (Field::Tag(key), _) => predicate::keyed_text(sql, TAGS, key, predicate),
+        (Field::Document(path), _) => predicate::document(sql, "version.facets", path, predicate),
         (Field::Metric(_) | Field::MetricOnDataset { .. } | Field::Param(_) | Field::Dataset(_), _) => {
             Err(no_field("model versions", field))
         }
@@ -64,6 +65,7 @@ fn column(attribute: Attribute) -> Result<Attributed> {
         Attribute::RunId => Attributed::Text(Column::required("COALESCE(version.run, '')")),
         Attribute::Source => Attributed::Text(Column::required("version.source")),
         Attribute::Stage => Attributed::Text(Column::required("version.stage")),
+        Attribute::Approval => Attributed::Text(Column::required("version.approval")),
         Attribute::User => Attributed::Text(Column::optional("version.user_name")),
         Attribute::Description => Attributed::Text(Column::optional("version.description")),
         Attribute::ArtifactUri => Attributed::Text(Column::required("version.storage_uri")),
@@ -76,6 +78,8 @@ fn column(attribute: Attribute) -> Result<Attributed> {
         | Attribute::UpdatedBy
         | Attribute::StartTime
         | Attribute::EndTime
-        | Attribute::ModelType => return Err(no_attribute("model versions", attribute)),
+        | Attribute::ModelType
+        | Attribute::Alias
+        | Attribute::Trial => return Err(no_attribute("model versions", attribute)),
     })
 }

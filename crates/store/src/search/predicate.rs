@@ -1,6 +1,6 @@
 //! Predicates on columns and on key-value tables. Each writes a condition that is never unknown.
 
-use stele_domain::search::{Comparison, Direction, Predicate};
+use stele_domain::search::{Comparison, Direction, DocumentPath, Predicate};
 use stele_domain::{Error, Result};
 
 use super::builder::Sql;
@@ -80,6 +80,10 @@ pub(super) fn text<'v>(sql: &mut Sql<'v>, column: Column, predicate: &'v Predica
             sql.push("lower(").push(column).push(") LIKE ").bind(pattern.to_ascii_lowercase()).like_suffix();
             Ok(())
         }
+        Predicate::Contains(part) => {
+            sql.begin_contains().push("lower(").push(column).push("), ").bind(part.to_ascii_lowercase()).push(") > 0");
+            Ok(())
+        }
         Predicate::In(values) => {
             sql.push(column).push(" ").is_one_of_texts(values);
             Ok(())
@@ -117,7 +121,9 @@ pub(super) fn integer<'v>(sql: &mut Sql<'v>, column: Column, predicate: &'v Pred
             sql.push("NOT (").push(column).push(" ").is_one_of_ints(parsed(values)).push(")");
             Ok(())
         }
-        Predicate::Like { .. } => Err(Error::invalid("a number cannot be compared with a pattern")),
+        Predicate::Like { .. } | Predicate::Contains(_) => {
+            Err(Error::invalid("a number cannot be compared with a pattern"))
+        }
         Predicate::IsNull | Predicate::IsNotNull => null_test(sql, column, predicate),
     })
 }
@@ -158,6 +164,29 @@ pub(super) fn keyed<'v>(
     }
     sql.push(if *predicate == Predicate::IsNull { IS_NONE } else { IS_SOME });
     Ok(())
+}
+
+/// A predicate on the text at `path` inside the document in `column`. Numbers and booleans count by their text.
+pub(super) fn document<'v>(
+    sql: &mut Sql<'v>,
+    column: &'static str,
+    path: &'v DocumentPath,
+    predicate: &'v Predicate,
+) -> Result<()> {
+    sql.push(ANY).push("(SELECT ").text_in_document(column, path).push(" AS value) AS item WHERE ");
+    text(sql, Column::optional("item.value"), predicate)?;
+    sql.push(IS_SOME);
+    Ok(())
+}
+
+/// An order clause by the text at `path` inside the document in `column`; what lacks it comes last.
+pub(super) fn document_order<'v>(
+    sql: &mut Sql<'v>,
+    column: &'static str,
+    path: &'v DocumentPath,
+    direction: Direction,
+) {
+    sql.text_in_document(column, path).direction(direction).push(" NULLS LAST");
 }
 
 /// A comparison of a stored metric value. One that is not a number differs from every number and is in no order.

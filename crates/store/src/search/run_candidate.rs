@@ -74,6 +74,8 @@ impl<'s> Required<'s> {
                 sql.push(" AND ");
                 predicate::text(sql, Column::required("dataset.name"), self.predicate)?;
             }
+            // No index knows them, see has_index.
+            Field::Document(_) => select_runs(sql, search),
             Field::Attribute(Attribute::Name) => {
                 select_runs(sql, search);
                 self.text_range(sql, "substr(name, 1, 100)", "name");
@@ -146,7 +148,11 @@ impl<'s> Required<'s> {
                     sql.push(" AND ").push(start).push(" < ").bind(after);
                 }
             }
-            Predicate::Number(..) | Predicate::NotIn(_) | Predicate::IsNull | Predicate::IsNotNull => {}
+            Predicate::Number(..)
+            | Predicate::Contains(_)
+            | Predicate::NotIn(_)
+            | Predicate::IsNull
+            | Predicate::IsNotNull => {}
         }
     }
 }

@@ -71,7 +71,7 @@ pub(super) fn walk(search: &RunSearch) -> Option<Walk<'_>> {
             Field::Metric(key) => Some(Walk::Metric(key, *direction)),
             Field::Param(key) => Some(Walk::Text(PARAMS, key, *direction)),
             Field::Tag(key) => Some(Walk::Text(TAGS, key, *direction)),
-            Field::Attribute(_) | Field::Dataset(_) | Field::MetricOnDataset { .. } => None,
+            Field::Attribute(_) | Field::Dataset(_) | Field::Document(_) | Field::MetricOnDataset { .. } => None,
         },
     }
 }

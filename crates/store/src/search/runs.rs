@@ -40,13 +40,26 @@ pub(super) fn test<'v>(sql: &mut Sql<'v>, field: &'v Field, predicate: &'v Predi
         Field::Attribute(Attribute::EndTime) => {
             Attributed::Integer(Column::optional("(run.ended_at + 0)")).test(sql, predicate)
         }
+        Field::Attribute(Attribute::Trial) => trial(sql, predicate),
         Field::Attribute(attribute) => column(*attribute)?.test(sql, predicate),
         Field::Metric(key) => predicate::keyed_number(sql, SERIES, key, predicate),
         Field::Param(key) => predicate::keyed_text(sql, PARAMS, key, predicate),
         Field::Tag(key) => predicate::keyed_text(sql, TAGS, key, predicate),
         Field::Dataset(field) => dataset(sql, *field, predicate),
+        Field::Document(path) => predicate::document(sql, "run.facets", path, predicate),
         Field::MetricOnDataset { .. } => Err(super::no_field("runs", field)),
     }
+}
+
+/// Whether the run is in a trial whose name fulfils the predicate, or for `IsNull` whether it is in none.
+fn trial<'v>(sql: &mut Sql<'v>, predicate: &'v Predicate) -> Result<()> {
+    sql.push(ANY).push("trial_run JOIN resource ON resource.id = trial_run.trial_id WHERE trial_run.run_id = run.id");
+    if !matches!(predicate, Predicate::IsNull | Predicate::IsNotNull) {
+        sql.push(" AND ");
+        predicate::text(sql, Column::required("resource.name"), predicate)?;
+    }
+    sql.push(if *predicate == Predicate::IsNull { IS_NONE } else { IS_SOME });
+    Ok(())
 }
 
 /// Whether the run read a dataset that fulfils the predicate, or for `IsNull` whether it read none.
@@ -80,6 +93,9 @@ pub(super) fn column(attribute: Attribute) -> Result<Attributed> {
     Ok(match attribute {
         Attribute::Id => Attributed::Text(Column::required("run.public_id")),
         Attribute::Name => Attributed::Text(Column::required("run.name")),
+        Attribute::Alias => Attributed::Text(Column::required(
+            "COALESCE((SELECT run_alias.name FROM run_alias WHERE run_alias.run_id = run.id), run.public_id)",
+        )),
         Attribute::ExperimentId => Attributed::Integer(Column::required("run.experiment_id")),
         Attribute::Status => Attributed::Text(Column::required("run.status")),
         Attribute::User => Attributed::Text(Column::required("run.user_name")),
@@ -95,7 +111,9 @@ pub(super) fn column(attribute: Attribute) -> Result<Attributed> {
         | Attribute::Source
         | Attribute::Stage
         | Attribute::ModelType
-        | Attribute::Description => {
+        | Attribute::Description
+        | Attribute::Trial
+        | Attribute::Approval => {
             return Err(super::no_attribute("runs", attribute));
         }
     })
@@ -127,7 +145,7 @@ pub(super) fn order_join<'v>(sql: &mut Sql<'v>, index: usize, order: &'v Order) 
         Field::Metric(key) => (SERIES, key),
         Field::Param(key) => (PARAMS, key),
         Field::Tag(key) => (TAGS, key),
-        Field::Attribute(_) | Field::Dataset(_) | Field::MetricOnDataset { .. } => return,
+        Field::Attribute(_) | Field::Document(_) | Field::Dataset(_) | Field::MetricOnDataset { .. } => return,
     };
     sql.push(" LEFT JOIN ").push(table.name).push(" AS ").alias(index).push(" ON ").alias(index);
     sql.push(".run_id = run.id AND ").alias(index).push(".key = ").bind(key);

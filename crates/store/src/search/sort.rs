@@ -59,7 +59,9 @@ pub(super) fn terms(search: &RunSearch) -> Result<Vec<Term>> {
                 };
                 terms.push(Term { optional, ..plain(name, kind, direction) });
             }
-            Field::Dataset(_) | Field::MetricOnDataset { .. } => return Err(super::no_field("runs", &order.field)),
+            Field::Dataset(_) | Field::Document(_) | Field::MetricOnDataset { .. } => {
+                return Err(super::no_field("runs", &order.field));
+            }
         }
     }
     if !super::is_by(&search.query, Attribute::StartTime) {

@@ -29,6 +29,7 @@ fn show_field(field: &Field) -> String {
         Field::Param(key) => format!("param[{key}]"),
         Field::Tag(key) => format!("tag[{key}]"),
         Field::Dataset(field) => format!("dataset[{field:?}]"),
+        Field::Document(path) => format!("document[{path:?}]"),
     }
 }
 
@@ -46,6 +47,7 @@ fn show_predicate(predicate: &Predicate) -> String {
         Predicate::Text(comparison, value) => format!("{} '{value}'", symbol(comparison)),
         Predicate::Like { pattern, ignore_case: false } => format!("like '{pattern}'"),
         Predicate::Like { pattern, ignore_case: true } => format!("ilike '{pattern}'"),
+        Predicate::Contains(part) => format!("contains '{part}'"),
         Predicate::In(values) => format!("in {values:?}"),
         Predicate::NotIn(values) => format!("not in {values:?}"),
         Predicate::IsNull => "is null".to_owned(),

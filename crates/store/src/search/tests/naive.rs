@@ -85,6 +85,7 @@ fn test(field: &Field, predicate: &Predicate, run: &TestRun) -> bool {
 fn text_test(predicate: &Predicate, value: &str) -> bool {
     match predicate {
         Predicate::Text(comparison, other) => ordering_is(*comparison, Some(value.cmp(other))),
+        Predicate::Contains(part) => value.to_ascii_lowercase().contains(&part.to_ascii_lowercase()),
         Predicate::Like { pattern, ignore_case: false } => like(value, pattern),
         Predicate::Like { pattern, ignore_case: true } => {
             like(&value.to_ascii_lowercase(), &pattern.to_ascii_lowercase())

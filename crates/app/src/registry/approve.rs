@@ -1,0 +1,145 @@
+//! Decisions on versions, and the registration of versions that come with more than MLflow's clients say.
+
+use serde_json::json;
+use stele_domain::authz::{ApproveModel, Permit, PromoteModel, RegisterModel};
+use stele_domain::change::Change;
+use stele_domain::id::{ModelVersionRow, Timestamp};
+use stele_domain::lifecycle::{ApprovalStatus, Stage, approval_after};
+use stele_domain::registry::{ModelVersion, Occupants, version_id};
+use stele_domain::resource::Document;
+use stele_domain::{Error, Kind, Result};
+use stele_store::{Faceted, ModelHead, Tx};
+
+use super::model::check_description;
+use super::promote::promote;
+use super::version::{complete, create};
+use super::{NewModelVersion, open_version};
+use crate::experiment::check_tags;
+use crate::transact::Changed;
+use crate::{App, Ctx};
+
+/// A version that is registered with its facets, and possibly decided on at once.
+#[derive(Debug, Clone)]
+pub struct NewPackage {
+    pub version: NewModelVersion,
+    pub approval: ApprovalStatus,
+    pub stage: Stage,
+    pub facets: Document,
+    pub idempotency: Option<Idempotency>,
+}
+
+/// The client's token of a request that it may send again, with a digest of the request.
+#[derive(Debug, Clone)]
+pub struct Idempotency {
+    pub token: String,
+    pub request: String,
+}
+
+/// What to change of a version; what is absent stays.
+#[derive(Debug, Clone, Default)]
+pub struct VersionChange {
+    pub approval: Option<ApprovalStatus>,
+    pub stage: Option<Stage>,
+}
+
+const REGISTER: &str = "model-version.register";
+
+impl App {
+    /// Makes the next version of a model with everything that belongs to it. The same request, sent again with the same
+    /// token, gives the same version.
+    pub async fn model_version_register(&self, ctx: &Ctx, new: NewPackage) -> Result<ModelVersion> {
+        let NewPackage { version, approval, stage, facets, idempotency } = new;
+        let NewModelVersion { model: name, source, run_link, description, tags } = version;
+        check_description(description.as_deref())?;
+        check_tags(&tags)?;
+        let (now, visible, script) = (ctx.now(), ctx.visible(), ctx.script());
+        let new = source.into_new_version(ctx.new_id().simple().to_string(), run_link, description, tags);
+        let approve = self.permit::<ApproveModel>(ctx, &name).await?;
+        let promotion = self.permit::<PromoteModel>(ctx, &name).await?;
+        self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
+            let model = tx.model_open(permit, &name)?;
+            if let Some(Idempotency { token, request }) = &idempotency
+                && let Some((before, made)) = tx.idempotency_find(visible, REGISTER, token)?
+            {
+                let number = made.rsplit_once('/').and_then(|(_, number)| number.parse().ok()).unwrap_or_default();
+                if before != *request {
+                    return Err(Error::conflict(format!("the client token {token} was used for another request")));
+                }
+                return Ok(Changed::nothing(tx.model_version_get(visible, &name, number)?));
+            }
+            let (row, number, mut changes) = create(tx, permit, &model, &new, now)?;
+            tx.facets_set(permit, Faceted::ModelVersion, script, row.0, facets.clone())?;
+            if let Some(Idempotency { token, request }) = &idempotency {
+                tx.idempotency_keep(visible, REGISTER, token, request, &version_id(&name, number), now)?;
+            }
+            let (model, version) = open_version(tx, permit, &name, number)?;
+            changes.extend(decide(tx, &approve, &model, row, approval, now)?);
+            if stage != Stage::None {
+                changes.extend(promote(tx, &promotion, &model, &version, stage, Occupants::Archive, now)?);
+            }
+            Ok(Changed::many(complete(tx, row)?, changes))
+        })
+        .await
+    }
+
+    /// Decides on a version, moves it, and rewrites its facets, all or nothing. `rewrite` may be called more than once.
+    pub async fn model_version_change(
+        &self,
+        ctx: &Ctx,
+        model: String,
+        number: i64,
+        wanted: VersionChange,
+        mut rewrite: impl FnMut(&mut Document) -> Result<()> + Send + 'static,
+    ) -> Result<ModelVersion> {
+        let (now, visible, script) = (ctx.now(), ctx.visible(), ctx.script());
+        let id = version_id(&model, number);
+        let approve = self.permit::<ApproveModel>(ctx, &id).await?;
+        let promotion = self.permit::<PromoteModel>(ctx, &id).await?;
+        self.change::<RegisterModel, _>(ctx, &id.clone(), move |tx, permit| {
+            let (head, version) = open_version(tx, permit, &model, number)?;
+            let row = version.row;
+            let mut changes = Vec::new();
+            let found = tx.facets(visible, Faceted::ModelVersion, script, &[row.0])?.remove(&row.0);
+            let before = found.map(|facets| facets.document).unwrap_or_default();
+            let mut after = before.clone();
+            rewrite(&mut after)?;
+            if after != before {
+                tx.facets_set(permit, Faceted::ModelVersion, script, row.0, after)?;
+                tx.model_version_describe(permit, row, version.description.as_deref(), now)?;
+                changes.push(Change::event("model-version.update", Kind::ModelVersion, &id));
+            }
+            if let Some(approval) = wanted.approval {
+                changes.extend(decide(tx, &approve, &head, row, approval, now)?);
+            }
+            if let Some(stage) = wanted.stage.filter(|stage| *stage != version.stage) {
+                changes.extend(promote(tx, &promotion, &head, &version, stage, Occupants::Archive, now)?);
+            }
+            if !changes.is_empty() {
+                tx.model_touch(permit, head.row, now)?;
+            }
+            Ok(Changed::many(complete(tx, row)?, changes))
+        })
+        .await
+    }
+}
+
+/// The only place where the approval of a version changes.
+fn decide(
+    tx: &mut Tx,
+    permit: &Permit<ApproveModel>,
+    model: &ModelHead,
+    row: ModelVersionRow,
+    decided: ApprovalStatus,
+    now: Timestamp,
+) -> Result<Option<Change>> {
+    let version = complete(tx, row)?;
+    let after = approval_after(version.approval, decided);
+    if after == version.approval {
+        return Ok(None);
+    }
+    tx.model_version_decide(permit, version.row, after, now)?;
+    let change = Change::event("model-version.approval", Kind::ModelVersion, version_id(&model.name, version.number))
+        .before(json!({ "approval": version.approval.as_str() }))
+        .after(json!({ "approval": after.as_str() }));
+    Ok(Some(change))
+}

@@ -1,0 +1,98 @@
+//! What a script keeps with an entity of the record, verbatim, in the `facets` column.
+
+use std::collections::HashMap;
+
+use serde_json::Value as Json;
+use stele_domain::authz::{Permit, Verb, Visibility};
+use stele_domain::id::Timestamp;
+use stele_domain::resource::{Document, Facets};
+use stele_domain::{Error, Result};
+
+use crate::Tx;
+use crate::engine::{list, params};
+
+/// The entities that have facets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Faceted {
+    Model,
+    ModelVersion,
+    Experiment,
+    Run,
+}
+
+impl Faceted {
+    fn table(self) -> &'static str {
+        match self {
+            Faceted::Model => "model",
+            Faceted::ModelVersion => "model_version",
+            Faceted::Experiment => "experiment",
+            Faceted::Run => "run",
+        }
+    }
+
+    fn public_id(self) -> &'static str {
+        match self {
+            Faceted::Experiment => "''",
+            Faceted::Model | Faceted::ModelVersion | Faceted::Run => "public_id",
+        }
+    }
+
+    /// Whether a row is in the workspace bound to `$2`.
+    fn is_in_workspace(self) -> &'static str {
+        match self {
+            Faceted::ModelVersion => "model_id IN (SELECT id FROM model WHERE workspace_id = $2)",
+            Faceted::Model | Faceted::Experiment | Faceted::Run => "workspace_id = $2",
+        }
+    }
+}
+
+impl Tx<'_> {
+    /// What `script` keeps with each of these rows, by row id.
+    pub fn facets(
+        &mut self,
+        visible: Visibility,
+        of: Faceted,
+        script: &str,
+        rows: &[i64],
+    ) -> Result<HashMap<i64, Facets>> {
+        let sql = format!(
+            "SELECT id, {}, created_at, facets FROM {} WHERE id {} AND {}",
+            of.public_id(),
+            of.table(),
+            self.is_one_of_ints(1),
+            of.is_in_workspace()
+        );
+        let rows = list(rows.iter().copied());
+        let found = self.query(&sql, params![rows, visible.workspace()], |row| {
+            let mut facets = parse(&row.text(3)?)?;
+            let document = match facets.remove(script) {
+                Some(Json::Object(document)) => document,
+                _ => Document::new(),
+            };
+            let (public_id, created_at) = (row.text(1)?, Timestamp(row.int(2)?));
+            Ok((row.int(0)?, Facets { public_id, created_at, document }))
+        })?;
+        Ok(found.into_iter().collect())
+    }
+
+    /// Replaces what `script` keeps with a row that this transaction has opened; other scripts keep theirs.
+    pub fn facets_set<V: Verb>(
+        &mut self,
+        _permit: &Permit<V>,
+        of: Faceted,
+        script: &str,
+        row: i64,
+        document: Document,
+    ) -> Result<()> {
+        let read = format!("SELECT facets FROM {} WHERE id = $1", of.table());
+        let write = format!("UPDATE {} SET facets = $2 WHERE id = $1", of.table());
+        let mut facets = parse(&self.query_one(&read, params![row], |row| row.text(0))?)?;
+        facets.insert(script.to_owned(), Json::Object(document));
+        self.execute(&write, params![row, Json::Object(facets).to_string()]).map(|_| ())
+    }
+}
+
+pub(crate) fn parse(text: &str) -> Result<Document> {
+    serde_json::from_str(text)
+        .map_err(|error| Error::internal(format!("a document in the database is damaged: {error}")))
+}

@@ -22,7 +22,7 @@ mod webhook;
 use std::sync::Arc;
 
 pub use artifact::{ArtifactListing, ArtifactRoot, ArtifactStorage, blobs};
-pub use ctx::{Ctx, Script};
+pub use ctx::{Ctx, RequestId, Script, Undisclosed};
 pub use dataset::RunInputs;
 pub use evaluation::{NewEvaluationDataset, Upserted};
 pub use experiment::NewExperiment;
@@ -35,7 +35,7 @@ use stele_domain::Result;
 use stele_domain::id::{Clock, IdSource, WorkspaceId};
 use stele_store::Store;
 pub use stele_store::series::{Bucket, Summary};
-pub use stele_store::{Chart, HistoryPage, HistoryStart};
+pub use stele_store::{Chart, HistoryPage, HistoryStart, StoreState};
 pub use stele_store::{LoadedMetric, LoadedRun, LoadedRuns};
 pub use webhook::{NewWebhook, Translation, WebhookChange, WebhookSettings, WebhookTest};
 

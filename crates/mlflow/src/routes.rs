@@ -69,6 +69,10 @@ pub fn routes() -> Vec<Route> {
         GET Root "health" => server::health;
         GET Root "version" => server::version;
         GET Both "3.0/mlflow/server-info" => server::server_info;
+        GET Ajax "3.0/mlflow/ui-telemetry" => server::ui_telemetry;
+        POST Ajax "3.0/mlflow/ui-telemetry" => server::take_ui_telemetry;
+        GET Ajax "2.0/mlflow/gateway-proxy" => server::gateway_endpoints;
+        POST Ajax "2.0/mlflow/gateway-proxy" => unsupported::refuse;
         GET Root "graphql" => graphql;
         POST Root "graphql" => graphql;
 

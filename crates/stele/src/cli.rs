@@ -46,6 +46,9 @@ pub(crate) struct Serve {
     /// Origins, besides loopback, whose pages may change things
     #[arg(long, env = "STELE_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGIN")]
     pub(crate) allowed_origins: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) operations: crate::operations::Operations,
 }
 
 /// An address, or `localhost`.

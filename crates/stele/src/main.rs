@@ -2,9 +2,16 @@
 
 mod api;
 mod cli;
+mod front_page;
 mod guard;
+mod listen;
+mod mlflow_ui;
+mod observe;
+mod operations;
+mod paths;
 mod serve;
 mod system;
+mod tls;
 mod webhooks;
 
 use std::process::ExitCode;

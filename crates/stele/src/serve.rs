@@ -1,37 +1,28 @@
-use std::io::{IsTerminal, Write};
-use std::net::SocketAddr;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use axum::Router;
 use axum::extract::Request;
-use axum::http::{StatusCode, Uri};
-use axum::routing::get;
-use axum::serve::ListenerExt;
-use axum::{Router, ServiceExt};
+use axum::http::StatusCode;
 use stele_app::blobs::BlobOptions;
 use stele_app::{App, ArtifactStorage};
 use stele_store::{DatabaseUrl, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tower::ServiceBuilder;
-use tracing_subscriber::EnvFilter;
+use tower_http::limit::RequestBodyLimitLayer;
 
-use crate::api;
 use crate::cli::Serve;
 use crate::guard::{self, Guard};
+use crate::observe::{self, Numbers};
+use crate::operations::Checked;
 use crate::system::{OrderedIds, SystemClock};
-
-/// How long requests under way may take to finish once the server is told to stop.
-const GRACE: Duration = Duration::from_secs(15);
+use crate::{api, front_page, listen, mlflow_ui, paths};
 
 pub(crate) fn run(options: Serve) -> Result<()> {
-    let filter = EnvFilter::try_from_env("STELE_LOG").unwrap_or_else(|_| EnvFilter::new("info,refinery_core=warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+    observe::start_log(options.operations.log_format);
     if !options.host.is_loopback() {
         bail!(
             "refusing to listen on {}, since anybody who reaches it could change everything: there is no login yet\n\
@@ -47,6 +38,8 @@ pub(crate) fn run(options: Serve) -> Result<()> {
 }
 
 async fn serve(options: Serve) -> Result<()> {
+    let numbers = Numbers::start()?;
+    let Checked { pages, prefix, tls, limits, max_body } = options.operations.check()?;
     std::fs::create_dir_all(&options.data)
         .with_context(|| format!("cannot make the data folder {}", options.data.display()))?;
     let database = match &options.database {
@@ -75,31 +68,18 @@ async fn serve(options: Serve) -> Result<()> {
         async move { app.maintain().await }
     });
     let deliveries = tokio::spawn(stele_mlflow::deliver_webhooks(app.clone()));
+    let tidying = tokio::spawn(numbers.clone().tidy());
     let guard = Guard { hosts: options.allowed_hosts.clone(), origins: options.allowed_origins.clone() };
-    let router = router(app, guard);
-    greet(address, &database, &destination)?;
-    // Small answers must not wait for more data to fill a packet.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection stays without TCP_NODELAY");
-        }
-    });
-    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let url = format!("{}://{address}{prefix}", if tls.is_some() { "https" } else { "http" });
+    greet(&url, &database, &destination, pages.as_deref())?;
+    let router = limited(router(app, numbers, guard, pages, &prefix), max_body);
     // Before routing, which a layer of the router would be too late for.
-    let service = ServiceBuilder::new().map_request(one_leading_slash).service(router);
-    let server =
-        axum::serve(listener, ServiceExt::<Request>::into_make_service(service)).with_graceful_shutdown(async move {
-            told_to_stop().await;
-            let _ = stop.send(());
-        });
-    tokio::select! {
-        result = server.into_future() => result?,
-        () = async { let _ = stopped.await; tokio::time::sleep(GRACE).await } => {
-            tracing::warn!("stopping although requests are under way");
-        }
+    let service =
+        ServiceBuilder::new().map_request(move |request: Request| paths::plain(request, &prefix)).service(router);
+    listen::serve(listener, tls, service, limits, told_to_stop()).await;
+    for job in [maintenance, deliveries, tidying] {
+        job.abort();
     }
-    maintenance.abort();
-    deliveries.abort();
     Ok(())
 }
 
@@ -128,45 +108,38 @@ async fn open_artifacts(destination: &str) -> Result<ArtifactStorage> {
     })
 }
 
-fn router(app: App, guard: Guard) -> Router {
+fn router(app: App, numbers: Numbers, guard: Guard, pages: Option<PathBuf>, prefix: &str) -> Router {
     stele_mlflow::router(app.clone())
-        .merge(api::router(app))
-        .route("/", get(front_page))
+        .merge(api::router(app.clone()))
+        .merge(observe::router(app.clone(), numbers))
+        .merge(front_page::router(prefix, pages.is_some()))
+        .merge(pages.map_or_else(mlflow_ui::without_pages, |folder| mlflow_ui::router(folder, prefix)))
         .fallback(|| async { (StatusCode::NOT_FOUND, "Not Found") })
         .layer(axum::middleware::from_fn_with_state(Arc::new(guard), guard::check))
+        .layer(axum::middleware::from_fn_with_state(app, observe::watch))
 }
 
-/// Clients whose tracking URI ends in a slash ask for `//api/..`. Slashes inside are left alone: they may be part of
-/// an artifact path.
-fn one_leading_slash(mut request: Request) -> Request {
-    let uri = request.uri();
-    let given = uri.path_and_query().map_or("/", |given| given.as_str());
-    if given.starts_with("//")
-        && let Ok(plain) = format!("/{}", given.trim_start_matches('/')).parse::<Uri>()
-    {
-        *request.uri_mut() = plain;
+/// Refuses larger bodies: at once those that say how large they are, and the others when they are.
+fn limited(router: Router, max_body: Option<usize>) -> Router {
+    match max_body {
+        Some(bytes) => router.layer(RequestBodyLimitLayer::new(bytes)),
+        None => router,
     }
-    request
-}
-
-/// What a person sees who follows the links that clients print.
-async fn front_page() -> &'static str {
-    concat!(
-        "Stele ",
-        env!("CARGO_PKG_VERSION"),
-        " serves MLflow clients at this address. There are no web pages yet.\n"
-    )
 }
 
 /// Says on standard output where the server is, once it answers.
-fn greet(address: SocketAddr, database: &DatabaseUrl, artifacts: &str) -> Result<()> {
+fn greet(url: &str, database: &DatabaseUrl, artifacts: &str, pages: Option<&Path>) -> Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "Stele {} is at http://{address}\n  database   {database}\n  artifacts  {artifacts}\n\nPoint MLflow clients at it:\n  \
-         export MLFLOW_TRACKING_URI=http://{address}",
-        env!("CARGO_PKG_VERSION"),
+        "Stele {} is at {url}\n  database   {database}\n  artifacts  {artifacts}",
+        env!("CARGO_PKG_VERSION")
     )?;
+    match pages {
+        Some(folder) => writeln!(out, "  web pages  {url}{} from {}", mlflow_ui::ROOT, folder.display())?,
+        None => writeln!(out, "  web pages  none; MLflow's are shown if --mlflow-ui names them")?,
+    }
+    writeln!(out, "\nPoint MLflow clients at it:\n  export MLFLOW_TRACKING_URI={url}")?;
     out.flush()?;
     Ok(())
 }

@@ -11,6 +11,7 @@ import math
 import os
 import sys
 import warnings
+from typing import Any
 
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
@@ -37,8 +38,9 @@ def main(url: str) -> None:
     experiment = client.create_experiment("fraud-detection", tags={"mlflow.note.content": "Who pays **twice**?"})
     runs = [small_run(client, experiment, number) for number in range(RUNS)]
     mlflow.set_experiment(experiment_id=experiment)
-    seeded = {"experiment": experiment, "runs": runs, "model": MODEL, "prompt": PROMPT}
-    seeded |= rich_run(client) | nested_runs() | registry(client, runs)
+    seeded: dict[str, Any] = {"experiment": experiment, "runs": runs, "model": MODEL, "prompt": PROMPT}
+    seeded |= rich_run() | nested_runs()
+    registry(client, seeded["rich_run"], seeded["logged_model"])
     json.dump(seeded, sys.stdout)
 
 
@@ -57,7 +59,9 @@ def small_run(client: MlflowClient, experiment: str, number: int) -> str:
     params = [Param("learning_rate", str(0.001 * (number + 1))), Param("depth", str(number % 5 + 2))]
     tags = [RunTag("family", "forest" if number % 2 else "boosting")]
     client.log_batch(run.info.run_id, [*curves, Metric("final", best, 1_750_000_000_000, 0)], params, tags)
-    client.set_terminated(run.info.run_id, "FAILED" if number == 7 else "FINISHED")
+    client.set_terminated(
+        run.info.run_id, "FAILED" if number == 7 else "FINISHED", end_time=run.info.start_time + 45_000
+    )
     return run.info.run_id
 
 
@@ -67,7 +71,7 @@ def picture() -> Image.Image:
     return image
 
 
-def rich_run(client: MlflowClient) -> dict[str, str]:
+def rich_run() -> dict[str, str]:
     """A run with one of everything."""
     frame = pd.DataFrame({"amount": [12.5, 980.0, 3.2], "country": ["DE", "FR", "PL"], "fraud": [0, 1, 0]})
     with mlflow.start_run(run_name="everything", log_system_metrics=False) as run:
@@ -107,15 +111,14 @@ def nested_runs() -> dict[str, str]:
     return {"parent_run": parent.info.run_id}
 
 
-def registry(client: MlflowClient, runs: list[str]) -> dict[str, str]:
+def registry(client: MlflowClient, run: str, model: str) -> None:
     client.create_registered_model(MODEL, tags={"owner": "risk"}, description="Tells fraud from the rest.")
-    for number, run in enumerate(runs[:3], start=1):
-        client.create_model_version(MODEL, f"runs:/{run}/model", run, tags={"sweep": str(number)})
+    for number in (1, 2, 3):
+        client.create_model_version(MODEL, f"models:/{model}", run, tags={"round": str(number)}, model_id=model)
     client.set_registered_model_alias(MODEL, "champion", "2")
     client.create_registered_model("churn-model")
     mlflow.genai.register_prompt(name=PROMPT, template="Summarise {{ticket}} in one line.", commit_message="first")
     mlflow.genai.register_prompt(name=PROMPT, template="Summarise {{ticket}} kindly.", commit_message="kinder")
-    return {}
 
 
 if __name__ == "__main__":

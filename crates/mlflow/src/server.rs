@@ -30,18 +30,3 @@ pub(crate) async fn server_info(call: Call) -> Result<Response> {
         "features_enabled": { "gateway": false },
     }))
 }
-
-/// MLflow's web pages ask before they report to MLflow's makers what people click on. They are told not to.
-pub(crate) async fn ui_telemetry(_call: Call) -> Result<Response> {
-    reply(&json!({ "disable_ui_telemetry": true, "disable_ui_events": [], "ui_rollout_percentage": 0 }))
-}
-
-/// What the pages would report is thrown away, if they do it anyway.
-pub(crate) async fn take_ui_telemetry(_call: Call) -> Result<Response> {
-    reply(&json!({ "status": "disabled" }))
-}
-
-/// The model endpoints of a gateway that is configured nowhere, as MLflow's server lists them.
-pub(crate) async fn gateway_endpoints(_call: Call) -> Result<Response> {
-    reply(&json!({ "endpoints": [] }))
-}

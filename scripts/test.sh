@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Every test, on both databases: lints, the Rust tests, then the stock clients and the hostile suites against the release binary.
 # A failing stage does not stop the ones after it, unless there is no binary to go on with.
-# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions mlflow3 mlflow2 native paths garbage kill bench   (default: all)
+# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions mlflow3 mlflow2 native ui paths garbage kill bench   (default: all)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-all_stages=(lint rust instructions mlflow3 mlflow2 native paths garbage kill bench)
+all_stages=(lint rust instructions mlflow3 mlflow2 native ui paths garbage kill bench)
 stages=("$@")
 [ ${#stages[@]} -gt 0 ] || stages=("${all_stages[@]}")
 for stage in "${stages[@]}"; do
@@ -82,8 +82,8 @@ native_api() {
 
 # The environments are mostly download and unpacking, so they are made while cargo compiles.
 environments=()
-for venv in mlflow3 mlflow2; do
-  if wanted "$venv" || { [ "$venv" = mlflow3 ] && { wanted native || wanted paths || wanted garbage || wanted kill; }; }; then
+for venv in mlflow3 mlflow2 ui; do
+  if wanted "$venv" || { [ "$venv" = mlflow3 ] && { wanted native || wanted ui || wanted paths || wanted garbage || wanted kill; }; }; then
     environments+=("$venv")
   fi
 done
@@ -115,6 +115,7 @@ if wanted native; then
   step "native API on SQLite" native_api sqlite || true
   step "native API on PostgreSQL" native_api postgres || true
 fi
+! wanted ui || step "MLflow's web pages in Chromium" scripts/ui.sh || true
 ! wanted paths || step "paths that leave the root" pytest_in mlflow3 conformance/security || true
 ! wanted garbage || step "garbage" pytest_in mlflow3 conformance/fuzz || true
 ! wanted kill || step "kills" pytest_in mlflow3 -s conformance/durability || true

@@ -16,7 +16,8 @@ use crate::evaluation::{datasets, records, scorers};
 use crate::graphql::graphql;
 use crate::registry::{aliases, models, versions};
 use crate::{
-    artifacts, experiments, inputs, logged_models, metrics, pages, runs, search, server, unsupported, webhooks, workspaces,
+    artifacts, experiments, inputs, logged_models, metrics, pages, runs, search, server, unsupported, webhooks,
+    workspaces,
 };
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response>> + Send>>;

@@ -11,10 +11,14 @@ pub(crate) fn prefix(text: &str) -> Result<String> {
     let prefix = text.trim_end_matches('/');
     let is_plain = |segment: &str| {
         let mut bytes = segment.bytes();
-        !segment.is_empty() && !segment.starts_with('.') && bytes.all(|b| b.is_ascii_alphanumeric() || b"._-~".contains(&b))
+        !segment.is_empty()
+            && !segment.starts_with('.')
+            && bytes.all(|b| b.is_ascii_alphanumeric() || b"._-~".contains(&b))
     };
     if !prefix.is_empty() && !prefix.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_plain)) {
-        bail!("the prefix '{text}' cannot be used\nhint: it is a path such as /stele, of letters, digits, '.', '_', '-' and '~'");
+        bail!(
+            "the prefix '{text}' cannot be used\nhint: it is a path such as /stele, of letters, digits, '.', '_', '-' and '~'"
+        );
     }
     Ok(prefix.to_owned())
 }

@@ -28,7 +28,8 @@ impl Call {
             .iter()
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        let request_id = parts.extensions.remove::<RequestId>().map_or_else(|| app.new_request_id(), |RequestId(id)| id);
+        let request_id =
+            parts.extensions.remove::<RequestId>().map_or_else(|| app.new_request_id(), |RequestId(id)| id);
         let ctx = app.local_owner(Script::Native, request_id);
         Ok(Call { app, ctx, path, query: parts.uri.query().unwrap_or_default().to_owned() })
     }

@@ -53,7 +53,10 @@ async fn files_come_with_their_kind_and_may_be_kept_if_their_name_says_what_is_i
     assert!(headers[header::CACHE_CONTROL].to_str().unwrap().contains("immutable"));
 
     let (status, headers, _) = ask(&router, "/mlflow", &[]).await;
-    assert_eq!((status, &headers[header::LOCATION]), (StatusCode::PERMANENT_REDIRECT, &"/prefix/mlflow/"));
+    assert_eq!(
+        (status, headers[header::LOCATION].as_bytes()),
+        (StatusCode::PERMANENT_REDIRECT, &b"/prefix/mlflow/"[..])
+    );
 }
 
 #[tokio::test]

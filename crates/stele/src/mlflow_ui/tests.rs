@@ -85,7 +85,7 @@ async fn nothing_outside_and_nothing_hidden_is_read() {
         "%2fetc/passwd",
         "/etc/passwd",
         "static//js/main.c2f5f8d4.js",
-        "static\\js",
+        "static%5cjs",
         "index.html%00",
         ".hidden",
         "static",
@@ -96,7 +96,7 @@ async fn nothing_outside_and_nothing_hidden_is_read() {
         let (status, _, body) = ask(&router, &format!("/static-files/{name}"), &[]).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{name}: {body}");
     }
-    let long = "a/".repeat(100_000);
+    let long = "a/".repeat(30_000);
     assert_eq!(ask(&router, &format!("/static-files/{long}"), &[]).await.0, StatusCode::NOT_FOUND);
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every test, on both databases: lints, the Rust tests, then the stock clients and the hostile suites against the release binary.
 # A failing stage does not stop the ones after it, unless there is no binary to go on with.
-# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions mlflow3 mlflow2 native ui paths garbage kill bench   (default: all)
+# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions mlflow3 mlflow2 native ui paths garbage kill bench   (default: all of these), wheel
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,7 +9,7 @@ all_stages=(lint rust instructions mlflow3 mlflow2 native ui paths garbage kill 
 stages=("$@")
 [ ${#stages[@]} -gt 0 ] || stages=("${all_stages[@]}")
 for stage in "${stages[@]}"; do
-  [[ " ${all_stages[*]} " == *" $stage "* ]] || { echo "error: there is no stage $stage among ${all_stages[*]}" >&2; exit 2; }
+  [[ " ${all_stages[*]} wheel " == *" $stage "* ]] || { echo "error: there is no stage $stage among ${all_stages[*]} wheel" >&2; exit 2; }
 done
 
 if [ -z "${STELE_TEST_POSTGRES:-}" ]; then
@@ -119,6 +119,8 @@ fi
 ! wanted paths || step "paths that leave the root" pytest_in mlflow3 conformance/security || true
 ! wanted garbage || step "garbage" pytest_in mlflow3 conformance/fuzz || true
 ! wanted kill || step "kills" pytest_in mlflow3 -s conformance/durability || true
+# Not by default, since it builds our crates once more.
+! wanted wheel || step "wheel" scripts/wheel.sh || true
 ! wanted bench || step "measuring harness" target/release/stele-bench --quick || true
 
 echo

@@ -18,6 +18,7 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 import mlflow
 import pandas as pd
+import requests
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from PIL import Image, ImageDraw
@@ -41,6 +42,7 @@ def main(url: str) -> None:
     seeded: dict[str, Any] = {"experiment": experiment, "runs": runs, "model": MODEL, "prompt": PROMPT}
     seeded |= rich_run() | nested_runs()
     registry(client, seeded["rich_run"], seeded["logged_model"])
+    seeded["trace"] = trace() if keeps_traces(url, experiment) else None
     json.dump(seeded, sys.stdout)
 
 
@@ -109,6 +111,22 @@ def nested_runs() -> dict[str, str]:
             with mlflow.start_run(run_name=f"search-child-{number}", nested=True):
                 mlflow.log_metric("final", 0.1 * number)
     return {"parent_run": parent.info.run_id}
+
+
+def keeps_traces(url: str, experiment: str) -> bool:
+    location = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}}
+    answer = requests.post(f"{url}/api/3.0/mlflow/traces/search", json={"locations": [location]}, timeout=10)
+    return answer.status_code != 501
+
+
+def trace() -> str:
+    with mlflow.start_span("answer_question") as span:
+        span.set_inputs({"question": "which card was stolen"})
+        with mlflow.start_span("look_up", span_type="RETRIEVER") as inner:
+            inner.set_outputs(["4711"])
+        span.set_outputs("the one that ends in 4711")
+    mlflow.flush_trace_async_logging()
+    return span.trace_id
 
 
 def registry(client: MlflowClient, run: str, model: str) -> None:

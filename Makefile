@@ -6,7 +6,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
 
 run: ## build the server and start it (http://127.0.0.1:5000, data in ./stele-data)
-	cargo build --release -p stele
+	cargo build --release --workspace --bin stele
 	exec ./target/release/stele serve
 
 test: ## set up everything and run every test

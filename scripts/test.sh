@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Every test, on both databases: lints, the Rust tests, then the stock clients and the hostile suites against the release binary.
 # A failing stage does not stop the ones after it, unless there is no binary to go on with.
-# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions mlflow3 mlflow2 native ui paths garbage kill bench   (default: all of these), wheel
+# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions cli mlflow3 mlflow2 native ui paths garbage kill bench   (default: all of these), wheel
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-all_stages=(lint rust instructions mlflow3 mlflow2 native ui paths garbage kill bench)
+all_stages=(lint rust instructions cli mlflow3 mlflow2 native ui paths garbage kill bench)
 stages=("$@")
 [ ${#stages[@]} -gt 0 ] || stages=("${all_stages[@]}")
 for stage in "${stages[@]}"; do
@@ -82,7 +82,7 @@ native_api() {
 
 # The environments are mostly download and unpacking, so they are made while cargo compiles.
 environments=()
-for venv in mlflow3 mlflow2 ui; do
+for venv in cli mlflow3 mlflow2 ui; do
   if wanted "$venv" || { [ "$venv" = mlflow3 ] && { wanted native || wanted ui || wanted paths || wanted garbage || wanted kill; }; }; then
     environments+=("$venv")
   fi
@@ -101,6 +101,7 @@ if [ ${#environments[@]} -gt 0 ] || wanted bench; then
   step "Python environments" wait "$environments_job" || exit 1
 fi
 
+! wanted cli || step "command line" pytest_in cli conformance/cli || true
 if wanted mlflow3; then
   step "MLflow 3 client on SQLite" clients mlflow3 sqlite || true
   step "MLflow 3 client on PostgreSQL" clients mlflow3 postgres || true

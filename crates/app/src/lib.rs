@@ -21,7 +21,7 @@ mod webhook;
 
 use std::sync::Arc;
 
-pub use artifact::{ArtifactListing, ArtifactRoot, ArtifactStorage, blobs};
+pub use artifact::{ArtifactAt, ArtifactListing, ArtifactRoot, ArtifactStorage, blobs};
 pub use ctx::{Ctx, RequestId, Script, Undisclosed};
 pub use dataset::RunInputs;
 pub use evaluation::{NewEvaluationDataset, Upserted};

@@ -82,6 +82,12 @@ impl App {
         self.read(move |tx| tx.run_get(visible, &id)).await
     }
 
+    /// Reads runs, also deleted ones, in the order of their ids, which must all be different and known.
+    pub async fn runs_get(&self, ctx: &Ctx, ids: Vec<RunId>) -> Result<Vec<Run>> {
+        let visible = ctx.visible();
+        self.read(move |tx| tx.runs_get(visible, &ids)).await
+    }
+
     /// Changes the name, status or end of an active run.
     pub async fn run_update(&self, ctx: &Ctx, id: RunId, update: RunUpdate) -> Result<RunInfo> {
         if let Some(name) = &update.name {

@@ -24,6 +24,7 @@ mod runs;
 mod scan;
 mod search;
 mod server;
+pub mod shared;
 mod unsupported;
 mod validate;
 mod webhooks;

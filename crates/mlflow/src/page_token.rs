@@ -19,8 +19,8 @@ const LONGEST: usize = 2_000;
 /// A token for the page after `end`, which another search than `search` does not understand.
 pub(crate) fn encode_with_end(offset: usize, end: Option<&SortPosition>, search: u64) -> String {
     let Some(SortPosition(values)) = end else { return encode(offset) };
-    let values: Vec<Value> = values.iter().map(value_to_json).collect();
-    let token = json_dumps(&json!({ "offset": offset, "after": values, "search": format!("{search:016x}") }));
+    let token =
+        json_dumps(&json!({ "offset": offset, "after": values_to_json(values), "search": format!("{search:016x}") }));
     if token.len() > LONGEST { encode(offset) } else { STANDARD.encode(token) }
 }
 
@@ -31,7 +31,17 @@ pub(crate) fn end(token: Option<&str>, search: u64) -> Option<SortPosition> {
     if decoded.get("search")?.as_str()? != format!("{search:016x}") {
         return None;
     }
-    decoded.get("after")?.as_array()?.iter().map(value_of_json).collect::<Option<Vec<_>>>().map(SortPosition)
+    values_of_json(decoded.get("after")?).map(SortPosition)
+}
+
+/// The values of a position in an order, for a token.
+pub fn values_to_json(values: &[SortValue]) -> Value {
+    values.iter().map(value_to_json).collect()
+}
+
+/// What [`values_to_json`] has made; `None` for anything else.
+pub fn values_of_json(values: &Value) -> Option<Vec<SortValue>> {
+    values.as_array()?.iter().map(value_of_json).collect()
 }
 
 /// Infinities have no number in JSON, so doubles are texts in an array of one.

@@ -1,7 +1,9 @@
 //! The `stele` command.
 
 mod api;
+mod beacon;
 mod cli;
+mod config;
 mod front_page;
 mod guard;
 mod listen;
@@ -9,6 +11,7 @@ mod mlflow_ui;
 mod observe;
 mod operations;
 mod paths;
+mod place;
 mod serve;
 mod system;
 mod tls;
@@ -16,18 +19,6 @@ mod webhooks;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
-    let outcome = match cli.command {
-        cli::Command::Serve(options) => serve::run(options),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    cli::main()
 }

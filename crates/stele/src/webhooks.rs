@@ -1,42 +1,94 @@
-//! What the environment says about webhooks, under Stele's names or MLflow's.
+//! What is set about webhooks, under Stele's names or MLflow's.
 
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use clap::{ArgAction, Args};
 use stele_app::{SecretKey, WebhookSettings};
 
-/// The file in the data folder that holds the key of secrets, unless the environment has it.
+/// The file in the data folder that holds the key of secrets, unless a setting has it.
 const KEY_FILE: &str = "secret.key";
 
-pub(crate) fn settings(data: &Path) -> Result<WebhookSettings> {
-    let key = match variable("STELE_SECRET_KEY") {
-        Some(text) => SecretKey::from_text(&text).context("STELE_SECRET_KEY cannot be used")?,
-        None => SecretKey::from_file(&data.join(KEY_FILE))?,
-    };
-    let schemes = either("ALLOWED_SCHEMES").unwrap_or_else(|| "https".to_owned());
-    Ok(WebhookSettings {
-        schemes: schemes.split(',').map(|scheme| scheme.trim().to_ascii_lowercase()).collect(),
-        private_addresses: match either("ALLOW_PRIVATE_IPS").as_deref() {
-            None | Some("false" | "False" | "0") => false,
-            Some("true" | "True" | "1") => true,
-            Some(other) => bail!("STELE_WEBHOOK_ALLOW_PRIVATE_IPS must be true or false, not '{other}'"),
-        },
-        timeout: Duration::from_secs(number("REQUEST_TIMEOUT", 30)?.clamp(1, 300)),
-        retries: u32::try_from(number("REQUEST_MAX_RETRIES", 8)?.min(100)).unwrap_or(8),
-        key,
-    })
+#[derive(Args)]
+#[command(next_help_heading = "Webhooks")]
+pub(crate) struct WebhookOptions {
+    /// Schemes of the URLs that webhooks may be sent to
+    #[arg(
+        long = "webhook-allowed-schemes",
+        env = "STELE_WEBHOOK_ALLOWED_SCHEMES",
+        value_delimiter = ',',
+        default_value = "https",
+        value_name = "SCHEME"
+    )]
+    schemes: Vec<String>,
+
+    /// Whether webhooks may be sent to private addresses
+    #[arg(
+        long = "webhook-allow-private-ips",
+        env = "STELE_WEBHOOK_ALLOW_PRIVATE_IPS",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        default_value = "false",
+        default_missing_value = "true",
+        value_parser = switch,
+        value_name = "BOOL"
+    )]
+    private_ips: bool,
+
+    /// Seconds that a receiver may take to answer
+    #[arg(
+        long = "webhook-request-timeout",
+        env = "STELE_WEBHOOK_REQUEST_TIMEOUT",
+        default_value_t = 30,
+        value_parser = clap::value_parser!(u64).range(1..=300),
+        value_name = "SECONDS"
+    )]
+    timeout: u64,
+
+    /// How often a delivery is tried again
+    #[arg(
+        long = "webhook-request-max-retries",
+        env = "STELE_WEBHOOK_REQUEST_MAX_RETRIES",
+        default_value_t = 8,
+        value_parser = clap::value_parser!(u32).range(..=100),
+        value_name = "COUNT"
+    )]
+    retries: u32,
+
+    /// Key that seals secrets in the database; rather a variable than a flag, which other users of the machine can
+    /// see [default: a key that the server makes in DATA/secret.key]
+    #[arg(long, env = "STELE_SECRET_KEY", hide_env_values = true, value_name = "KEY")]
+    secret_key: Option<String>,
 }
 
-fn number(name: &str, default: u64) -> Result<u64> {
-    let Some(text) = either(name) else { return Ok(default) };
-    text.parse().with_context(|| format!("STELE_WEBHOOK_{name} must be a number, not '{text}'"))
+impl WebhookOptions {
+    /// Whether the key can be used; nothing is made.
+    pub(crate) fn check(&self) -> Result<()> {
+        let key = self.secret_key.as_deref().map(SecretKey::from_text).transpose();
+        key.context("STELE_SECRET_KEY cannot be used").map(drop)
+    }
+
+    pub(crate) fn settings(&self, data: &Path) -> Result<WebhookSettings> {
+        let WebhookOptions { schemes, private_ips, timeout, retries, secret_key } = self;
+        let key = match secret_key {
+            Some(text) => SecretKey::from_text(text).context("STELE_SECRET_KEY cannot be used")?,
+            None => SecretKey::from_file(&data.join(KEY_FILE))?,
+        };
+        Ok(WebhookSettings {
+            schemes: schemes.iter().map(|scheme| scheme.trim().to_ascii_lowercase()).collect(),
+            private_addresses: *private_ips,
+            timeout: Duration::from_secs(*timeout),
+            retries: *retries,
+            key,
+        })
+    }
 }
 
-fn either(name: &str) -> Option<String> {
-    variable(&format!("STELE_WEBHOOK_{name}")).or_else(|| variable(&format!("MLFLOW_WEBHOOK_{name}")))
-}
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+fn switch(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "true" | "True" | "1" => Ok(true),
+        "false" | "False" | "0" => Ok(false),
+        _ => Err("expected true or false"),
+    }
 }

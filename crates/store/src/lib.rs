@@ -10,6 +10,7 @@ mod dataset;
 mod delivery;
 mod engine;
 mod evaluation;
+mod examine;
 mod experiment;
 mod history;
 mod lineage;
@@ -32,6 +33,7 @@ use std::time::Instant;
 
 pub use engine::Tx;
 use engine::{Postgres, Sqlite};
+pub use examine::{Examination, damage, examine};
 pub use experiment::NewExperiment;
 pub use history::Origin;
 pub use load::{LoadedMetric, LoadedRun, LoadedRuns, RunBatch};

@@ -25,6 +25,12 @@ const PLACEHOLDERS: &[(&str, &str, &str)] = &[
 /// The advisory lock that servers starting together on one PostgreSQL database take turns on.
 const LOCK: i64 = 0x5374_656c_6500;
 
+/// The number of the newest migration.
+pub(crate) fn newest() -> i64 {
+    let number = |(name, _): &(&str, &str)| name.strip_prefix('V')?.split_once("__")?.0.parse().ok();
+    MIGRATIONS.last().and_then(number).unwrap_or(0)
+}
+
 pub(crate) fn sqlite(connection: &mut Connection) -> Result<()> {
     let runner = runner(|(_, sqlite, _)| sqlite)?;
     runner.run(connection).map(|_| ()).map_err(|e| failed(&e))

@@ -9,12 +9,24 @@ use stele_domain::{Error, Kind, Result};
 
 use crate::engine::{list, params};
 use crate::metric::latest_metric;
+use crate::run::{RUN_COLUMNS, run_info};
 use crate::{NewRun, Tx};
 
 impl Tx<'_> {
     pub fn run_get(&mut self, visible: Visibility, id: &RunId) -> Result<Run> {
         let info = self.run_info(visible, id)?;
         self.runs_complete(vec![info])?.pop().ok_or_else(|| Error::not_found(Kind::Run, id.as_str()))
+    }
+
+    /// Reads runs, also deleted ones, in the order of their ids as given; each of them must be there.
+    pub fn runs_get(&mut self, visible: Visibility, ids: &[RunId]) -> Result<Vec<Run>> {
+        let sql =
+            format!("SELECT {RUN_COLUMNS} FROM run WHERE workspace_id = $1 AND public_id {}", self.is_one_of_texts(2));
+        let given = list(ids.iter().map(RunId::as_str));
+        let infos = self.query(&sql, params![visible.workspace(), given], run_info)?;
+        let mut found: HashMap<RunId, Run> =
+            self.runs_complete(infos)?.into_iter().map(|run| (run.info.id.clone(), run)).collect();
+        ids.iter().map(|id| found.remove(id).ok_or_else(|| Error::not_found(Kind::Run, id.as_str()))).collect()
     }
 
     /// Reads a run that this transaction has just made: it has its tags, and nothing else yet.

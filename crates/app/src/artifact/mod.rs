@@ -39,6 +39,16 @@ pub struct ArtifactListing {
     pub entries: Vec<Entry>,
 }
 
+/// What is found at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ArtifactAt {
+    Folder(Vec<Entry>),
+    /// `size` is in bytes.
+    File {
+        size: u64,
+    },
+}
+
 /// Where this server keeps artifacts, and how it reaches those that lie elsewhere.
 #[derive(Clone)]
 pub struct ArtifactStorage {

@@ -1,9 +1,9 @@
 use futures::StreamExt;
 use metrics::counter;
-use stele_domain::{ArtifactPath, Result};
-use stele_store::blobs::{Blob, BlobMeta, ByteRange, RangedBlob};
+use stele_domain::{ArtifactPath, Error, Kind, Result};
+use stele_store::blobs::{Blob, BlobMeta, ByteRange, Listing, RangedBlob};
 
-use super::{ArtifactListing, ArtifactRoot};
+use super::{ArtifactAt, ArtifactListing, ArtifactRoot};
 use crate::{App, Ctx};
 
 impl App {
@@ -12,6 +12,17 @@ impl App {
         let place = self.artifact_place(ctx, root, path).await?;
         let entries = place.blobs.list(&place.path).await?.into_entries();
         Ok(ArtifactListing { root_uri: place.root_uri, entries })
+    }
+
+    /// What lies at `path`: a folder with what is directly in it, sorted by name, or a file. The root is always there.
+    pub async fn artifact_at(&self, ctx: &Ctx, root: &ArtifactRoot, path: &ArtifactPath) -> Result<ArtifactAt> {
+        let place = self.artifact_place(ctx, root, path).await?;
+        match place.blobs.list(&place.path).await? {
+            Listing::Directory(entries) => Ok(ArtifactAt::Folder(entries)),
+            Listing::File => Ok(ArtifactAt::File { size: place.blobs.head(&place.path).await?.size }),
+            Listing::Missing if path.is_root() => Ok(ArtifactAt::Folder(Vec::new())),
+            Listing::Missing => Err(Error::not_found(Kind::Artifact, path.as_str())),
+        }
     }
 
     /// Opens a file for streaming.

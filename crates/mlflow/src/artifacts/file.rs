@@ -5,23 +5,28 @@ use std::time::{Duration, SystemTime};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
-use stele_app::ArtifactRoot;
 use stele_app::blobs::{Blob, BlobMeta, ByteRange, RangedBlob};
+use stele_app::{App, ArtifactRoot, Ctx};
 use stele_domain::{ArtifactPath, Result};
 
 use super::content_type::content_type;
 use super::disposition::attachment;
-use crate::call::Call;
 
-pub(super) async fn answer(call: Call, root: &ArtifactRoot, path: &ArtifactPath) -> Result<Response> {
-    let Call { app, ctx, headers, method, .. } = call;
-    let (ctx, headers) = (&ctx, &headers);
-    if method == Method::HEAD || is_conditional(headers) {
+/// Answers a GET or HEAD of the file at `path`, as the request's headers want it.
+pub async fn file_answer(
+    app: &App,
+    ctx: &Ctx,
+    method: &Method,
+    headers: &HeaderMap,
+    root: &ArtifactRoot,
+    path: &ArtifactPath,
+) -> Result<Response> {
+    if *method == Method::HEAD || is_conditional(headers) {
         let meta = app.artifact_head(ctx, root, path).await?;
         if is_known(headers, &meta) {
             return Ok(described(StatusCode::NOT_MODIFIED, path, &meta, Body::empty()));
         }
-        if method == Method::HEAD {
+        if *method == Method::HEAD {
             let mut response = described(StatusCode::OK, path, &meta, Body::empty());
             set(&mut response, header::CONTENT_LENGTH, &meta.size.to_string());
             return Ok(response);

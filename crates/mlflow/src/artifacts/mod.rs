@@ -16,10 +16,12 @@ pub(crate) use direct::{
     multipart_abort, multipart_complete, multipart_create, presigned_download, presigned_download_url,
     presigned_upload_url,
 };
+pub use file::file_answer;
 pub(crate) use owned::{
     file_of_logged_model, file_of_model_version, file_of_run, list_of_logged_model, list_of_run, upload_to_run,
 };
 pub(crate) use proxy::{delete, download, download_root, list, upload, upload_root};
+pub use upload::receive_file;
 
 #[derive(Serialize)]
 struct FileDto {

@@ -10,7 +10,7 @@ use stele_domain::ArtifactPath;
 use stele_domain::artifact_path::MISSING_FILE_NAME;
 use stele_domain::id::{LoggedModelId, RunId};
 
-use super::{file, file_dtos};
+use super::{file_answer, file_dtos};
 use crate::call::{Call, reply};
 use crate::error::{Code, Failure, Result, json_response};
 use crate::registry::rules::{model_name, version_number};
@@ -47,7 +47,7 @@ pub(crate) async fn file_of_run(mut call: Call) -> Result<Response> {
     let path = ArtifactPath::parse(&input.required_text("path")?)?;
     // MLflow looks for the run that nobody named, under the name that nothing has in Python.
     let run = input.run_id().unwrap_or_else(|_| "None".to_owned());
-    Ok(file::answer(call, &ArtifactRoot::Run(RunId(run)), &path).await?)
+    file(call, &ArtifactRoot::Run(RunId(run)), &path).await
 }
 
 pub(crate) async fn file_of_model_version(mut call: Call) -> Result<Response> {
@@ -57,7 +57,7 @@ pub(crate) async fn file_of_model_version(mut call: Call) -> Result<Response> {
     let version = input.required_text("version")?;
     model_name(&model)?;
     let root = ArtifactRoot::ModelVersion { model, number: version_number(&version)? };
-    Ok(file::answer(call, &root, &path).await?)
+    file(call, &root, &path).await
 }
 
 pub(crate) async fn file_of_logged_model(mut call: Call) -> Result<Response> {
@@ -67,7 +67,12 @@ pub(crate) async fn file_of_logged_model(mut call: Call) -> Result<Response> {
         Failure::new(Code::BadRequest, format!("Request must include the \"{PARAMETER}\" query parameter."))
     })?;
     let root = logged_model(input.path("model_id"));
-    Ok(file::answer(call, &root, &ArtifactPath::parse(&path)?).await?)
+    file(call, &root, &ArtifactPath::parse(&path)?).await
+}
+
+async fn file(call: Call, root: &ArtifactRoot, path: &ArtifactPath) -> Result<Response> {
+    let Call { app, ctx, method, headers, .. } = call;
+    Ok(file_answer(&app, &ctx, &method, &headers, root, path).await?)
 }
 
 fn logged_model(id: &str) -> ArtifactRoot {

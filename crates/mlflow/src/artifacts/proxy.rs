@@ -8,8 +8,7 @@ use stele_app::ArtifactRoot;
 use stele_domain::artifact_path::MISSING_FILE_NAME;
 use stele_domain::{ArtifactPath, Error};
 
-use super::upload::upload_body;
-use super::{file, file_dtos};
+use super::{file_answer, file_dtos, receive_file};
 use crate::call::{Call, empty, reply};
 use crate::error::{Result, json_response};
 
@@ -23,7 +22,8 @@ pub(crate) async fn list(mut call: Call) -> Result<Response> {
 
 pub(crate) async fn download(call: Call) -> Result<Response> {
     let path = ArtifactPath::parse_directory(call.path("path"))?;
-    match file::answer(call, &ArtifactRoot::Server, &path).await {
+    let Call { app, ctx, method, headers, .. } = call;
+    match file_answer(&app, &ctx, &method, &headers, &ArtifactRoot::Server, &path).await {
         // The path is fine by now, so this says that it is a folder, which MLflow tells in another shape.
         Err(Error::Invalid { message }) => Ok(detail(&message)),
         answer => Ok(answer?),
@@ -41,7 +41,8 @@ pub(crate) async fn upload(mut call: Call) -> Result<Response> {
         Err(Error::Invalid { message }) if message == MISSING_FILE_NAME => return Ok(detail(&message)),
         path => path,
     };
-    upload_body(&mut call, &ArtifactRoot::Server, path, length).await?;
+    let body = std::mem::take(&mut call.body);
+    receive_file(&call.app, &call.ctx, &ArtifactRoot::Server, path, length, body).await?;
     Ok((StatusCode::OK, Body::empty()).into_response())
 }
 

@@ -45,7 +45,7 @@ pub(crate) async fn search_versions(mut call: Call) -> Result<Response> {
 }
 
 /// Prompts are found only when the filter asks for them. MLflow's client tags both a prompt and its versions.
-fn without_prompts(filter: Filter) -> Filter {
+pub(crate) fn without_prompts(filter: Filter) -> Filter {
     match select_prompts(filter) {
         (filter, PromptSelection::ByFilter) => filter,
         (filter, PromptSelection::Excluded) => {

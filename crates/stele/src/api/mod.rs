@@ -1,15 +1,28 @@
-//! The native API, `/api/stele/v1`: what no other script has a word for.
+//! The native API, `/api/stele/v1`: the record in its own words, for the command line and the web UI.
 //!
-//! Answers are JSON; errors are problem details (RFC 9457). Names in paths and queries are in snake case, an unknown or
-//! repeated query parameter is refused, and a number that JSON cannot hold is a text: `"NaN"`, `"Infinity"`,
-//! `"-Infinity"`. Each handler parses, calls one use case and renders, as those of the other scripts do.
+//! Answers are JSON; errors are problem details (RFC 9457). Names are in snake case, an unknown or repeated query
+//! parameter is refused, times are milliseconds since 1970, and a number that JSON cannot hold is a text: `"NaN"`,
+//! `"Infinity"`, `"-Infinity"`. Filters and orders are written in MLflow's language. Lists are paged by tokens that say
+//! where the page ended. Each handler parses, calls one use case and renders, as those of the other scripts do.
 
+mod artifacts;
 mod call;
+mod compare;
+mod experiments;
 mod metrics;
+mod models;
+mod openapi;
+mod page;
 mod problem;
+mod route;
+mod routes;
+mod runs;
+mod server;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
@@ -20,44 +33,34 @@ use stele_app::App;
 
 use self::call::Call;
 use self::problem::Problem;
+use self::route::Route;
+use self::routes::routes;
 
-const ROOT: &str = "/api/stele/v1";
+pub(crate) const ROOT: &str = "/api/stele/v1";
 
 type Result<T, E = Problem> = std::result::Result<T, E>;
-type Answer = Pin<Box<dyn Future<Output = Result<Response>> + Send>>;
 
-/// One route; its path lies below [`ROOT`].
-struct Route {
-    method: Method,
-    path: &'static str,
-    handler: fn(Call) -> Answer,
+/// What the routes work on.
+#[derive(Clone)]
+struct State {
+    app: App,
+    /// Tells this start of the server from any other.
+    instance: Arc<str>,
 }
 
-macro_rules! routes {
-    ($($method:ident $path:literal => $handler:path;)+) => {
-        vec![$(Route { method: Method::$method, path: $path, handler: |call| Box::pin($handler(call)) }),+]
-    };
-}
-
-fn routes() -> Vec<Route> {
-    routes! {
-        GET "runs/{run_id}/metrics/envelope" => metrics::envelope;
-    }
-}
-
-pub(crate) fn router(app: App) -> Router {
-    let mut methods: BTreeMap<String, MethodRouter<App>> = BTreeMap::new();
-    for Route { method, path, handler } in routes() {
-        let filter = MethodFilter::try_from(method).unwrap_or(MethodFilter::GET);
-        let path = format!("{ROOT}/{path}");
+pub(crate) fn router(app: App, instance: &str) -> Router {
+    let mut methods: BTreeMap<String, MethodRouter<State>> = BTreeMap::new();
+    for route in routes() {
+        let filter = MethodFilter::try_from(route.method.clone()).unwrap_or(MethodFilter::GET);
+        let path = format!("{ROOT}/{}", route.path);
         let entry = methods.remove(&path).unwrap_or_else(|| MethodRouter::new().fallback(wrong_method));
-        methods.insert(path, entry.on(filter, Endpoint(handler)));
+        methods.insert(path, entry.on(filter, Endpoint(Arc::new(route))));
     }
     methods
         .into_iter()
         .fold(Router::new(), |router, (path, method)| router.route(&path, method))
         .route(&format!("{ROOT}/{{*rest}}"), any(no_such_path))
-        .with_state(app)
+        .with_state(State { app, instance: instance.into() })
 }
 
 async fn wrong_method(method: Method) -> Problem {
@@ -68,17 +71,17 @@ async fn no_such_path() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
 }
 
-/// One handler as axum wants it.
+/// One route as axum wants it.
 #[derive(Clone)]
-struct Endpoint(fn(Call) -> Answer);
+struct Endpoint(Arc<Route>);
 
-impl axum::handler::Handler<(), App> for Endpoint {
+impl axum::handler::Handler<(), State> for Endpoint {
     type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
 
-    fn call(self, request: Request, app: App) -> Self::Future {
+    fn call(self, request: Request, state: State) -> Self::Future {
         Box::pin(async move {
-            match Call::admit(request, app).await {
-                Ok(call) => self.0(call).await.unwrap_or_else(Problem::into_response),
+            match Call::admit(request, state, &self.0).await {
+                Ok(call) => (self.0.handler)(call).await.unwrap_or_else(Problem::into_response),
                 Err(problem) => problem.into_response(),
             }
         })

@@ -2,9 +2,10 @@
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
 use stele_app::Undisclosed;
 use stele_domain::Error;
+use utoipa::ToSchema;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
@@ -50,15 +51,30 @@ impl From<Error> for Problem {
     }
 }
 
+/// Why a request was refused, as RFC 9457 has it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct ProblemDto {
+    /// Always `about:blank`: the code says more.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// What the status means.
+    title: &'static str,
+    status: u16,
+    /// For programs, such as `not_found`, `invalid` or `gate_failed`.
+    code: &'static str,
+    /// For people.
+    detail: String,
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let Problem { status, code, detail, undisclosed } = self;
         let title = status.canonical_reason().unwrap_or_default();
-        let body = json!({
-            "type": "about:blank", "title": title, "status": status.as_u16(), "code": code, "detail": detail,
-        });
-        let mut response =
-            (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response();
+        let problem = ProblemDto { kind: "about:blank", title, status: status.as_u16(), code, detail };
+        // Texts and a number cannot fail to be written.
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
         if let Some(cause) = undisclosed {
             response.extensions_mut().insert(Undisclosed(cause));
         }

@@ -1,10 +1,8 @@
 //! What operators see of the server: a line for each failure, and numbers at `/metrics`.
 
-mod log;
 mod numbers;
 mod process;
 mod requests;
 
-pub(crate) use self::log::start_log;
 pub(crate) use self::numbers::{Numbers, router};
 pub(crate) use self::requests::{connection, watch};

@@ -1,64 +1,18 @@
-use axum::body::{Body, to_bytes};
-use axum::http::{HeaderMap, header};
 use serde_json::{Value, json};
-use stele_app::{NewRun, RunValues};
+use stele_app::RunValues;
 use stele_domain::Point;
+use stele_domain::id::RunId;
 use stele_domain::record::MetricValue;
-use stele_testkit::{TestApp, apps};
-use tower::ServiceExt;
 
 use super::*;
 
-async fn send(app: &App, method: Method, path: &str) -> (StatusCode, HeaderMap, Value) {
-    let request = Request::builder().method(method).uri(format!("{ROOT}/{path}")).body(Body::empty()).unwrap();
-    let response = router(app.clone()).oneshot(request).await.unwrap();
-    let (parts, body) = response.into_parts();
-    let body = to_bytes(body, usize::MAX).await.unwrap();
-    (parts.status, parts.headers, serde_json::from_slice(&body).unwrap_or_default())
-}
-
-#[track_caller]
-fn assert_problem((status, headers, body): &(StatusCode, HeaderMap, Value), expected: StatusCode, code: &str) {
-    assert_eq!((*status, body["code"].as_str()), (expected, Some(code)), "{body}");
-    assert_eq!(headers[header::CONTENT_TYPE], "application/problem+json");
-    assert_eq!(body["status"], expected.as_u16());
-    assert!(body["title"].is_string() && body["detail"].is_string() && body["type"] == "about:blank", "{body}");
-}
-
-/// The table of routes grows by itself, and so does this test.
-#[tokio::test]
-async fn every_route_answers_a_stranger_with_a_problem() {
-    for TestApp { app, .. } in apps().await {
-        for route in routes() {
-            let path = route.path.replace("{run_id}", "nobody");
-            assert!(!path.contains('{'), "{path} has a part that this test does not fill");
-            let stranger = send(&app, route.method.clone(), &format!("{path}?key=k")).await;
-            assert_problem(&stranger, StatusCode::NOT_FOUND, "not_found");
-            let nonsense = send(&app, route.method.clone(), &format!("{path}?nonsense=1")).await;
-            assert_problem(&nonsense, StatusCode::BAD_REQUEST, "invalid");
-            let wrong_method = send(&app, Method::TRACE, &path).await;
-            assert_problem(&wrong_method, StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
-        }
-        assert_problem(&send(&app, Method::POST, "no/such/path").await, StatusCode::NOT_FOUND, "not_found");
-    }
-}
-
 async fn run_with_points(test: &TestApp, points: &[Point]) -> String {
-    let experiment = test.app.experiment_get_by_name(&test.ctx, "Default".to_owned()).await.unwrap();
-    let new = NewRun {
-        experiment: experiment.id,
-        parent: None,
-        name: String::new(),
-        user: String::new(),
-        started_at: None,
-        tags: Vec::new(),
-    };
-    let run = test.app.run_create(&test.ctx, new).await.unwrap();
+    let run = new_run(test, "", &[]).await;
     let metric = |point: &Point| MetricValue { key: "val/loss".to_owned(), point: *point, subject: None };
     let metrics = points.iter().map(metric).collect();
     let values = RunValues { metrics, ..RunValues::default() };
-    test.app.run_log(&test.ctx, run.info.id.clone(), values).await.unwrap();
-    run.info.id.0
+    test.app.run_log(&test.ctx, RunId(run.clone()), values).await.unwrap();
+    run
 }
 
 #[tokio::test]

@@ -1,21 +1,10 @@
 use std::net::IpAddr;
-use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::Args;
 
-/// One record of a team's machine-learning work, for MLflow clients and more.
-#[derive(Parser)]
-#[command(version, propagate_version = true)]
-pub(crate) struct Cli {
-    #[command(subcommand)]
-    pub(crate) command: Command,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Command {
-    /// Run the server
-    Serve(Serve),
-}
+use crate::operations::Operations;
+use crate::place::Place;
+use crate::webhooks::WebhookOptions;
 
 #[derive(Args)]
 pub(crate) struct Serve {
@@ -27,17 +16,8 @@ pub(crate) struct Serve {
     #[arg(long, env = "STELE_PORT", default_value_t = 5000)]
     pub(crate) port: u16,
 
-    /// Folder for everything that is not told to lie elsewhere
-    #[arg(long, env = "STELE_DATA", default_value = "./stele-data", value_name = "DIR")]
-    pub(crate) data: PathBuf,
-
-    /// sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME [default: sqlite:DATA/stele.db]
-    #[arg(long, env = "STELE_DATABASE", hide_env_values = true, value_name = "URL")]
-    pub(crate) database: Option<String>,
-
-    /// Folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX [default: DATA/artifacts]
-    #[arg(long, env = "STELE_ARTIFACTS", value_name = "PLACE")]
-    pub(crate) artifacts: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: Place,
 
     /// Host names, besides loopback and private addresses, under which browsers may reach the server
     #[arg(long, env = "STELE_ALLOWED_HOSTS", value_delimiter = ',', value_name = "HOST")]
@@ -48,7 +28,10 @@ pub(crate) struct Serve {
     pub(crate) allowed_origins: Vec<String>,
 
     #[command(flatten)]
-    pub(crate) operations: crate::operations::Operations,
+    pub(crate) webhooks: WebhookOptions,
+
+    #[command(flatten)]
+    pub(crate) operations: Operations,
 }
 
 /// An address, or `localhost`.

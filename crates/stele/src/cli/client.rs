@@ -1,0 +1,314 @@
+//! The way to the record: a server, through the native API, or the local data folder when no server runs. Both answer
+//! the same requests, since the second is the server's own router, called without a socket.
+
+mod file;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Method, Request, Response, StatusCode, header};
+use clap::Args;
+use reqwest::Url;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use stele_store::DatabaseUrl;
+use tower::ServiceExt;
+
+pub(crate) use self::file::{Outgoing, save};
+use super::Failure;
+use crate::api;
+use crate::beacon::Beacon;
+use crate::guard::Guard;
+use crate::place::Place;
+
+/// Where a server is by default.
+const USUAL_SERVER: &str = "http://127.0.0.1:5000";
+
+/// The longest JSON answer, in bytes.
+const MOST_JSON: usize = 512 * 1024 * 1024;
+
+#[derive(Args)]
+pub(crate) struct Connection {
+    /// URL of the server to ask [default: the one that runs over DATA, else DATA itself, else http://127.0.0.1:5000]
+    #[arg(long, env = "STELE_SERVER", value_name = "URL", help_heading = "Which record")]
+    server: Option<String>,
+
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(crate) struct Client {
+    way: Way,
+}
+
+enum Way {
+    Remote { http: reqwest::Client, base: Url },
+    Local(Router),
+}
+
+/// What goes with a request.
+pub(crate) enum Payload {
+    Nothing,
+    Json(Value),
+    File(Outgoing),
+}
+
+#[derive(Deserialize)]
+struct Greeting {
+    name: String,
+    instance: String,
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    code: String,
+    detail: String,
+}
+
+impl Connection {
+    /// Finds the record.
+    pub(crate) async fn open(&self) -> Result<Client> {
+        if let Some(server) = &self.server {
+            let client = Client::remote(server)?;
+            client.greet().await?;
+            return Ok(client);
+        }
+        if let Some(beacon) = Beacon::seen(&self.place.data) {
+            let client = Client::remote(&beacon.url)?;
+            // A server that was killed leaves its beacon, and another one may have its port.
+            if client.greet().await.is_ok_and(|greeting| greeting.instance == beacon.instance) {
+                return Ok(client);
+            }
+        }
+        let database = self.place.database_url()?;
+        let is_there = match &database {
+            DatabaseUrl::Sqlite(path) => path.exists(),
+            DatabaseUrl::Postgres(_) => true,
+        };
+        if is_there {
+            return Client::local(&self.place).await;
+        }
+        let client = Client::remote(USUAL_SERVER)?;
+        match client.greet().await {
+            Ok(_) => Ok(client),
+            Err(_) => Err(Failure::unreachable(format!(
+                "no server answers at {USUAL_SERVER}, and there is no record at {database}"
+            ))
+            .hint("start a server with `stele serve`, or say where one is with --server URL or STELE_SERVER")
+            .into()),
+        }
+    }
+}
+
+/// The instance of the server at a URL.
+pub(crate) async fn instance_at(url: &str) -> Result<String> {
+    Ok(Client::remote(url)?.greet().await?.instance)
+}
+
+impl Client {
+    fn remote(server: &str) -> Result<Client> {
+        let refuse = |why: &str| {
+            Failure::usage(format!("'{server}' is not the URL of a server: {why}"))
+                .hint("a URL such as --server http://127.0.0.1:5000")
+        };
+        let mut base = Url::parse(server).map_err(|error| refuse(&error.to_string()))?;
+        if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
+            return Err(refuse("it does not begin with http:// or https:// and a host").into());
+        }
+        base.set_query(None);
+        base.set_fragment(None);
+        let near = base.host_str().is_some_and(|host| {
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+        });
+        // Transfers may take long, so only connecting has a limit.
+        let mut http = reqwest::Client::builder().connect_timeout(Duration::from_secs(10));
+        if near {
+            http = http.no_proxy();
+        }
+        let http = http.build().context("cannot prepare to talk to a server")?;
+        Ok(Client { way: Way::Remote { http, base } })
+    }
+
+    async fn local(place: &Place) -> Result<Client> {
+        let app = place.open().await.map_err(|error| {
+            Failure::unreachable(format!("no server is found, and the record cannot be opened: {error:#}"))
+                .hint("if a server has it open, say where with --server URL; `stele doctor` looks for other reasons")
+        })?;
+        Ok(Client { way: Way::Local(crate::serve::router(app, Guard::default(), "local")) })
+    }
+
+    async fn greet(&self) -> Result<Greeting> {
+        let greeting: Result<Greeting> = self.get(&["server"], &[]).await;
+        match greeting {
+            Ok(greeting) if greeting.name == "stele" => Ok(greeting),
+            Err(error) if Failure::is_unreachable(&error) => Err(error),
+            _ => Err(Failure::unreachable(format!("what answers at {} is not a Stele server", self.shown()))
+                .hint("say where one is with --server URL or STELE_SERVER")
+                .into()),
+        }
+    }
+
+    fn shown(&self) -> String {
+        match &self.way {
+            Way::Remote { base, .. } => base.as_str().trim_end_matches('/').to_owned(),
+            Way::Local(_) => "the local record".to_owned(),
+        }
+    }
+
+    /// Reads the JSON document at a path, which is given in parts.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T> {
+        self.ask(Method::GET, path, query, Payload::Nothing).await
+    }
+
+    /// Sends a request that is answered with a JSON document.
+    pub(crate) async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        payload: Payload,
+    ) -> Result<T> {
+        let answer = self.send(method, path, query, payload).await?;
+        let body = to_bytes(answer.into_body(), MOST_JSON).await.context("the answer broke off")?;
+        serde_json::from_slice(&body).map_err(|error| {
+            let shown = self.shown();
+            Failure::new(format!("the answer of {shown} cannot be read: {error}"))
+                .hint(format!("see whether {shown} is a Stele server of version {}", env!("CARGO_PKG_VERSION")))
+                .into()
+        })
+    }
+
+    /// Sends a request; an answer that refuses it is an error.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        payload: Payload,
+    ) -> Result<Response<Body>> {
+        let answer = match &self.way {
+            Way::Remote { http, base } => {
+                let url = url(base, path, query)?;
+                let request = http.request(method, url);
+                let request = match payload {
+                    Payload::Nothing => request,
+                    Payload::Json(document) => {
+                        request.header(header::CONTENT_TYPE, "application/json").body(document.to_string())
+                    }
+                    Payload::File(file) => {
+                        request.header(header::CONTENT_LENGTH, file.size).body(reqwest::Body::wrap(file.into_body()))
+                    }
+                };
+                let answer = request.send().await.map_err(|error| self.no_answer(&error))?;
+                Response::from(answer).map(Body::new)
+            }
+            Way::Local(router) => {
+                let url = url(&Url::parse("http://local")?, path, query)?;
+                let request = Request::builder().method(method).uri(&url[url::Position::BeforePath..]);
+                let request = match payload {
+                    Payload::Nothing => request.body(Body::empty()),
+                    Payload::Json(document) => {
+                        request.header(header::CONTENT_TYPE, "application/json").body(Body::from(document.to_string()))
+                    }
+                    Payload::File(file) => {
+                        request.header(header::CONTENT_LENGTH, file.size).body(Body::new(file.into_body()))
+                    }
+                };
+                router.clone().oneshot(request?).await?
+            }
+        };
+        if answer.status().is_success() { Ok(answer) } else { Err(self.refusal(path, answer).await) }
+    }
+
+    fn no_answer(&self, error: &reqwest::Error) -> Failure {
+        use std::error::Error;
+
+        let mut cause: &dyn Error = error;
+        while let Some(source) = cause.source() {
+            cause = source;
+        }
+        Failure::unreachable(format!("{} does not answer: {cause}", self.shown()))
+            .hint("see that the server runs, or say where it is with --server URL or STELE_SERVER")
+    }
+
+    async fn refusal(&self, path: &[&str], answer: Response<Body>) -> anyhow::Error {
+        const MOST: usize = 64 * 1024;
+
+        let status = answer.status();
+        let body = to_bytes(answer.into_body(), MOST).await.unwrap_or_default();
+        let Ok(Problem { code, detail }) = serde_json::from_slice(&body) else {
+            return Failure::new(format!("{} answered {status}", self.shown()))
+                .hint("see whether it is a Stele server, and what a proxy in front of it does")
+                .into();
+        };
+        let hint = hint(&code, &detail, path);
+        let failure = match code.as_str() {
+            "not_found" => Failure::not_found(detail),
+            "unavailable" => Failure::unreachable(detail),
+            _ if status == StatusCode::BAD_REQUEST => Failure::usage(detail),
+            _ => Failure::new(detail),
+        };
+        let failure = failure.problem(code);
+        match hint {
+            Some(hint) => failure.hint(hint).into(),
+            None => failure.into(),
+        }
+    }
+}
+
+fn hint(code: &str, detail: &str, path: &[&str]) -> Option<&'static str> {
+    Some(match (code, path) {
+        ("not_found", ["experiments", ..]) => "`stele experiments list` shows the experiments that there are",
+        ("not_found", ["runs" | "logged-models" | "models", .., "artifacts"] | [.., "artifacts", "file"]) => {
+            "`stele artifacts ls` shows what is there"
+        }
+        ("not_found", ["runs" | "run-comparison", ..]) => "`stele runs list` shows the runs that there are",
+        ("not_found", ["models", ..]) => "`stele models list` and `stele models versions NAME` show what there is",
+        ("invalid", _) if detail.contains("order_by") => "orders look like \"metrics.loss ASC, start_time DESC\"",
+        ("invalid", ["runs"]) => "conditions look like \"metrics.loss < 0.3 AND params.optimizer = 'adam'\"",
+        ("invalid", ["experiments" | "models", ..]) => {
+            "conditions look like \"name LIKE 'a%' AND tags.team = 'growth'\""
+        }
+        ("internal", _) => "the log of the server says more; `stele doctor` looks at what it stands on",
+        ("unavailable", _) => "`stele doctor` looks at what the server stands on",
+        _ => return None,
+    })
+}
+
+fn url(base: &Url, path: &[&str], query: &[(&str, &str)]) -> Result<Url> {
+    let mut url = base.clone();
+    {
+        let mut parts = url.path_segments_mut().map_err(|()| anyhow::anyhow!("{base} cannot have a path"))?;
+        parts.pop_if_empty().extend(api::ROOT.split('/').filter(|part| !part.is_empty())).extend(path);
+    }
+    if !query.is_empty() {
+        url.query_pairs_mut().extend_pairs(query);
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_written_into_urls_as_one_part() {
+        let base = Url::parse("https://ml.example.org/stele/").unwrap();
+        let url = url(&base, &["models", "a b/c?d", "versions"], &[("filter", "name = 'x&y'")]).unwrap();
+        assert_eq!(
+            url.as_str(),
+            "https://ml.example.org/stele/api/stele/v1/models/a%20b%2Fc%3Fd/versions?filter=name+%3D+%27x%26y%27"
+        );
+    }
+
+    #[test]
+    fn what_is_no_url_of_a_server_is_refused() {
+        for text in ["", "localhost:5000", "ftp://host/", "http://", "/tmp/stele"] {
+            assert!(Client::remote(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The command line: what it takes, one file a command, and what the commands share.
+//!
+//! Data goes to standard output and talk to standard error. A command gives back `anyhow::Result`; a [`Failure`] in it
+//! carries a hint and an exit code. `--json` prints what the native API answers, or a document of the command's own.
+
+mod artifacts;
+mod client;
+mod completions;
+mod doctor;
+mod experiments;
+mod failure;
+mod human;
+mod listing;
+mod models;
+mod output;
+mod progress;
+mod runs;
+mod serve;
+mod sheet;
+mod table;
+mod view;
+
+use std::process::ExitCode;
+
+use crate::operations::LogFormat;
+use clap::{Args, Parser, Subcommand};
+
+pub(crate) use self::failure::Failure;
+pub(crate) use self::output::Output;
+pub(crate) use self::serve::Serve;
+
+/// One record of a team's machine-learning work, for MLflow clients and more.
+#[derive(Parser)]
+#[command(version, max_term_width = 120)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Args)]
+#[command(next_help_heading = "Everywhere")]
+pub(crate) struct Global {
+    /// Print JSON instead of tables
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// File of settings; flags and variables go before it [default: ./stele.toml, if there is one]
+    #[arg(long, global = true, env = "STELE_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<std::path::PathBuf>,
+
+    /// What is logged to standard error, such as `debug` or `info,stele_store=debug`
+    #[arg(long, global = true, env = "STELE_LOG", value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run the server
+    Serve(Serve),
+    /// List, show, create and delete experiments
+    Experiments(experiments::Experiments),
+    /// List, search, show, compare and delete runs
+    Runs(runs::Runs),
+    /// List and show registered models, set stages and aliases
+    Models(models::Models),
+    /// List, download and upload files
+    Artifacts(artifacts::Artifacts),
+    /// Look for what is wrong, and say how to mend it
+    Doctor(doctor::Doctor),
+    /// Print what makes a shell complete commands
+    Completions(completions::Completions),
+}
+
+pub(crate) fn main() -> ExitCode {
+    match crate::config::parse().and_then(run) {
+        Ok(code) => code,
+        Err(error) => failure::report(&error),
+    }
+}
+
+fn run(Cli { global, command }: Cli) -> anyhow::Result<ExitCode> {
+    let output = Output::new(global.json);
+    // A server tells how it fares; a command's user wants to hear of what is broken only.
+    let usual = if matches!(command, Command::Serve(_)) { "info,refinery_core=warn" } else { "error" };
+    let format = match &command {
+        Command::Serve(options) => options.operations.log_format,
+        _ => LogFormat::Text,
+    };
+    start_log(global.log.as_deref().unwrap_or(usual), format)?;
+    match command {
+        Command::Serve(options) => block_on(crate::serve::run(options))?,
+        Command::Experiments(options) => block_on(experiments::run(&output, options))?,
+        Command::Runs(options) => block_on(runs::run(&output, options))?,
+        Command::Models(options) => block_on(models::run(&output, options))?,
+        Command::Artifacts(options) => block_on(artifacts::run(&output, options))?,
+        Command::Doctor(options) => return block_on(doctor::run(&output, &global, options)),
+        Command::Completions(options) => completions::run(&output, &options)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn start_log(filter: &str, format: LogFormat) -> anyhow::Result<()> {
+    use std::io::IsTerminal;
+
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).map_err(|error| {
+        Failure::usage(format!("'{filter}' is no filter of logs: {error}"))
+            .hint("a level such as --log debug, or levels by place such as --log info,stele_store=debug")
+    })?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => {
+            log.with_ansi(std::io::stderr().is_terminal() && console::colors_enabled_stderr()).init();
+        }
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    use anyhow::Context;
+
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("cannot start the runtime")?.block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

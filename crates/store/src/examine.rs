@@ -1,0 +1,93 @@
+//! Looking at a database from outside, without making, migrating or locking anything, also while a server has it open.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+use stele_domain::id::Timestamp;
+use stele_domain::{Error, Result};
+
+use crate::{DatabaseUrl, engine, migrate};
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Examination {
+    /// Of the engine, such as `SQLite 3.50.2` or `PostgreSQL 16.4`.
+    pub engine: String,
+    /// In bytes.
+    pub size: u64,
+    /// The number of the newest migration that was applied; 0 when the database is empty.
+    pub applied: i64,
+    /// The number of the newest migration that this program knows.
+    pub known: i64,
+    /// What the clock of a database server said.
+    pub clock: Option<Timestamp>,
+}
+
+/// Reads what a database says of itself; `None` when there is no such file. Blocks.
+pub fn examine(url: &DatabaseUrl) -> Result<Option<Examination>> {
+    match url {
+        DatabaseUrl::Sqlite(path) if !path.exists() => Ok(None),
+        DatabaseUrl::Sqlite(path) => sqlite(path).map(Some),
+        DatabaseUrl::Postgres(url) => postgres(url).map(Some),
+    }
+}
+
+/// Has SQLite read the whole file and gives back what is damaged; PostgreSQL looks after its own. Blocks.
+pub fn damage(url: &DatabaseUrl) -> Result<Vec<String>> {
+    let DatabaseUrl::Sqlite(path) = url else { return Ok(Vec::new()) };
+    let open = open(path)?;
+    let mut statement = open.prepare("PRAGMA quick_check(10)").map_err(|e| failed(&e))?;
+    let found = statement.query_map([], |row| row.get::<_, String>(0)).map_err(|e| failed(&e))?;
+    let found = found.collect::<Result<Vec<_>, _>>().map_err(|e| failed(&e))?;
+    Ok(found.into_iter().filter(|line| line != "ok").collect())
+}
+
+fn open(path: &Path) -> Result<Connection> {
+    // A reader of the write-ahead log writes to its index, so read-only would not do.
+    let open = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(|e| failed(&e))?;
+    open.execute_batch("PRAGMA query_only = ON; PRAGMA busy_timeout = 5000;").map_err(|e| failed(&e))?;
+    Ok(open)
+}
+
+fn sqlite(path: &Path) -> Result<Examination> {
+    let open = open(path)?;
+    let int = |sql: &str| open.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(|e| failed(&e));
+    let has_history = int("SELECT COUNT(*) FROM sqlite_schema WHERE name = 'refinery_schema_history'")? > 0;
+    let applied = if has_history { int("SELECT COALESCE(MAX(version), 0) FROM refinery_schema_history")? } else { 0 };
+    let size = std::fs::metadata(path).map_err(|e| failed(&e))?.len();
+    let engine = format!("SQLite {}", rusqlite::version());
+    Ok(Examination { engine, size, applied, known: migrate::newest(), clock: None })
+}
+
+fn postgres(url: &str) -> Result<Examination> {
+    let mut client = engine::connect(url)?;
+    let row = client
+        .query_one(
+            "SELECT current_setting('server_version'), pg_database_size(current_database()),
+                 to_regclass('refinery_schema_history') IS NOT NULL,
+                 CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
+            &[],
+        )
+        .map_err(|e| failed(&e))?;
+    let (version, size, has_history, clock): (String, i64, bool, i64) =
+        (row.get(0), row.get(1), row.get(2), row.get(3));
+    let applied = if has_history {
+        let sql = "SELECT CAST(COALESCE(MAX(version), 0) AS BIGINT) FROM refinery_schema_history";
+        client.query_one(sql, &[]).map_err(|e| failed(&e))?.get(0)
+    } else {
+        0
+    };
+    Ok(Examination {
+        engine: format!("PostgreSQL {}", version.split(' ').next().unwrap_or_default()),
+        size: size.unsigned_abs(),
+        applied,
+        known: migrate::newest(),
+        clock: Some(Timestamp(clock)),
+    })
+}
+
+fn failed(error: &dyn std::error::Error) -> Error {
+    let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+    Error::Unavailable { message: format!("{error}{cause}") }
+}

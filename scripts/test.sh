@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Every test, on both databases: lints, the Rust tests, then the stock clients and the hostile suites against the release binary.
 # A failing stage does not stop the ones after it, unless there is no binary to go on with.
-# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions cli mlflow3 mlflow2 native sagemaker paths garbage kill transfer bench   (default: all)
+# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions cli mlflow3 mlflow2 native sagemaker ui paths garbage kill transfer bench   (default: all of these), wheel
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-all_stages=(lint rust instructions cli mlflow3 mlflow2 native sagemaker paths garbage kill transfer bench)
+all_stages=(lint rust instructions cli mlflow3 mlflow2 native sagemaker ui paths garbage kill transfer bench)
 stages=("$@")
 [ ${#stages[@]} -gt 0 ] || stages=("${all_stages[@]}")
 for stage in "${stages[@]}"; do
-  [[ " ${all_stages[*]} " == *" $stage "* ]] || { echo "error: there is no stage $stage among ${all_stages[*]}" >&2; exit 2; }
+  [[ " ${all_stages[*]} wheel " == *" $stage "* ]] || { echo "error: there is no stage $stage among ${all_stages[*]} wheel" >&2; exit 2; }
 done
 
 if [ -z "${STELE_TEST_POSTGRES:-}" ]; then
@@ -89,8 +89,8 @@ sagemaker() {
 
 # The environments are mostly download and unpacking, so they are made while cargo compiles.
 environments=()
-for venv in cli mlflow3 mlflow2 duckdb; do
-  if wanted "$venv" || { [ "$venv" != cli ] && wanted transfer; } || { [ "$venv" = mlflow3 ] && { wanted native || wanted sagemaker || wanted paths || wanted garbage || wanted kill; }; }; then
+for venv in cli mlflow3 mlflow2 ui duckdb; do
+  if wanted "$venv" || { [[ " mlflow3 mlflow2 duckdb " == *" $venv "* ]] && wanted transfer; } || { [ "$venv" = mlflow3 ] && { wanted native || wanted sagemaker || wanted ui || wanted paths || wanted garbage || wanted kill; }; }; then
     environments+=("$venv")
   fi
 done
@@ -127,10 +127,13 @@ if wanted sagemaker; then
   step "boto3 for SageMaker on SQLite" sagemaker sqlite || true
   step "boto3 for SageMaker on PostgreSQL" sagemaker postgres || true
 fi
+! wanted ui || step "MLflow's web pages in Chromium" scripts/ui.sh || true
 ! wanted paths || step "paths that leave the root" pytest_in mlflow3 conformance/security || true
 ! wanted garbage || step "garbage" pytest_in mlflow3 conformance/fuzz || true
 ! wanted kill || step "kills" pytest_in mlflow3 -s conformance/durability || true
 ! wanted transfer || step "ways in and out" pytest_in mlflow3 -n "$workers" --dist worksteal conformance/transfer || true
+# Not by default, since it builds our crates once more.
+! wanted wheel || step "wheel" scripts/wheel.sh || true
 ! wanted bench || step "measuring harness" target/release/stele-bench --quick || true
 
 echo

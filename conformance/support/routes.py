@@ -143,6 +143,12 @@ POST   /graphql                                                           query:
 GET    /ajax-api/2.0/mlflow/metrics/get-history-bulk                      run_id:run metric_key:key max_results:int
 GET    /ajax-api/2.0/mlflow/logged-models/{model_id}/artifacts/files      model_id:model artifact_file_path:path
 POST   /ajax-api/2.0/mlflow/experiments/search-datasets                   experiment_ids:experiments
+GET    /ajax-api/2.0/mlflow/gateway-proxy                                 gateway_path:path
+GET    /ajax-api/2.0/mlflow/users/current                                 username:name
+GET    /ajax-api/3.0/mlflow/assistant/config                              provider:string
+GET    /ajax-api/3.0/mlflow/assistant/providers                           provider:string
+GET    /ajax-api/3.0/mlflow/ui-telemetry                                  installation_id:string
+POST   /ajax-api/3.0/mlflow/ui-telemetry                                  records:objects
 """
 
 

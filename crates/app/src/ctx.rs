@@ -28,6 +28,14 @@ pub enum Script {
     Native,
 }
 
+/// The id of a request, where it was given one before it came to its script.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
+/// Why a request failed, on an answer that does not say so: for the log alone.
+#[derive(Debug, Clone)]
+pub struct Undisclosed(pub String);
+
 impl Script {
     pub fn as_str(self) -> &'static str {
         match self {

@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 pub use artifact::{ArtifactAt, ArtifactListing, ArtifactRoot, ArtifactStorage, blobs};
 pub use component::{Component, ComponentChange, NO_EXPERIMENT, NewComponent, TRIAL};
-pub use ctx::{Ctx, Script};
+pub use ctx::{Ctx, RequestId, Script, Undisclosed};
 pub use dataset::RunInputs;
 pub use evaluation::{NewEvaluationDataset, Upserted};
 pub use experiment::NewExperiment;
@@ -49,7 +49,7 @@ use stele_domain::id::{Clock, IdSource, WorkspaceId};
 pub use stele_store::Faceted;
 use stele_store::Store;
 pub use stele_store::series::{Bucket, Summary};
-pub use stele_store::{Chart, HistoryPage, HistoryStart};
+pub use stele_store::{Chart, HistoryPage, HistoryStart, StoreState};
 pub use stele_store::{ExportedDataset, ExportedModel, ExportedRun, Trash};
 pub use stele_store::{
     LoadedExperiment, LoadedLineage, LoadedLoggedModel, LoadedMetric, LoadedModel, LoadedReading, LoadedRun,

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use stele_domain::Result;
 use stele_domain::id::Timestamp;
+use stele_store::StoreState;
 
 use crate::App;
 
@@ -16,6 +18,11 @@ const RESTS_A_MERGE: u32 = 3;
 const EVENT_AGE_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 
 impl App {
+    /// How large the database is and how busy.
+    pub async fn store_state(&self) -> Result<StoreState> {
+        self.store().state().await
+    }
+
     /// Runs until the future is dropped. Failures are logged and tried again later.
     pub async fn maintain(&self) {
         let mut rounds: u64 = 0;

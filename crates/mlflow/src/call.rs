@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
-use stele_app::{App, Ctx, Script};
+use stele_app::{App, Ctx, RequestId, Script};
 
 use crate::MOST_JSON;
 use crate::error::{Failure, Result, json_response};
@@ -35,7 +35,9 @@ impl Call {
             .iter()
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        let ctx = app.local_owner(Script::Mlflow, app.new_request_id());
+        let request_id =
+            parts.extensions.remove::<RequestId>().map_or_else(|| app.new_request_id(), |RequestId(id)| id);
+        let ctx = app.local_owner(Script::Mlflow, request_id);
         let query = parts.uri.query().map(str::to_owned);
         Ok(Call { app, ctx, method: parts.method, headers: parts.headers, query, path, body })
     }

@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use stele_app::Undisclosed;
 use stele_domain::error::ParamChange;
 use stele_domain::{Error, Kind};
 
@@ -16,6 +17,8 @@ pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 pub(crate) struct Failure {
     code: Code,
     message: String,
+    /// What only the log may say.
+    undisclosed: Option<String>,
 }
 
 macro_rules! codes {
@@ -57,11 +60,15 @@ codes! {
 
 impl Failure {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Failure {
-        Failure { code, message: message.into() }
+        Failure { code, message: message.into(), undisclosed: None }
     }
 
     pub(crate) fn message(&self) -> &str {
         &self.message
+    }
+
+    pub(crate) fn undisclosed(&self) -> Option<&str> {
+        self.undisclosed.as_deref()
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Failure {
@@ -93,10 +100,10 @@ impl From<Error> for Failure {
             Error::LimitExceeded { message } => Failure::invalid(message),
             Error::Unsupported { message } => Failure::not_implemented(message),
             Error::Unavailable { message } => Failure::new(Code::TemporarilyUnavailable, message),
-            Error::Internal { message } => {
-                tracing::error!(%message, "a request failed");
-                Failure::new(Code::InternalError, "An internal error occurred; the server's log says more")
-            }
+            Error::Internal { message } => Failure {
+                undisclosed: Some(message),
+                ..Failure::new(Code::InternalError, "An internal error occurred; the server's log says more")
+            },
         }
     }
 }
@@ -166,13 +173,17 @@ fn params_changed(run: &str, changes: &[ParamChange]) -> String {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let Failure { code, message } = self;
+        let Failure { code, message, undisclosed } = self;
         let mut body = json!({ "error_code": code.text(), "message": message });
         if let Some((sqlstate, class)) = code.class() {
             body["sqlstate"] = sqlstate.into();
             body["error_class"] = class.into();
         }
-        json_response(code.status(), body.to_string())
+        let mut response = json_response(code.status(), body.to_string());
+        if let Some(cause) = undisclosed {
+            response.extensions_mut().insert(Undisclosed(cause));
+        }
+        response
     }
 }
 

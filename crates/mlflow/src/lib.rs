@@ -16,6 +16,7 @@ mod inputs;
 mod logged_models;
 mod metrics;
 mod page_token;
+mod pages;
 mod python;
 mod registry;
 mod routes;

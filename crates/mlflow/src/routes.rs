@@ -16,7 +16,8 @@ use crate::evaluation::{datasets, records, scorers};
 use crate::graphql::graphql;
 use crate::registry::{aliases, models, versions};
 use crate::{
-    artifacts, experiments, inputs, logged_models, metrics, runs, search, server, unsupported, webhooks, workspaces,
+    artifacts, experiments, inputs, logged_models, metrics, pages, runs, search, server, unsupported, webhooks,
+    workspaces,
 };
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response>> + Send>>;
@@ -69,6 +70,13 @@ pub fn routes() -> Vec<Route> {
         GET Root "health" => server::health;
         GET Root "version" => server::version;
         GET Both "3.0/mlflow/server-info" => server::server_info;
+        GET Ajax "3.0/mlflow/ui-telemetry" => pages::telemetry;
+        POST Ajax "3.0/mlflow/ui-telemetry" => pages::take_telemetry;
+        GET Ajax "2.0/mlflow/gateway-proxy" => pages::gateway_endpoints;
+        POST Ajax "2.0/mlflow/gateway-proxy" => unsupported::refuse;
+        GET Ajax "2.0/mlflow/users/current" => pages::current_user;
+        GET Ajax "3.0/mlflow/assistant/config" => pages::assistant_settings;
+        GET Ajax "3.0/mlflow/assistant/providers" => pages::assistant_providers;
         GET Root "graphql" => graphql;
         POST Root "graphql" => graphql;
 

@@ -8,13 +8,14 @@ use crate::error::{Failure, Result};
 /// Paths below `/api` and `/ajax-api`, each with everything below it.
 pub(crate) const PREFIXES: &[&str] = &[
     "2.0/mlflow/gateway",
-    "2.0/mlflow/gateway-proxy",
     "2.0/mlflow/roles",
     "2.0/mlflow/runs/create-promptlab-run",
     "2.0/mlflow/traces",
     "2.0/mlflow/users",
+    "3.0/mlflow/assistant",
     "3.0/mlflow/demo",
     "3.0/mlflow/gateway",
+    "3.0/mlflow/genai",
     "3.0/mlflow/issues",
     "3.0/mlflow/jobs",
     "3.0/mlflow/label-schemas",
@@ -22,6 +23,7 @@ pub(crate) const PREFIXES: &[&str] = &[
     "3.0/mlflow/prompt-optimization",
     "3.0/mlflow/review-queues",
     "3.0/mlflow/roles",
+    "3.0/mlflow/scorer",
     "3.0/mlflow/traces",
     "3.0/mlflow/users",
 ];

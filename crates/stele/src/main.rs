@@ -4,10 +4,17 @@ mod api;
 mod beacon;
 mod cli;
 mod config;
+mod front_page;
 mod guard;
+mod listen;
+mod mlflow_ui;
+mod observe;
+mod operations;
+mod paths;
 mod place;
 mod serve;
 mod system;
+mod tls;
 mod webhooks;
 
 use std::process::ExitCode;

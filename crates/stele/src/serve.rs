@@ -1,27 +1,24 @@
 use std::io::Write;
-use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Result;
+use axum::Router;
 use axum::extract::Request;
-use axum::http::{StatusCode, Uri};
-use axum::routing::get;
-use axum::serve::ListenerExt;
-use axum::{Router, ServiceExt};
+use axum::http::StatusCode;
 use stele_app::App;
 use stele_store::DatabaseUrl;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tower::ServiceBuilder;
+use tower_http::limit::RequestBodyLimitLayer;
 
-use crate::api;
 use crate::beacon::Beacon;
 use crate::cli::{Failure, Serve};
 use crate::guard::{self, Guard};
-
-/// How long requests under way may take to finish once the server is told to stop.
-const GRACE: Duration = Duration::from_secs(15);
+use crate::observe::{self, Numbers};
+use crate::operations::Checked;
+use crate::{api, front_page, listen, mlflow_ui, paths};
 
 pub(crate) async fn run(options: Serve) -> Result<()> {
     if !options.host.is_loopback() {
@@ -32,6 +29,8 @@ pub(crate) async fn run(options: Serve) -> Result<()> {
         .hint("listen on 127.0.0.1 and put a reverse proxy that authenticates in front")
         .into());
     }
+    let Checked { pages, prefix, tls, limits, max_body } = options.operations.check()?;
+    let numbers = Numbers::start()?;
     let place = &options.place;
     let app = place.open().await?;
     let listener = TcpListener::bind((options.host, options.port)).await.map_err(|error| {
@@ -50,81 +49,72 @@ pub(crate) async fn run(options: Serve) -> Result<()> {
         tokio::spawn(async move { app.keep_trash_for(age).await })
     });
     let deliveries = tokio::spawn(stele_mlflow::deliver_webhooks(app.clone()));
+    let tidying = tokio::spawn(numbers.clone().tidy());
     let guard = Guard { hosts: options.allowed_hosts.clone(), origins: options.allowed_origins.clone() };
-    let beacon = Beacon::of_this_server(address);
-    let router = router(app, &options.account, guard, &beacon.instance);
+    let mut beacon = Beacon::of_this_server(address);
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    beacon.url = beacon.url.replacen("http", scheme, 1);
     let lit = beacon.light(&place.data)?;
-    greet(address, &place.database_url()?, &place.artifact_destination())?;
-    // Small answers must not wait for more data to fill a packet.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection stays without TCP_NODELAY");
-        }
-    });
-    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let url = format!("{scheme}://{address}{prefix}");
+    greet(&url, &place.database_url()?, &place.artifact_destination(), pages.as_deref())?;
+    let routes = scripts(app.clone(), &options.account, &beacon.instance)
+        .merge(observe::router(app.clone(), numbers))
+        .merge(front_page::router(&prefix, pages.is_some()))
+        .merge(pages.map_or_else(mlflow_ui::without_pages, |folder| mlflow_ui::router(folder, &prefix)));
+    let router = limited(watched(routes, app, guard), max_body);
     // Before routing, which a layer of the router would be too late for.
-    let service = ServiceBuilder::new().map_request(one_leading_slash).service(router);
-    let server =
-        axum::serve(listener, ServiceExt::<Request>::into_make_service(service)).with_graceful_shutdown(async move {
-            told_to_stop().await;
-            let _ = stop.send(());
-        });
-    tokio::select! {
-        result = server.into_future() => result?,
-        () = async { let _ = stopped.await; tokio::time::sleep(GRACE).await } => {
-            tracing::warn!("stopping although requests are under way");
-        }
+    let service =
+        ServiceBuilder::new().map_request(move |request: Request| paths::plain(request, &prefix)).service(router);
+    listen::serve(listener, tls, service, limits, told_to_stop()).await;
+    for job in [maintenance, deliveries, tidying] {
+        job.abort();
     }
     drop(lit);
-    maintenance.abort();
-    deliveries.abort();
     if let Some(retention) = retention {
         retention.abort();
     }
     Ok(())
 }
 
-/// Everything that is served; `instance` tells this start of the server from others.
+/// What commands ask when no server runs; `instance` tells this start from others.
 pub(crate) fn router(app: App, account: &str, guard: Guard, instance: &str) -> Router {
+    watched(scripts(app.clone(), account, instance), app, guard)
+}
+
+fn scripts(app: App, account: &str, instance: &str) -> Router {
     stele_mlflow::router(app.clone())
         .merge(stele_sagemaker::router(app.clone(), account))
         .merge(api::router(app, instance))
-        .route("/", get(front_page))
+}
+
+fn watched(routes: Router, app: App, guard: Guard) -> Router {
+    routes
         .fallback(|| async { (StatusCode::NOT_FOUND, "Not Found") })
         .layer(axum::middleware::from_fn_with_state(Arc::new(guard), guard::check))
+        .layer(axum::middleware::from_fn_with_state(app, observe::watch))
 }
 
-/// Clients whose tracking URI ends in a slash ask for `//api/..`. Slashes inside are left alone: they may be part of
-/// an artifact path.
-fn one_leading_slash(mut request: Request) -> Request {
-    let uri = request.uri();
-    let given = uri.path_and_query().map_or("/", |given| given.as_str());
-    if given.starts_with("//")
-        && let Ok(plain) = format!("/{}", given.trim_start_matches('/')).parse::<Uri>()
-    {
-        *request.uri_mut() = plain;
+/// Refuses larger bodies: at once those that say how large they are, and the others when they are.
+fn limited(router: Router, max_body: Option<usize>) -> Router {
+    match max_body {
+        Some(bytes) => router.layer(RequestBodyLimitLayer::new(bytes)),
+        None => router,
     }
-    request
-}
-
-/// What a person sees who follows the links that clients print.
-async fn front_page() -> &'static str {
-    concat!(
-        "Stele ",
-        env!("CARGO_PKG_VERSION"),
-        " serves MLflow clients at this address. There are no web pages yet.\n"
-    )
 }
 
 /// Says on standard output where the server is, once it answers.
-fn greet(address: SocketAddr, database: &DatabaseUrl, artifacts: &str) -> Result<()> {
+fn greet(url: &str, database: &DatabaseUrl, artifacts: &str, pages: Option<&Path>) -> Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "Stele {} is at http://{address}\n  database   {database}\n  artifacts  {artifacts}\n\nPoint MLflow clients at it:\n  \
-         export MLFLOW_TRACKING_URI=http://{address}",
-        env!("CARGO_PKG_VERSION"),
+        "Stele {} is at {url}\n  database   {database}\n  artifacts  {artifacts}",
+        env!("CARGO_PKG_VERSION")
     )?;
+    match pages {
+        Some(folder) => writeln!(out, "  web pages  {url}{} from {}", mlflow_ui::ROOT, folder.display())?,
+        None => writeln!(out, "  web pages  none; MLflow's are shown if --mlflow-ui names them")?,
+    }
+    writeln!(out, "\nPoint MLflow clients at it:\n  export MLFLOW_TRACKING_URI={url}")?;
     out.flush()?;
     Ok(())
 }

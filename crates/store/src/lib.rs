@@ -36,6 +36,7 @@ mod webhook;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 pub use backup::{BackedUp, Verified, backup, verify};
 pub use engine::Tx;
@@ -51,6 +52,7 @@ pub use load::{
 };
 pub use logged_model::NewLoggedModel;
 pub use metric_read::{Chart, HistoryPage, HistoryStart};
+use metrics::histogram;
 pub use purge::{Garbage, Purged, Trash};
 pub use registry::{LoggedModelRoot, ModelHead, ModelVersionHead, NewModel, NewModelVersion};
 pub use resource::NewResource;
@@ -89,6 +91,15 @@ impl fmt::Display for DatabaseUrl {
             DatabaseUrl::Postgres(url) => f.write_str(&engine::without_password(url)),
         }
     }
+}
+
+/// What operators want to know of a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreState {
+    /// On disk, with what is still in the log of SQLite.
+    pub bytes: u64,
+    /// Writes that wait or run; on PostgreSQL, connections in use.
+    pub writes_under_way: usize,
 }
 
 /// The record's database. Cheap to clone.
@@ -133,12 +144,23 @@ impl Store {
         }
     }
 
+    /// How large the database is and how busy.
+    pub async fn state(&self) -> Result<StoreState> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.state().await,
+            Engine::Postgres(postgres) => postgres.state().await,
+        }
+    }
+
     /// Runs `work` in one transaction and returns once it is durable. `work` may run more than once, each
     /// time on a clean transaction, when the database asks for it; an error undoes everything it did.
     pub async fn write<T: Send + 'static>(&self, work: impl FnMut(&mut Tx) -> Result<T> + Send + 'static) -> Result<T> {
-        match &self.engine {
+        let begun = Instant::now();
+        let outcome = match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.write(work).await,
             Engine::Postgres(postgres) => postgres.write(work).await,
-        }
+        };
+        histogram!("stele_write_seconds").record(begun.elapsed());
+        outcome
     }
 }

@@ -94,7 +94,7 @@ impl Tx<'_> {
             "DELETE FROM chunk_summary WHERE series_id IN (SELECT id FROM series WHERE run_id",
             "DELETE FROM chunk WHERE series_id IN (SELECT id FROM series WHERE run_id",
         ];
-        const OF_RUN: [&str; 5] = [
+        const OF_RUN: [&str; 7] = [
             "DELETE FROM series WHERE run_id",
             "DELETE FROM run_tag WHERE run_id",
             "DELETE FROM run_param WHERE run_id",
@@ -177,7 +177,7 @@ impl Tx<'_> {
         cutoff: Timestamp,
         most: usize,
     ) -> Result<Vec<Purged>> {
-        const OF_EXPERIMENT: [&str; 4] = [
+        const OF_EXPERIMENT: [&str; 5] = [
             "DELETE FROM experiment_tag WHERE experiment_id",
             "DELETE FROM online_scoring WHERE experiment_id",
             "DELETE FROM scorer WHERE experiment_id",

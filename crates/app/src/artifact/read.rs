@@ -1,3 +1,5 @@
+use futures::StreamExt;
+use metrics::counter;
 use stele_domain::{ArtifactPath, Error, Kind, Result};
 use stele_store::blobs::{Blob, BlobMeta, ByteRange, Listing, RangedBlob};
 
@@ -26,7 +28,7 @@ impl App {
     /// Opens a file for streaming.
     pub async fn artifact_get(&self, ctx: &Ctx, root: &ArtifactRoot, path: &ArtifactPath) -> Result<Blob> {
         let place = self.artifact_place(ctx, root, path).await?;
-        place.blobs.get(&place.path).await
+        Ok(counted(place.blobs.get(&place.path).await?))
     }
 
     /// Opens a part of a file for streaming.
@@ -38,7 +40,10 @@ impl App {
         range: ByteRange,
     ) -> Result<RangedBlob> {
         let place = self.artifact_place(ctx, root, path).await?;
-        place.blobs.get_range(&place.path, range).await
+        Ok(match place.blobs.get_range(&place.path, range).await? {
+            RangedBlob::Part(blob) => RangedBlob::Part(counted(blob)),
+            unsatisfiable => unsatisfiable,
+        })
     }
 
     /// What is known of a file without reading it.
@@ -46,4 +51,15 @@ impl App {
         let place = self.artifact_place(ctx, root, path).await?;
         place.blobs.head(&place.path).await
     }
+}
+
+/// Tells operators how much of a file was sent.
+fn counted(blob: Blob) -> Blob {
+    let sent = counter!("stele_artifact_bytes_total", "direction" => "out");
+    let content = blob.content.inspect(move |piece| {
+        if let Ok(piece) = piece {
+            sent.increment(piece.len() as u64);
+        }
+    });
+    Blob { content: content.boxed(), ..blob }
 }

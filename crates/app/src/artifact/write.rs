@@ -2,6 +2,7 @@ use std::fmt::Display;
 
 use bytes::Bytes;
 use futures::Stream;
+use metrics::counter;
 use serde_json::json;
 use stele_domain::authz::WriteArtifact;
 use stele_domain::change::Change;
@@ -29,6 +30,7 @@ impl App {
         let permit = self.permit::<WriteArtifact>(ctx, path.as_str()).await?;
         let place = self.artifact_place(ctx, root, path).await?;
         let bytes = place.blobs.put(&place.path, length, content).await?;
+        counter!("stele_artifact_bytes_total", "direction" => "in").increment(bytes);
         let change = Change::quiet("artifact.put", Kind::Artifact, place.uri).after(json!({ "bytes": bytes }));
         self.record(ctx, &permit, change).await?;
         Ok(bytes)

@@ -173,6 +173,10 @@ pub(super) async fn run(asker: &Asker, roots: Vec<Root>) -> (Value, Vec<String>)
             Some(kind) => match resolve(asker, &root).await {
                 Ok(answer) => pick(kind, Some(answer), &root.picks),
                 Err(failure) => {
+                    // The answer's status is 200, so nobody else would log it.
+                    if let Some(cause) = failure.undisclosed() {
+                        tracing::error!(cause, field = root.field, "a part of a GraphQL request failed");
+                    }
                     errors.push(failure.message().to_owned());
                     Value::Null
                 }

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use stele_app::{App, Ctx, Script};
+use stele_app::{App, Ctx, RequestId, Script};
 use stele_domain::Error;
 
 use super::problem::Problem;
@@ -46,7 +46,9 @@ impl Call {
         }
         let query = Query::parse(parts.uri.query().unwrap_or_default(), route.query)?;
         let State { app, instance } = state;
-        let ctx = app.local_owner(Script::Native, app.new_request_id());
+        let request_id =
+            parts.extensions.remove::<RequestId>().map_or_else(|| app.new_request_id(), |RequestId(id)| id);
+        let ctx = app.local_owner(Script::Native, request_id);
         Ok(Call {
             app,
             ctx,

@@ -3,6 +3,7 @@
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use stele_app::Undisclosed;
 use stele_domain::Error;
 use utoipa::ToSchema;
 
@@ -11,11 +12,13 @@ pub(super) struct Problem {
     status: StatusCode,
     code: &'static str,
     detail: String,
+    /// What only the log may say.
+    undisclosed: Option<String>,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
-        Problem { status, code, detail: detail.into() }
+        Problem { status, code, detail: detail.into(), undisclosed: None }
     }
 
     pub(super) fn invalid(detail: impl Into<String>) -> Problem {
@@ -39,9 +42,9 @@ impl From<Error> for Problem {
             Error::Unsupported { .. } => (StatusCode::NOT_IMPLEMENTED, "unsupported"),
             Error::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Error::Internal { message } => {
-                tracing::error!(%message, "a request failed");
                 let detail = "an internal error occurred; the server's log says more";
-                return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail);
+                let problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail);
+                return Problem { undisclosed: Some(message.clone()), ..problem };
             }
         };
         Problem::new(status, code, error.to_string())
@@ -66,11 +69,15 @@ pub(super) struct ProblemDto {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Problem { status, code, detail } = self;
+        let Problem { status, code, detail, undisclosed } = self;
         let title = status.canonical_reason().unwrap_or_default();
         let problem = ProblemDto { kind: "about:blank", title, status: status.as_u16(), code, detail };
         // Texts and a number cannot fail to be written.
         let body = serde_json::to_vec(&problem).unwrap_or_default();
-        (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+        let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        if let Some(cause) = undisclosed {
+            response.extensions_mut().insert(Undisclosed(cause));
+        }
+        response
     }
 }

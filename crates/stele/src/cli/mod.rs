@@ -26,6 +26,7 @@ mod view;
 
 use std::process::ExitCode;
 
+use crate::operations::LogFormat;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::failure::Failure;
@@ -97,7 +98,11 @@ fn run(Cli { global, command }: Cli) -> anyhow::Result<ExitCode> {
     let output = Output::new(global.json);
     // A server tells how it fares; a command's user wants to hear of what is broken only.
     let usual = if matches!(command, Command::Serve(_)) { "info,refinery_core=warn" } else { "error" };
-    start_log(global.log.as_deref().unwrap_or(usual))?;
+    let format = match &command {
+        Command::Serve(options) => options.operations.log_format,
+        _ => LogFormat::Text,
+    };
+    start_log(global.log.as_deref().unwrap_or(usual), format)?;
     match command {
         Command::Serve(options) => block_on(crate::serve::run(options))?,
         Command::Experiments(options) => block_on(experiments::run(&output, options))?,
@@ -114,18 +119,20 @@ fn run(Cli { global, command }: Cli) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn start_log(filter: &str) -> anyhow::Result<()> {
+fn start_log(filter: &str, format: LogFormat) -> anyhow::Result<()> {
     use std::io::IsTerminal;
 
     let filter = tracing_subscriber::EnvFilter::try_new(filter).map_err(|error| {
         Failure::usage(format!("'{filter}' is no filter of logs: {error}"))
             .hint("a level such as --log debug, or levels by place such as --log info,stele_store=debug")
     })?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal() && console::colors_enabled_stderr())
-        .init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => {
+            log.with_ansi(std::io::stderr().is_terminal() && console::colors_enabled_stderr()).init();
+        }
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
     Ok(())
 }
 

@@ -2,6 +2,7 @@ use std::net::IpAddr;
 
 use clap::Args;
 
+use crate::operations::Operations;
 use crate::place::Place;
 use crate::webhooks::WebhookOptions;
 
@@ -36,6 +37,9 @@ pub(crate) struct Serve {
 
     #[command(flatten)]
     pub(crate) webhooks: WebhookOptions,
+
+    #[command(flatten)]
+    pub(crate) operations: Operations,
 }
 
 fn account(text: &str) -> Result<String, String> {

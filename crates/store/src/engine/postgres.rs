@@ -11,7 +11,8 @@ use rand::Rng;
 use stele_domain::{Error, Result};
 
 use super::tx::Tx;
-use super::value::Value;
+use super::value::{Value, params};
+use crate::StoreState;
 
 /// A pool of blocking connections; every transaction runs on a thread of tokio's blocking pool.
 pub(crate) struct Postgres {
@@ -92,6 +93,16 @@ impl Postgres {
             connection.client.batch_execute(sql).map_err(|e| map_error(sql, &e))
         })
         .await
+    }
+
+    pub(crate) async fn state(self: &Arc<Self>) -> Result<StoreState> {
+        const SIZE: &str = "SELECT pg_database_size(current_database())";
+        let bytes = self.read(|tx| Ok(tx.query(SIZE, params![], |row| row.int(0))?.first().copied())).await?;
+        let writes_under_way = self.pool.as_ref().map_or(0, |pool| {
+            let state = pool.state();
+            state.connections.saturating_sub(state.idle_connections) as usize
+        });
+        Ok(StoreState { bytes: bytes.and_then(|bytes| bytes.try_into().ok()).unwrap_or(0), writes_under_way })
     }
 
     async fn on_thread<T: Send + 'static>(

@@ -18,6 +18,7 @@ use self::checkpoint::Checkpoints;
 use self::durability::Durability;
 use self::writer::{Message, Write, Writer, commit};
 use super::tx::{Tx, sqlite_error};
+use crate::StoreState;
 
 /// SQLite in WAL mode: one writer thread that commits in groups, one that syncs and answers them, one that moves
 /// pages from the log into the database, and a few read connections.
@@ -86,6 +87,13 @@ impl Sqlite {
         // Nobody is told of a change that a power failure could still take back.
         self.durability.reached(seen).await?;
         result
+    }
+
+    pub(crate) async fn state(&self) -> Result<StoreState> {
+        let files = [self.path.clone(), with_suffix(&self.path, "-wal")];
+        let measure = move || files.iter().map(|file| file.metadata().map_or(0, |found| found.len())).sum();
+        let bytes = tokio::task::spawn_blocking(measure).await.map_err(|e| Error::internal(e.to_string()))?;
+        Ok(StoreState { bytes, writes_under_way: WRITES - self.write_slots.available_permits() })
     }
 
     /// Runs `work` in one transaction after another until it says that nothing is left to do. The connection is one of

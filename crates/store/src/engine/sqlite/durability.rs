@@ -4,7 +4,9 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
+use std::time::Instant;
 
+use metrics::histogram;
 use stele_domain::{Error, Result};
 use tokio::sync::watch;
 
@@ -61,7 +63,7 @@ pub(super) fn sync_groups(
         let changed = failure.is_none() && jobs.iter().any(|job| job.succeeded());
         if broken.is_none()
             && changed
-            && let Err(error) = sync()
+            && let Err(error) = timed(&mut sync)
         {
             // What a failed sync left on disk cannot be known before the log is read again, by the next start.
             tracing::error!(%error, "the database cannot be synced to disk; restart the server when the disk is sound");
@@ -75,6 +77,13 @@ pub(super) fn sync_groups(
             job.answer(failure);
         }
     }
+}
+
+fn timed(sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    let begun = Instant::now();
+    let outcome = sync();
+    histogram!("stele_sync_seconds").record(begun.elapsed());
+    outcome
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc;
 
+use metrics::histogram;
 use rusqlite::Connection;
 use stele_domain::{Error, Result};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -167,6 +168,7 @@ impl Writer {
     /// Commits a group and hands it on.
     fn finish(&self, group: OpenGroup) {
         let OpenGroup { jobs, .. } = group;
+        histogram!("stele_write_group_size").record(jobs.len() as f64);
         let number = self.durability.next_commit();
         let failure = commit(&self.connection, jobs.iter().any(|job| job.succeeded())).err();
         if let Some(error) = &failure {

@@ -1,0 +1,35 @@
+//! What MLflow's web pages ask about things that this server does not have, so that they leave them out.
+
+use axum::response::Response;
+use serde_json::json;
+
+use crate::call::{Call, reply};
+use crate::error::Result;
+
+/// Before the pages report to MLflow's makers what people click on. They are told not to.
+pub(crate) async fn telemetry(_call: Call) -> Result<Response> {
+    reply(&json!({ "disable_ui_telemetry": true, "disable_ui_events": [], "ui_rollout_percentage": 0 }))
+}
+
+/// What the pages would report is thrown away, if they do it anyway.
+pub(crate) async fn take_telemetry(_call: Call) -> Result<Response> {
+    reply(&json!({ "status": "disabled" }))
+}
+
+/// The model endpoints of a gateway that is configured nowhere, as MLflow's server lists them.
+pub(crate) async fn gateway_endpoints(_call: Call) -> Result<Response> {
+    reply(&json!({ "endpoints": [] }))
+}
+
+/// Who is logged in: nobody, as there is no login, so the pages show no account.
+pub(crate) async fn current_user(_call: Call) -> Result<Response> {
+    reply(&json!({ "user": null, "is_basic_auth": false }))
+}
+
+pub(crate) async fn assistant_settings(_call: Call) -> Result<Response> {
+    reply(&json!({ "providers": {}, "projects": {}, "remote_access_allowed": false }))
+}
+
+pub(crate) async fn assistant_providers(_call: Call) -> Result<Response> {
+    reply(&json!({ "providers": [], "resolved": null, "gateway_vendor_options": {} }))
+}

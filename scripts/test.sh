@@ -53,9 +53,9 @@ PYTHON
 
 rust_tests() {
   if cargo nextest --version >/dev/null 2>&1; then
-    cargo nextest run --release --workspace --no-tests=warn
+    cargo nextest run --release --workspace --no-tests=warn --no-fail-fast
   else
-    cargo test --release --workspace
+    cargo test --release --workspace --no-fail-fast
   fi
 }
 

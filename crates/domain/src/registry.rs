@@ -4,6 +4,14 @@ use crate::id::{LoggedModelId, ModelRow, ModelVersionRow, RunId, Timestamp};
 use crate::lifecycle::{ApprovalStatus, Stage};
 use crate::record::Tag;
 
+/// MLflow's prompts are models whose tag of this key says `true`; they share the names of models.
+pub const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
+
+/// Whether the tags are those of a prompt.
+pub fn is_prompt(tags: &[Tag]) -> bool {
+    tags.iter().any(|tag| tag.key == PROMPT_TAG && tag.value.eq_ignore_ascii_case("true"))
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     pub row: ModelRow,

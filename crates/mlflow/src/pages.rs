@@ -11,8 +11,9 @@ pub(crate) async fn telemetry(_call: Call) -> Result<Response> {
     reply(&json!({ "disable_ui_telemetry": true, "disable_ui_events": [], "ui_rollout_percentage": 0 }))
 }
 
-/// What the pages would report is thrown away, if they do it anyway.
-pub(crate) async fn take_telemetry(_call: Call) -> Result<Response> {
+/// What the pages would report is thrown away, if they do it anyway. It is read first, so that they can hear the answer.
+pub(crate) async fn take_telemetry(mut call: Call) -> Result<Response> {
+    call.bytes().await?;
     reply(&json!({ "status": "disabled" }))
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use stele_app::{Faceted, NewModel};
-use stele_domain::registry::Model;
+use stele_domain::registry::{Model, PROMPT_TAG, is_prompt};
 use stele_domain::resource::{Document, Facets};
 use stele_domain::search::{Comparison, Field, Filter, Predicate};
 use stele_domain::{Error, Kind};
@@ -15,7 +15,6 @@ use crate::{arn, shapes};
 
 pub(crate) const GROUP: &str = "model-package-group";
 /// MLflow keeps prompts as models with this tag; they are no model packages.
-const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
 const LONGEST_NAME: usize = 63;
 const POLICY: &str = "ResourcePolicy";
 
@@ -127,7 +126,7 @@ pub(crate) async fn open_named(call: &Call, given: &str) -> Result<(Model, Facet
         Err(Error::NotFound { kind: Kind::Model, .. }) => return Err(missing()),
         Err(error) => return Err(error.into()),
     };
-    if model.tags.iter().any(|tag| tag.key == PROMPT_TAG && tag.value.eq_ignore_ascii_case("true")) {
+    if is_prompt(&model.tags) {
         return Err(missing());
     }
     let mut facets = call.app.facets(&call.ctx, Faceted::Model, vec![model.row.0]).await?;

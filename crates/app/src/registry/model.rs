@@ -4,11 +4,10 @@ use stele_domain::change::Change;
 use stele_domain::id::ModelRow;
 use stele_domain::lifecycle::Stage;
 use stele_domain::record::Tag;
-use stele_domain::registry::Model;
+use stele_domain::registry::{Model, PROMPT_TAG, is_prompt};
 use stele_domain::{Error, Kind, Result};
 use stele_store::Tx;
 
-use super::source::PROMPT_TAG;
 use crate::experiment::check_tags;
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
@@ -110,7 +109,7 @@ impl App {
             let model = tx.model_open(permit, &name)?;
             tx.model_tags_set(permit, model.row, std::slice::from_ref(&tag))?;
             let change = Change::event("model.tag", Kind::Model, &name);
-            let prompt = is_prompt(&complete(tx, model.row)?.tags);
+            let prompt = names_prompt(tx, model.row)?;
             Ok(Changed::one((), change.after(json!({ "key": tag.key, "value": tag.value, "prompt": prompt }))))
         })
         .await
@@ -120,7 +119,7 @@ impl App {
     pub async fn model_tag_delete(&self, ctx: &Ctx, name: String, key: String) -> Result<()> {
         self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
             let model = tx.model_open(permit, &name)?;
-            let prompt = is_prompt(&complete(tx, model.row)?.tags);
+            let prompt = names_prompt(tx, model.row)?;
             if !tx.model_tag_delete(permit, model.row, &key)? {
                 return Ok(Changed::nothing(()));
             }
@@ -131,9 +130,9 @@ impl App {
     }
 }
 
-/// Whether the tags are those of a prompt, which is a model too.
-pub(super) fn is_prompt(tags: &[Tag]) -> bool {
-    tags.iter().any(|tag| tag.key == PROMPT_TAG && tag.value.eq_ignore_ascii_case("true"))
+/// Whether a model is a prompt, by the one tag that says so.
+pub(super) fn names_prompt(tx: &mut Tx, model: ModelRow) -> Result<bool> {
+    Ok(tx.model_tag_get(model, PROMPT_TAG)?.is_some_and(|value| value.eq_ignore_ascii_case("true")))
 }
 
 /// Tags as events have them.

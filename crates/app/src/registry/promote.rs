@@ -9,7 +9,7 @@ use stele_domain::registry::{ModelVersion, Occupants, stage_of_alias, version_id
 use stele_domain::{Error, Kind, Result};
 use stele_store::{ModelHead, ModelVersionHead, Tx};
 
-use super::model::is_prompt;
+use super::model::names_prompt;
 use super::open_version;
 use super::version::complete;
 use crate::transact::{Changed, check_text};
@@ -45,7 +45,7 @@ impl App {
         let now = ctx.now();
         self.change::<PromoteModel, _>(ctx, &version_id(&model, number), move |tx, permit| {
             let (model, version) = open_version(tx, permit, &model, number)?;
-            let prompt = is_prompt(&super::model::complete(tx, model.row)?.tags);
+            let prompt = names_prompt(tx, model.row)?;
             let change = Change::event("model.alias.set", Kind::Model, &model.name)
                 .after(json!({ "alias": alias, "version": number, "prompt": prompt }));
             if let Some(stage) = stage_of_alias(&alias) {
@@ -82,7 +82,7 @@ impl App {
 }
 
 fn alias_deleted(tx: &mut Tx, model: &ModelHead, alias: &str, number: i64) -> Result<Change> {
-    let prompt = is_prompt(&super::model::complete(tx, model.row)?.tags);
+    let prompt = names_prompt(tx, model.row)?;
     let change = Change::event("model.alias.delete", Kind::Model, &model.name);
     Ok(change.before(json!({ "alias": alias, "version": number, "prompt": prompt })))
 }

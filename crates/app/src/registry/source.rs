@@ -7,7 +7,7 @@ use stele_domain::id::{LoggedModelId, RunId};
 use stele_domain::lifecycle::Stage;
 use stele_domain::model_uri::{ModelUri, is_model_uri};
 use stele_domain::record::Tag;
-use stele_domain::registry::{ModelVersion, version_id};
+use stele_domain::registry::{ModelVersion, PROMPT_TAG, version_id};
 use stele_domain::{Error, Kind};
 use stele_store::Tx;
 
@@ -104,8 +104,6 @@ type Checked<T> = Result<T, SourceError>;
 
 /// What clients send as the source of prompts, which have none.
 const PROMPT_SOURCES: [&str; 2] = ["dummy-source", "prompt-template"];
-/// Marks the models that are prompts.
-pub(super) const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
 
 impl CheckedSource {
     /// The source of a prompt version; `None` when it is not one of the placeholders.

@@ -3,11 +3,11 @@ use stele_domain::authz::{Permit, RegisterModel};
 use stele_domain::change::Change;
 use stele_domain::id::{ModelVersionRow, Timestamp};
 use stele_domain::record::Tag;
-use stele_domain::registry::{ModelVersion, version_id};
+use stele_domain::registry::{ModelVersion, is_prompt, version_id};
 use stele_domain::{Error, Kind, Result};
 use stele_store::{ModelHead, Tx};
 
-use super::model::{check_description, is_prompt, tag_map};
+use super::model::{check_description, names_prompt, tag_map};
 use super::{CheckedSource, open_version};
 use crate::experiment::check_tags;
 use crate::transact::{Changed, check_text};
@@ -90,7 +90,7 @@ impl App {
         self.change::<RegisterModel, _>(ctx, &id.clone(), move |tx, permit| {
             let (model, version) = open_version(tx, permit, &model, number)?;
             tx.model_version_tags_set(permit, version.row, std::slice::from_ref(&tag))?;
-            let prompt = is_prompt(&super::model::complete(tx, model.row)?.tags);
+            let prompt = names_prompt(tx, model.row)?;
             let change = Change::event("model-version.tag", Kind::ModelVersion, &id);
             Ok(Changed::one((), change.after(json!({ "key": tag.key, "value": tag.value, "prompt": prompt }))))
         })
@@ -105,7 +105,7 @@ impl App {
             if !tx.model_version_tag_delete(permit, version.row, &key)? {
                 return Ok(Changed::nothing(()));
             }
-            let prompt = is_prompt(&super::model::complete(tx, model.row)?.tags);
+            let prompt = names_prompt(tx, model.row)?;
             let change = Change::event("model-version.untag", Kind::ModelVersion, &id);
             Ok(Changed::one((), change.before(json!({ "key": key, "prompt": prompt }))))
         })

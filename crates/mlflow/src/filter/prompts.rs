@@ -1,7 +1,7 @@
+use stele_domain::registry::PROMPT_TAG;
 use stele_domain::search::{Comparison, Field, Filter, Predicate};
 
 /// The tag that marks a registered model, or a version of one, as a prompt.
-const IS_PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
 
 /// Whether a search of registered models or versions may give prompts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,5 +54,5 @@ fn without_conditions(filter: Filter) -> Filter {
 }
 
 fn is_prompt_tag(field: &Field) -> bool {
-    matches!(field, Field::Tag(key) if key == IS_PROMPT_TAG)
+    matches!(field, Field::Tag(key) if key == PROMPT_TAG)
 }

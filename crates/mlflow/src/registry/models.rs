@@ -29,7 +29,7 @@ pub(crate) async fn create(mut call: Call) -> Result<Response> {
 /// Prompts and models share one space of names, and clients want to know which of them has it.
 async fn name_taken(app: &App, ctx: &Ctx, name: String, is_prompt: bool) -> Failure {
     let was_prompt = match app.model_get(ctx, name.clone()).await {
-        Ok(model) => rules::is_prompt(&model.tags),
+        Ok(model) => stele_domain::registry::is_prompt(&model.tags),
         Err(Error::NotFound { .. }) => is_prompt,
         Err(error) => return error.into(),
     };

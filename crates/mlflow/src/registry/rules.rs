@@ -2,6 +2,7 @@
 
 use stele_domain::lifecycle::Stage;
 use stele_domain::record::Tag;
+use stele_domain::registry::PROMPT_TAG;
 
 use super::dto::APPROVAL_TAG;
 use crate::error::{Failure, Result};
@@ -10,7 +11,6 @@ use crate::validate::{self, MOST_KEY};
 
 const MOST_REGISTRY_TAG_VALUE: usize = 100_000;
 const MOST_ALIAS: usize = 255;
-const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
 const PROMPT_TEXT_TAG: &str = "mlflow.prompt.text";
 
 /// The name of a registered model in the field `name`.
@@ -117,9 +117,4 @@ pub(super) fn given_tags(input: &Input) -> Result<Vec<(String, Option<String>)>>
 pub(super) fn says_prompt(tags: &[(String, Option<String>)]) -> bool {
     let last = tags.iter().rev().find(|(key, _)| key == PROMPT_TAG);
     last.is_some_and(|(_, value)| value.as_deref().unwrap_or("").eq_ignore_ascii_case("true"))
-}
-
-/// As [`says_prompt`], for stored tags.
-pub(super) fn is_prompt(tags: &[Tag]) -> bool {
-    tags.iter().any(|tag| tag.key == PROMPT_TAG && tag.value.eq_ignore_ascii_case("true"))
 }

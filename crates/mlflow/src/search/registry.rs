@@ -1,4 +1,5 @@
 use axum::response::Response;
+use stele_domain::registry::PROMPT_TAG;
 use stele_domain::search::{Comparison, Field, Filter, Predicate, Query};
 
 use super::{answer, max_results, next_token, window};
@@ -49,7 +50,7 @@ pub(crate) fn without_prompts(filter: Filter) -> Filter {
     match select_prompts(filter) {
         (filter, PromptSelection::ByFilter) => filter,
         (filter, PromptSelection::Excluded) => {
-            let tag = Field::Tag("mlflow.prompt.is_prompt".to_owned());
+            let tag = Field::Tag(PROMPT_TAG.to_owned());
             let is_prompt = Filter::Test(tag, Predicate::Text(Comparison::Equal, "true".to_owned()));
             Filter::And(vec![filter, Filter::Not(Box::new(is_prompt))])
         }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, SecondsFormat};
 use serde_json::{Map, Value, json};
 use stele_domain::id::Timestamp;
+use stele_domain::registry::PROMPT_TAG;
 use stele_domain::webhook::{self, Subscription};
 
 /// One event of MLflow: a record's action on a model or version that is, or is not, a prompt.
@@ -57,7 +58,6 @@ pub(super) const ENTITIES: &[(&str, i64)] = &[
 pub(super) const ACTIONS: &[(&str, i64)] =
     &[("CREATED", 1), ("UPDATED", 2), ("DELETED", 3), ("SET", 4), ("EXCEEDED", 5)];
 
-const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
 const PROMPT_TEXT_TAG: &str = "mlflow.prompt.text";
 const PROMPT_TYPE_TAG: &str = "_mlflow_prompt_type";
 

@@ -97,6 +97,12 @@ impl Tx<'_> {
         set_tags(self, INSERT, UPSERT, model.0, tags)
     }
 
+    /// The value of one tag.
+    pub fn model_tag_get(&mut self, model: ModelRow, key: &str) -> Result<Option<String>> {
+        const GET: &str = "SELECT value FROM model_tag WHERE model_id = $1 AND key = $2";
+        self.query_opt(GET, params![model, key], |row| row.text(0))
+    }
+
     /// Says whether the tag was there.
     pub fn model_tag_delete(&mut self, _permit: &Permit<RegisterModel>, model: ModelRow, key: &str) -> Result<bool> {
         const DELETE: &str = "DELETE FROM model_tag WHERE model_id = $1 AND key = $2";

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
@@ -95,40 +96,55 @@ class Origin:
         return describe(self.uri, self.interpreter)
 
 
-Make = Callable[[str, Path], Origin]
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that `make` filled, once for all workers of a run: MLflow takes long to start."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "done").exists():
+            make(folder)
+            (folder / "done").touch()
+    return folder
 
 
 @pytest.fixture(scope="session")
 def mlflow3(tmp_path_factory: pytest.TempPathFactory) -> Origin:
     """An SQLite database by MLflow 3, with artifacts in local folders."""
-    folder = tmp_path_factory.mktemp("mlflow3")
-    uri = f"sqlite:///{folder}/mlflow.db"
-    python(MLFLOW3, "fill.py", uri, folder / "artifacts", cwd=folder)
-    return Origin(uri, MLFLOW3, folder)
+
+    def make(folder: Path) -> None:
+        python(MLFLOW3, "fill.py", f"sqlite:///{folder}/mlflow.db", folder / "artifacts", cwd=folder)
+
+    folder = made_once(tmp_path_factory, "mlflow3", make)
+    return Origin(f"sqlite:///{folder}/mlflow.db", MLFLOW3, folder)
 
 
 @pytest.fixture(scope="session")
 def mlflow2(tmp_path_factory: pytest.TempPathFactory) -> Origin:
-    folder = tmp_path_factory.mktemp("mlflow2")
-    uri = f"sqlite:///{folder}/mlflow.db"
-    python(MLFLOW2, "fill.py", uri, folder / "artifacts", cwd=folder)
-    return Origin(uri, MLFLOW2, folder)
+    def make(folder: Path) -> None:
+        python(MLFLOW2, "fill.py", f"sqlite:///{folder}/mlflow.db", folder / "artifacts", cwd=folder)
+
+    folder = made_once(tmp_path_factory, "mlflow2", make)
+    return Origin(f"sqlite:///{folder}/mlflow.db", MLFLOW2, folder)
 
 
 @pytest.fixture(scope="session")
 def mlruns(tmp_path_factory: pytest.TempPathFactory) -> Origin:
     """A folder by the file store of MLflow 3."""
-    folder = tmp_path_factory.mktemp("mlruns")
-    python(MLFLOW3, "fill.py", f"file://{folder}/mlruns", cwd=folder)
+
+    def make(folder: Path) -> None:
+        python(MLFLOW3, "fill.py", f"file://{folder}/mlruns", cwd=folder)
+
+    folder = made_once(tmp_path_factory, "mlruns", make)
     return Origin(f"{folder}/mlruns", MLFLOW3, folder)
 
 
 @pytest.fixture(scope="session")
 def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with the schema of MLflow 2.9."""
-    path = tmp_path_factory.mktemp("old") / "mlflow.db"
-    python(MLFLOW2, "old_database.py", path)
-    return path
+    make = lambda folder: python(MLFLOW2, "old_database.py", folder / "mlflow.db")  # noqa: E731
+    return made_once(tmp_path_factory, "old", make) / "mlflow.db"
 
 
 @contextmanager

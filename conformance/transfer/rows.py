@@ -29,10 +29,11 @@ def tables(database: Path, without: set[tuple[str, str]] = SURROGATES) -> dict[s
 
 
 def schema(database: Path) -> list[tuple]:
-    """Tables, indexes and triggers. MLflow writes the list of a check in the order of a set, which varies."""
+    """Tables, indexes and triggers. MLflow writes checks, and what is in them, in the order of a set, which varies."""
 
-    def in_order(sql: str | None) -> str:
-        return re.sub(r"IN \(([^)]*)\)", lambda found: f"IN ({', '.join(sorted(found[1].split(', ')))})", sql or "")
+    def in_order(sql: str | None) -> list[str]:
+        sql = re.sub(r"IN \(([^)]*)\)", lambda found: f"IN ({', '.join(sorted(found[1].split(', ')))})", sql or "")
+        return sorted(re.split(r"\s*,?\s*\n\s*", sql))
 
     with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
         found = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master")

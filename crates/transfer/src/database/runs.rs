@@ -12,7 +12,9 @@ use crate::import::Item;
 use crate::mlflow::{presence, run_status, stored_value, was_nan};
 
 /// Runs with more points than this send their metrics after themselves, part by part.
-const MOST_POINTS: i64 = 500_000;
+const MOST_POINTS: i64 = 200_000;
+/// Rows that are read at a time.
+const ROWS: usize = 4096;
 /// The points of one part of a long history: whole chunks of the record.
 const PART: usize = 16 * 4096;
 
@@ -142,7 +144,7 @@ impl Reader<'_> {
         let positions: HashMap<String, usize> =
             runs.iter().enumerate().map(|(position, run)| (run.id.as_str().to_owned(), position)).collect();
         let sql = sql.replace("(..)", &format!("({})", placeholders(runs.len())));
-        self.database.pages(&sql, &ids(runs), PART, |rows| {
+        self.database.pages(&sql, &ids(runs), ROWS, |rows| {
             for mut row in rows {
                 if let Some(position) = positions.get(&row.text(0)?) {
                     take(&mut runs[*position], &mut row)?;
@@ -158,7 +160,7 @@ impl Reader<'_> {
              ORDER BY key, step, timestamp, value";
         let mut pending: Option<(String, Vec<Point>)> = None;
         let send = |(key, points)| self.send(Item::Points { run: run.clone(), key, points });
-        self.database.pages(POINTS, &[Cell::Text(run.as_str().to_owned())], PART, |rows| {
+        self.database.pages(POINTS, &[Cell::Text(run.as_str().to_owned())], ROWS, |rows| {
             for mut row in rows {
                 let key = row.text(0)?;
                 let point = point(&mut row, 1)?;

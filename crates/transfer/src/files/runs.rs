@@ -17,7 +17,7 @@ use crate::mlflow::{presence, python_float, run_status};
 /// How many runs come in one part.
 const RUNS: usize = 200;
 /// The points of one part.
-const MOST_POINTS: usize = 500_000;
+const MOST_POINTS: usize = 200_000;
 /// A file of a metric that is larger than this comes after its run, part by part. A line has some 20 to 40 bytes.
 const LONG_BYTES: u64 = 8 << 20;
 /// The points of one part of a long history: whole chunks of the record.

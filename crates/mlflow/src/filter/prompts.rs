@@ -1,8 +1,6 @@
 use stele_domain::registry::PROMPT_TAG;
 use stele_domain::search::{Comparison, Field, Filter, Predicate};
 
-/// The tag that marks a registered model, or a version of one, as a prompt.
-
 /// Whether a search of registered models or versions may give prompts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PromptSelection {

@@ -78,6 +78,9 @@ def test_a_request_has_an_id(server):
     assert given.headers["x-request-id"] == "proxy-1.a"
     made = requests.get(f"{server.url}/health", headers={"X-Request-Id": 'b"ad'}, timeout=10)
     assert re.fullmatch("[0-9a-f]{32}", made.headers["x-request-id"])
+    target = {"X-Amz-Target": "SageMaker.ListModels", "X-Request-Id": "proxy-1.b"}
+    listed = requests.post(server.url, data="{}", headers=target, timeout=10)
+    assert (listed.headers["x-request-id"], listed.headers["x-amzn-requestid"]) == ("proxy-1.b", "proxy-1.b")
 
 
 def test_a_failure_is_one_line_of_json_with_the_id_of_its_request(tmp_path):

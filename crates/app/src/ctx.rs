@@ -65,6 +65,11 @@ impl App {
         self.parts.ids.next(self.parts.clock.now()).simple().to_string()
     }
 
+    /// The id that a request was given before it came to its script, or a new one.
+    pub fn request_id(&self, given: Option<RequestId>) -> String {
+        given.map_or_else(|| self.new_request_id(), |RequestId(id)| id)
+    }
+
     fn ctx(&self, principal: Principal, script: Script, request_id: String) -> Ctx {
         Ctx {
             subject: Subject { principal, workspace: self.parts.workspace },

@@ -35,8 +35,7 @@ impl Call {
             .iter()
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        let request_id =
-            parts.extensions.remove::<RequestId>().map_or_else(|| app.new_request_id(), |RequestId(id)| id);
+        let request_id = app.request_id(parts.extensions.remove::<RequestId>());
         let ctx = app.local_owner(Script::Mlflow, request_id);
         let query = parts.uri.query().map(str::to_owned);
         Ok(Call { app, ctx, method: parts.method, headers: parts.headers, query, path, body })

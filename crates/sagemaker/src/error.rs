@@ -3,6 +3,7 @@
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use stele_app::Undisclosed;
 use stele_domain::Error;
 
 pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
@@ -12,11 +13,13 @@ pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 pub(crate) struct Failure {
     code: &'static str,
     message: String,
+    /// What only the log may say.
+    undisclosed: Option<String>,
 }
 
 impl Failure {
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Failure {
-        Failure { code, message: message.into() }
+        Failure { code, message: message.into(), undisclosed: None }
     }
 
     pub(crate) fn validation(message: impl Into<String>) -> Failure {
@@ -66,17 +69,17 @@ impl From<Error> for Failure {
             Error::LimitExceeded { message } => Failure::new("ResourceLimitExceeded", message),
             // Clients wait and try again.
             Error::Unavailable { message } => Failure::new("ServiceUnavailable", message),
-            Error::Internal { message } => {
-                tracing::error!(%message, "a request failed");
-                Failure::new("InternalFailure", "An internal error occurred; the server's log says more.")
-            }
+            Error::Internal { message } => Failure {
+                undisclosed: Some(message),
+                ..Failure::new("InternalFailure", "An internal error occurred; the server's log says more.")
+            },
         }
     }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let Failure { code, message } = self;
+        let Failure { code, message, undisclosed } = self;
         let status = match code {
             "ServiceUnavailable" => StatusCode::SERVICE_UNAVAILABLE,
             "InternalFailure" => StatusCode::INTERNAL_SERVER_ERROR,
@@ -86,6 +89,9 @@ impl IntoResponse for Failure {
         let body = json!({ "__type": code, "message": message, "Message": message });
         let mut response = json_response(status, body.to_string());
         response.headers_mut().insert(HeaderName::from_static("x-amzn-errortype"), HeaderValue::from_static(code));
+        if let Some(cause) = undisclosed {
+            response.extensions_mut().insert(Undisclosed(cause));
+        }
         response
     }
 }

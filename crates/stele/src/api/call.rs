@@ -46,8 +46,7 @@ impl Call {
         }
         let query = Query::parse(parts.uri.query().unwrap_or_default(), route.query)?;
         let State { app, instance } = state;
-        let request_id =
-            parts.extensions.remove::<RequestId>().map_or_else(|| app.new_request_id(), |RequestId(id)| id);
+        let request_id = app.request_id(parts.extensions.remove::<RequestId>());
         let ctx = app.local_owner(Script::Native, request_id);
         Ok(Call {
             app,

@@ -1,6 +1,7 @@
 //! Search over everything that this script has, through the record's one search language.
 
 use serde_json::{Map, Value, json};
+use stele_domain::resource::Document;
 use stele_domain::search::{
     Attribute, Comparison, Direction, ExperimentSearch, Field, Filter, Order, Predicate, Query, ResourceSearch,
     RunSearch,
@@ -44,60 +45,54 @@ pub(crate) async fn search(call: Call) -> Result<Value> {
 }
 
 async fn records(call: &Call, searched: Searched, mut query: Query) -> Result<(Vec<Value>, bool)> {
-    let wrap = |name: &str, record: Value| {
-        let mut wrapped = Map::new();
-        wrapped.insert(name.to_owned(), record);
-        Value::Object(wrapped)
-    };
     let and = |filter: Filter, other: Filter| Filter::And(vec![filter, other]);
     Ok(match searched {
         Searched::Group => {
             query.filter = and(query.filter, registry::no_prompt());
             let page = call.app.model_search(&call.ctx, query).await?;
-            let whole = registry::whole_page(call, &page.items).await?.into_iter();
-            let members = shapes::view("ModelPackageGroup");
-            (whole.map(|group| wrap("ModelPackageGroup", cut(group, members))).collect(), page.more)
+            let whole = registry::whole_page(call, &page.items).await?;
+            (wrapped("ModelPackageGroup", whole), page.more)
         }
         Searched::Package => {
             query.filter = and(query.filter, registry::no_prompt());
             let page = call.app.model_version_search(&call.ctx, query).await?;
-            let whole = packages::whole_page(call, &page.items).await?.into_iter();
-            let members = shapes::view("ModelPackage");
-            (whole.map(|package| wrap("ModelPackage", cut(package, members))).collect(), page.more)
+            let whole = packages::whole_page(call, &page.items).await?;
+            (wrapped("ModelPackage", whole), page.more)
         }
         Searched::Experiment => {
             query.filter = and(query.filter, experiments::real());
             let page = call.app.experiment_search(&call.ctx, ExperimentSearch { query, ..Default::default() }).await?;
-            let whole = experiments::whole_page(call, &page.items).await?.into_iter();
-            let members = shapes::view("Experiment");
-            (whole.map(|found| wrap("Experiment", cut(found, members))).collect(), page.more)
+            let whole = experiments::whole_page(call, &page.items).await?;
+            (wrapped("Experiment", whole), page.more)
         }
         Searched::Component => {
             let experiments = trials::every_experiment(call).await?;
             let page = call.app.run_search(&call.ctx, RunSearch { experiments, query, ..Default::default() }).await?;
-            let members = shapes::view("TrialComponent");
-            let mut items = Vec::with_capacity(page.items.len());
+            let mut all = Vec::with_capacity(page.items.len());
             for component in call.app.components(&call.ctx, page.items).await? {
                 let mut whole = trials::whole(call, &component);
                 whole.insert("Metrics".to_owned(), metrics::summaries(call, &component).await?);
-                items.push(wrap("TrialComponent", cut(whole, members)));
+                all.push(whole);
             }
-            (items, page.more)
+            (wrapped("TrialComponent", all), page.more)
         }
         Searched::Resource(kind) => {
             let search = ResourceSearch { kind: kind.path.to_owned(), query };
             let page = call.app.resource_search(&call.ctx, search).await?;
-            let items = page.items.iter().map(|found| {
-                let whole = resources::whole(call, kind, found);
-                match record_name(kind) {
-                    // The record of a model is one of the dashboard, which has the model inside.
-                    "Model" => wrap("Model", wrap("Model", cut(whole, shapes::view("Model")))),
-                    name => wrap(name, cut(whole, shapes::view(name))),
-                }
-            });
-            (items.collect(), page.more)
+            let name = record_name(kind);
+            let items = wrapped(name, page.items.iter().map(|found| resources::whole(call, kind, found)).collect());
+            // The record of a model is one of the dashboard, which has the model inside.
+            let items =
+                if name == "Model" { items.into_iter().map(|item| json!({ name: item })).collect() } else { items };
+            (items, page.more)
         }
     })
+}
+
+/// Records as results have them: each under its name, with the members that its view has.
+fn wrapped(name: &'static str, whole: Vec<Document>) -> Vec<Value> {
+    let members = shapes::view(name);
+    whole.into_iter().map(|record| json!({ name: cut(record, members) })).collect()
 }
 
 fn record_name(kind: &Kind) -> &'static str {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use stele_app::RunValues;
+use stele_domain::id::{ExperimentId, RunId};
 use stele_domain::record::Tag;
 use stele_domain::{Error, Kind as RecordKind};
 
@@ -13,43 +14,44 @@ use crate::paging::nothing;
 use crate::registry::{self, GROUP};
 use crate::{arn, experiments, render};
 
-/// What an ARN names.
-enum Tagged {
+/// What an ARN names, with the tags that it has.
+struct Tagged {
+    thing: Thing,
+    tags: Vec<Tag>,
+}
+
+enum Thing {
     Model(String),
     Version(String, i64),
-    Experiment(String),
-    Component(String),
+    Experiment(ExperimentId),
+    Component(RunId),
     Resource(&'static Kind, String),
 }
 
 pub(crate) async fn add(call: Call) -> Result<Value> {
     let tags = call.tags()?;
-    let tagged = find(&call).await?;
-    let all = || json!({ "Tags": render::tags(&tags) });
-    let reply = all();
-    match tagged {
-        Tagged::Model(name) => {
+    let reply = json!({ "Tags": render::tags(&tags) });
+    match find(&call).await?.thing {
+        Thing::Model(name) => {
             for tag in tags {
                 call.app.model_tag_set(&call.ctx, name.clone(), tag).await?;
             }
         }
-        Tagged::Version(model, number) => {
+        Thing::Version(model, number) => {
             for tag in tags {
                 call.app.model_version_tag_set(&call.ctx, model.clone(), number, tag).await?;
             }
         }
-        Tagged::Experiment(name) => {
-            let experiment = experiments::open(&call, &name).await?;
+        Thing::Experiment(id) => {
             for tag in tags {
-                call.app.experiment_tag_set(&call.ctx, experiment.id, tag).await?;
+                call.app.experiment_tag_set(&call.ctx, id, tag).await?;
             }
         }
-        Tagged::Component(name) => {
-            let component = call.app.component_get(&call.ctx, name).await?;
+        Thing::Component(run) => {
             let values = RunValues { tags, ..RunValues::default() };
-            call.app.run_log(&call.ctx, component.run.info.id, values).await?;
+            call.app.run_log(&call.ctx, run, values).await?;
         }
-        Tagged::Resource(kind, name) => {
+        Thing::Resource(kind, name) => {
             call.app.resource_tags_change(&call.ctx, kind.path, name, tags, Vec::new()).await?;
         }
     }
@@ -58,30 +60,28 @@ pub(crate) async fn add(call: Call) -> Result<Value> {
 
 pub(crate) async fn delete(call: Call) -> Result<Value> {
     let keys = call.texts("TagKeys");
-    match find(&call).await? {
-        Tagged::Model(name) => {
+    match find(&call).await?.thing {
+        Thing::Model(name) => {
             for key in keys {
                 call.app.model_tag_delete(&call.ctx, name.clone(), key).await?;
             }
         }
-        Tagged::Version(model, number) => {
+        Thing::Version(model, number) => {
             for key in keys {
                 call.app.model_version_tag_delete(&call.ctx, model.clone(), number, key).await?;
             }
         }
-        Tagged::Experiment(name) => {
-            let experiment = experiments::open(&call, &name).await?;
+        Thing::Experiment(id) => {
             for key in keys {
-                or_absent(call.app.experiment_tag_delete(&call.ctx, experiment.id, key).await)?;
+                or_absent(call.app.experiment_tag_delete(&call.ctx, id, key).await)?;
             }
         }
-        Tagged::Component(name) => {
-            let component = call.app.component_get(&call.ctx, name).await?;
+        Thing::Component(run) => {
             for key in keys {
-                or_absent(call.app.run_tag_delete(&call.ctx, component.run.info.id.clone(), key).await)?;
+                or_absent(call.app.run_tag_delete(&call.ctx, run.clone(), key).await)?;
             }
         }
-        Tagged::Resource(kind, name) => {
+        Thing::Resource(kind, name) => {
             call.app.resource_tags_change(&call.ctx, kind.path, name, Vec::new(), keys).await?;
         }
     }
@@ -97,14 +97,7 @@ fn or_absent(deleted: stele_domain::Result<()>) -> Result<()> {
 }
 
 pub(crate) async fn list(call: Call) -> Result<Value> {
-    let tags: Vec<Tag> = match find(&call).await? {
-        Tagged::Model(name) => call.app.model_get(&call.ctx, name).await?.tags,
-        Tagged::Version(model, number) => call.app.model_version_get(&call.ctx, model, number).await?.tags,
-        Tagged::Experiment(name) => experiments::open(&call, &name).await?.tags,
-        Tagged::Component(name) => call.app.component_get(&call.ctx, name).await?.run.tags,
-        Tagged::Resource(kind, name) => call.app.resource_get(&call.ctx, kind.path, name).await?.tags,
-    };
-    let Value::Array(items) = render::tags(&tags) else { return Ok(nothing()) };
+    let Value::Array(items) = render::tags(&find(&call).await?.tags) else { return Ok(nothing()) };
     let window = call.window_of(50)?;
     let rest = items.into_iter().skip(usize::try_from(window.offset).unwrap_or(usize::MAX));
     let page = stele_domain::search::Page::of(rest.collect(), window);
@@ -116,24 +109,32 @@ async fn find(call: &Call) -> Result<Tagged> {
     let missing = || Failure::validation(format!("The resource '{given}' does not exist."));
     let path = arn::parse(given, &call.account).ok_or_else(missing)?;
     let rest = path.rest.to_owned();
-    let tagged = match path.kind {
-        GROUP => Tagged::Model(registry::open_named(call, &rest).await?.0.name),
-        "experiment" => Tagged::Experiment(experiments::open(call, &rest).await.map(|_| rest)?),
+    let resource = async |kind: &'static Kind, name: String| {
+        let found = call.app.resource_get(&call.ctx, kind.path, name.clone()).await;
+        let found = found.map_err(call.about(kind, &name))?;
+        Ok(Tagged { thing: Thing::Resource(kind, name), tags: found.tags })
+    };
+    Ok(match path.kind {
+        GROUP => {
+            let (model, _) = registry::open_named(call, &rest).await?;
+            Tagged { thing: Thing::Model(model.name), tags: model.tags }
+        }
+        "experiment" => {
+            let experiment = experiments::open(call, &rest).await?;
+            Tagged { thing: Thing::Experiment(experiment.id), tags: experiment.tags }
+        }
         "experiment-trial-component" => {
-            call.app.component_get(&call.ctx, rest.clone()).await.map_err(|_| missing())?;
-            Tagged::Component(rest)
+            let run = call.app.component_get(&call.ctx, rest).await.map_err(|_| missing())?.run;
+            Tagged { thing: Thing::Component(run.info.id), tags: run.tags }
         }
         "model-package" => match packages::parse(call, given).await? {
             Named::Version { model, number } => {
-                call.app.model_version_get(&call.ctx, model.clone(), number).await.map_err(|_| missing())?;
-                Tagged::Version(model, number)
+                let version = call.app.model_version_get(&call.ctx, model.clone(), number).await;
+                let tags = version.map_err(|_| missing())?.tags;
+                Tagged { thing: Thing::Version(model, number), tags }
             }
-            Named::Unversioned(name) => Tagged::Resource(&kinds::PACKAGE, name),
+            Named::Unversioned(name) => return resource(&kinds::PACKAGE, name).await,
         },
-        other => Tagged::Resource(kinds::by_path(other).ok_or_else(missing)?, rest),
-    };
-    if let Tagged::Resource(kind, name) = &tagged {
-        call.app.resource_get(&call.ctx, kind.path, name.clone()).await.map_err(call.about(kind, name))?;
-    }
-    Ok(tagged)
+        other => return resource(kinds::by_path(other).ok_or_else(missing)?, rest).await,
+    })
 }

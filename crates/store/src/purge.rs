@@ -113,13 +113,10 @@ impl Tx<'_> {
              ORDER BY run.deleted_at, run.id LIMIT $3{}",
             self.for_update()
         );
-        let due = self.query(&due, params![permit.workspace(), cutoff, most as i64], |row| {
-            Ok((row.int(0)?, Purged { id: row.text(1)?, name: row.text(2)?, artifact_uri: row.text(3)? }))
-        })?;
-        if due.is_empty() {
-            return Ok(Vec::new());
+        let (rows, purged) = self.purge_open(permit, &due, cutoff, most)?;
+        if purged.is_empty() {
+            return Ok(purged);
         }
-        let rows = list(due.iter().map(|(row, _)| *row));
         let one_of = self.is_one_of_ints(1);
         for delete in OF_SERIES {
             self.execute(&format!("{delete} {one_of})"), params![rows.clone()])?;
@@ -129,7 +126,6 @@ impl Tx<'_> {
         }
         self.edges_purge("run", &rows)?;
         self.execute(&format!("DELETE FROM run WHERE id {one_of}"), params![rows])?;
-        let purged: Vec<Purged> = due.into_iter().map(|(_, purged)| purged).collect();
         self.garbage_add(permit, &purged, now)?;
         Ok(purged)
     }
@@ -153,19 +149,15 @@ impl Tx<'_> {
              ORDER BY id LIMIT $3{}",
             self.for_update()
         );
-        let due = self.query(&due, params![permit.workspace(), cutoff, most as i64], |row| {
-            Ok((row.int(0)?, Purged { id: row.text(1)?, name: row.text(2)?, artifact_uri: row.text(3)? }))
-        })?;
-        if due.is_empty() {
-            return Ok(Vec::new());
+        let (rows, purged) = self.purge_open(permit, &due, cutoff, most)?;
+        if purged.is_empty() {
+            return Ok(purged);
         }
-        let rows = list(due.iter().map(|(row, _)| *row));
         let one_of = self.is_one_of_ints(1);
         for delete in OF_MODEL {
             self.execute(&format!("{delete} {one_of}"), params![rows.clone()])?;
         }
         self.artifact_versions_purge(&rows)?;
-        let purged: Vec<Purged> = due.into_iter().map(|(_, purged)| purged).collect();
         self.garbage_add(permit, &purged, now)?;
         Ok(purged)
     }
@@ -223,6 +215,21 @@ impl Tx<'_> {
     pub fn garbage_forget(&mut self, permit: &Permit<PurgeRecord>, garbage: &Garbage) -> Result<()> {
         const FORGET: &str = "DELETE FROM artifact_garbage WHERE id = $1 AND workspace_id = $2";
         self.execute(FORGET, params![garbage.row, permit.workspace()]).map(|_| ())
+    }
+
+    /// What is due, and its rows. `due` selects the row, the public id, the name and the artifact root of each.
+    fn purge_open(
+        &mut self,
+        permit: &Permit<PurgeRecord>,
+        due: &str,
+        cutoff: Timestamp,
+        most: usize,
+    ) -> Result<(Value<'static>, Vec<Purged>)> {
+        let due = self.query(due, params![permit.workspace(), cutoff, most as i64], |row| {
+            Ok((row.int(0)?, Purged { id: row.text(1)?, name: row.text(2)?, artifact_uri: row.text(3)? }))
+        })?;
+        let (rows, purged): (Vec<i64>, Vec<Purged>) = due.into_iter().unzip();
+        Ok((list(rows), purged))
     }
 
     fn garbage_add(&mut self, permit: &Permit<PurgeRecord>, purged: &[Purged], now: Timestamp) -> Result<()> {

@@ -5,7 +5,7 @@ use stele_domain::search::{Attribute, EvaluationDatasetSearch, Field, Page, Pred
 
 use super::builder::Sql;
 use super::predicate::{self, Attributed, Column, KeyedTable};
-use super::{no_attribute, no_field};
+use super::{no_attribute, no_field, order_by};
 use crate::Tx;
 use crate::engine::EngineKind;
 use crate::evaluation::{COLUMNS, dataset};
@@ -37,13 +37,7 @@ fn statement(engine: EngineKind, visible: Visibility, search: &EvaluationDataset
     sql.push(" AND ");
     sql.filter(&query.filter, test)?;
     sql.push(" ORDER BY ");
-    for order in &query.order_by {
-        let Field::Attribute(attribute) = &order.field else {
-            return Err(no_field("evaluation datasets", &order.field));
-        };
-        column(*attribute)?.order(&mut sql, order.direction);
-        sql.push(", ");
-    }
+    order_by(&mut sql, query, "evaluation datasets", column)?;
     sql.push(if query.order_by.is_empty() { "created_at DESC, public_id DESC" } else { "public_id DESC" });
     sql.window(query.window);
     Ok(sql)

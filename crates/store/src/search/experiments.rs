@@ -7,7 +7,7 @@ use stele_domain::search::{Attribute, ExperimentSearch, Field, Page, Predicate};
 
 use super::builder::Sql;
 use super::predicate::{self, Attributed, Column, KeyedTable};
-use super::{no_attribute, no_field, presence_condition};
+use super::{no_attribute, no_field, order_by, presence_condition};
 use crate::Tx;
 use crate::engine::{EngineKind, list, params};
 use crate::experiment::{COLUMNS, experiment};
@@ -48,11 +48,7 @@ pub(super) fn statement(engine: EngineKind, visible: Visibility, search: &Experi
     sql.push(" AND ").push(presence_condition(search.presences)).push(" AND ");
     sql.filter(&query.filter, test)?;
     sql.push(" ORDER BY ");
-    for order in &query.order_by {
-        let Field::Attribute(attribute) = &order.field else { return Err(no_field("experiments", &order.field)) };
-        column(*attribute)?.order(&mut sql, order.direction);
-        sql.push(", ");
-    }
+    order_by(&mut sql, query, "experiments", column)?;
     // Of those made in one millisecond, the one made last comes first.
     sql.push(if query.order_by.is_empty() { "created_at DESC, id DESC" } else { "id DESC" }).window(query.window);
     Ok(sql)

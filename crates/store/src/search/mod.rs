@@ -19,6 +19,9 @@ mod tests;
 use stele_domain::search::{Attribute, Field, Filter, Predicate, Presences, Query, Window};
 use stele_domain::{Error, Result};
 
+use self::builder::Sql;
+use self::predicate::Attributed;
+
 /// The most predicates in one filter.
 pub(crate) const MOST_PREDICATES: usize = 500;
 /// The deepest nesting of a filter.
@@ -71,6 +74,21 @@ fn presence_condition(presences: Presences) -> &'static str {
         Presences::Deleted => "presence = 'deleted'",
         Presences::All => "TRUE",
     }
+}
+
+/// Writes the order clauses of things that are ordered by attributes alone, each with the comma to go on from.
+fn order_by(
+    sql: &mut Sql,
+    query: &Query,
+    things: &str,
+    column: impl Fn(Attribute) -> Result<Attributed>,
+) -> Result<()> {
+    for order in &query.order_by {
+        let Field::Attribute(attribute) = &order.field else { return Err(no_field(things, &order.field)) };
+        column(*attribute)?.order(sql, order.direction);
+        sql.push(", ");
+    }
+    Ok(())
 }
 
 /// Whether an order clause is by this attribute, so that it is no tie-breaker any more.

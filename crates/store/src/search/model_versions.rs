@@ -6,7 +6,7 @@ use stele_domain::search::{Attribute, Field, Page, Predicate, Query};
 
 use super::builder::Sql;
 use super::predicate::{self, Attributed, Column, KeyedTable};
-use super::{is_by, no_attribute, no_field};
+use super::{is_by, no_attribute, no_field, order_by};
 use crate::Tx;
 use crate::engine::EngineKind;
 
@@ -28,11 +28,7 @@ pub(super) fn statement(engine: EngineKind, visible: Visibility, query: &Query) 
     sql.push(" WHERE model.workspace_id = ").bind(visible.workspace()).push(" AND ");
     sql.filter(&query.filter, test)?;
     sql.push(" ORDER BY ");
-    for order in &query.order_by {
-        let Field::Attribute(attribute) = &order.field else { return Err(no_field("model versions", &order.field)) };
-        column(*attribute)?.order(&mut sql, order.direction);
-        sql.push(", ");
-    }
+    order_by(&mut sql, query, "model versions", column)?;
     if query.order_by.is_empty() {
         sql.push("version.updated_at DESC, ");
     }

@@ -3,6 +3,7 @@
 pub(crate) mod mlflow;
 pub(crate) mod parquet;
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -71,17 +72,33 @@ impl Record<'_> {
     }
 }
 
-/// Refuses a target that is there.
-fn must_be_new(target: &Path) -> Result<()> {
-    if target.exists() {
-        return Err(Error::invalid(format!("{} is there already", target.display())));
-    }
-    Ok(())
+/// What is written beside its target, and takes the target's name when it is whole.
+struct Partial<'t> {
+    target: &'t Path,
+    path: PathBuf,
 }
 
-/// Makes sure that what was written stays after a power failure.
-fn sync(path: &Path) -> Result<()> {
-    std::fs::File::open(path).and_then(|file| file.sync_all()).map_err(|error| cannot_write(path, &error))
+impl Partial<'_> {
+    /// For a target that is not there yet. `remove` takes away what an export that was killed has left.
+    fn of(target: &Path, remove: impl FnOnce(&Path) -> io::Result<()>) -> Result<Partial<'_>> {
+        if target.exists() {
+            return Err(Error::invalid(format!("{} is there already", target.display())));
+        }
+        let path = target.with_added_extension("partial");
+        match remove(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(cannot_write(&path, &error)),
+            _ => Ok(Partial { target, path }),
+        }
+    }
+
+    /// Makes sure that what was written stays after a power failure, and gives it its name.
+    fn publish(self, rows: Vec<Exported>) -> Result<ExportReport> {
+        let Partial { target, path } = self;
+        let synced = std::fs::File::open(&path).and_then(|file| file.sync_all());
+        synced.map_err(|error| cannot_write(&path, &error))?;
+        std::fs::rename(&path, target).map_err(|error| cannot_write(target, &error))?;
+        Ok(ExportReport { target: target.to_owned(), rows })
+    }
 }
 
 fn cannot_write(path: &Path, error: &dyn std::error::Error) -> Error {

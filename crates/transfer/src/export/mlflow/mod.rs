@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use stele_app::{App, Ctx};
 use stele_domain::{Error, Result};
 
-use super::{ExportReport, Exported, Record, cannot_write, must_be_new, sync};
+use super::{ExportReport, Exported, Partial, Record, cannot_write};
 use crate::Progress;
 
 const SCHEMA: &str = include_str!("schema.sql");
@@ -45,22 +45,14 @@ pub async fn export_mlflow(
     target: &Path,
     progress: impl Fn(Progress) + Send + Sync,
 ) -> Result<ExportReport> {
-    must_be_new(target)?;
-    let partial = target.with_added_extension("partial");
-    match std::fs::remove_file(&partial) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(cannot_write(&partial, &error)),
-        _ => {}
-    }
+    let partial = Partial::of(target, |path| std::fs::remove_file(path))?;
     let record = Record { app, ctx };
-    let mut writer = Writer::create(&partial)?;
+    let mut writer = Writer::create(&partial.path)?;
     progress(Progress::Total(app.runs_count(ctx).await?));
     writer.tracking(&record).await?;
     writer.runs(&record, &progress).await?;
     writer.registry(&record).await?;
-    let rows = writer.finish()?;
-    sync(&partial)?;
-    std::fs::rename(&partial, target).map_err(|error| cannot_write(target, &error))?;
-    Ok(ExportReport { target: target.to_owned(), rows })
+    partial.publish(writer.finish()?)
 }
 
 /// Writes rows in transactions of some size.

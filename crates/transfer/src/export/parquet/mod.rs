@@ -11,7 +11,7 @@ use stele_domain::record::{Experiment, LatestMetric, Run, Tag};
 use stele_domain::registry::{Model, ModelVersion};
 
 use self::table::{Cell, Kind, Table};
-use super::{ExportReport, Exported, Record, cannot_write, must_be_new, sync};
+use super::{ExportReport, Exported, Partial, Record, cannot_write};
 use crate::Progress;
 
 const TAGS: [(&str, Kind); 3] = [("id", Kind::Text), ("key", Kind::Text), ("value", Kind::Text)];
@@ -23,21 +23,15 @@ pub async fn export_parquet(
     target: &Path,
     progress: impl Fn(Progress) + Send + Sync,
 ) -> Result<ExportReport> {
-    must_be_new(target)?;
-    let partial = target.with_added_extension("partial");
-    match std::fs::remove_dir_all(&partial) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(cannot_write(&partial, &error)),
-        _ => {}
-    }
-    std::fs::create_dir_all(&partial).map_err(|error| cannot_write(&partial, &error))?;
+    let partial = Partial::of(target, |path| std::fs::remove_dir_all(path))?;
+    let folder = &partial.path;
+    std::fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
     let record = Record { app, ctx };
-    let mut rows = experiments(&record, &partial).await?;
+    let mut rows = experiments(&record, folder).await?;
     progress(Progress::Total(app.runs_count(ctx).await?));
-    rows.extend(runs(&record, &partial, &progress).await?);
-    rows.extend(registry(&record, &partial).await?);
-    sync(&partial)?;
-    std::fs::rename(&partial, target).map_err(|error| cannot_write(target, &error))?;
-    Ok(ExportReport { target: target.to_owned(), rows })
+    rows.extend(runs(&record, folder, &progress).await?);
+    rows.extend(registry(&record, folder).await?);
+    partial.publish(rows)
 }
 
 async fn experiments(record: &Record<'_>, folder: &Path) -> Result<Vec<Exported>> {

@@ -20,15 +20,15 @@ pub(crate) struct Beacon {
 }
 
 impl Beacon {
-    /// The beacon of this process, which listens on `address`.
-    pub(crate) fn of_this_server(address: SocketAddr) -> Beacon {
+    /// The beacon of this process, which listens on `address` and speaks `http` or `https`.
+    pub(crate) fn of_this_server(scheme: &str, address: SocketAddr) -> Beacon {
         use stele_domain::id::Clock;
 
         let host = match address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
             ip => ip,
         };
-        let url = format!("http://{}", SocketAddr::new(host, address.port()));
+        let url = format!("{scheme}://{}", SocketAddr::new(host, address.port()));
         let instance = OrderedIds.next(SystemClock.now()).simple().to_string();
         Beacon { url, pid: std::process::id(), instance }
     }
@@ -76,12 +76,12 @@ mod tests {
     fn a_beacon_is_seen_while_its_server_runs() {
         let data = tempfile::tempdir().unwrap();
         assert_eq!(Beacon::seen(data.path()), None);
-        let first = Beacon::of_this_server("0.0.0.0:5000".parse().unwrap());
+        let first = Beacon::of_this_server("http", "0.0.0.0:5000".parse().unwrap());
         assert_eq!(first.url, "http://127.0.0.1:5000");
         let lit = first.light(data.path()).unwrap();
         assert_eq!(Beacon::seen(data.path()), Some(first));
 
-        let second = Beacon::of_this_server("[::1]:5001".parse().unwrap());
+        let second = Beacon::of_this_server("https", "[::1]:5001".parse().unwrap());
         let taken_over = second.light(data.path()).unwrap();
         drop(lit);
         assert_eq!(Beacon::seen(data.path()), Some(second));

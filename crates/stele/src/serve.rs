@@ -51,9 +51,8 @@ pub(crate) async fn run(options: Serve) -> Result<()> {
     let deliveries = tokio::spawn(stele_mlflow::deliver_webhooks(app.clone()));
     let tidying = tokio::spawn(numbers.clone().tidy());
     let guard = Guard { hosts: options.allowed_hosts.clone(), origins: options.allowed_origins.clone() };
-    let mut beacon = Beacon::of_this_server(address);
     let scheme = if tls.is_some() { "https" } else { "http" };
-    beacon.url = beacon.url.replacen("http", scheme, 1);
+    let beacon = Beacon::of_this_server(scheme, address);
     let lit = beacon.light(&place.data)?;
     let url = format!("{scheme}://{address}{prefix}");
     greet(&url, &place.database_url()?, &place.artifact_destination(), pages.as_deref())?;
@@ -66,13 +65,10 @@ pub(crate) async fn run(options: Serve) -> Result<()> {
     let service =
         ServiceBuilder::new().map_request(move |request: Request| paths::plain(request, &prefix)).service(router);
     listen::serve(listener, tls, service, limits, told_to_stop()).await;
-    for job in [maintenance, deliveries, tidying] {
+    for job in [maintenance, deliveries, tidying].into_iter().chain(retention) {
         job.abort();
     }
     drop(lit);
-    if let Some(retention) = retention {
-        retention.abort();
-    }
     Ok(())
 }
 

@@ -87,13 +87,17 @@ sagemaker() {
   STELE_DATABASE=$url pytest_in mlflow3 -n "$workers" --dist loadfile conformance/sagemaker
 }
 
-# The environments are mostly download and unpacking, so they are made while cargo compiles.
-environments=()
-for venv in cli mlflow3 mlflow2 ui duckdb; do
-  if wanted "$venv" || { [[ " mlflow3 mlflow2 duckdb " == *" $venv "* ]] && wanted transfer; } || { [ "$venv" = mlflow3 ] && { wanted native || wanted sagemaker || wanted ui || wanted paths || wanted garbage || wanted kill; }; }; then
-    environments+=("$venv")
-  fi
-done
+# The Python environments that a stage needs.
+environments_of() {
+  case $1 in
+    mlflow3 | native | sagemaker | paths | garbage | kill) echo mlflow3 ;;
+    ui) echo mlflow3 ui ;;
+    transfer) echo mlflow3 mlflow2 duckdb ;;
+    cli | mlflow2) echo "$1" ;;
+  esac
+}
+# They are mostly download and unpacking, so they are made while cargo compiles.
+environments=($(for stage in "${stages[@]}"; do environments_of "$stage"; done | tr ' ' '\n' | sort -u))
 make_environments() {
   for venv in "${environments[@]}"; do scripts/venv.sh "$venv" >/dev/null || return 1; done
 }

@@ -109,24 +109,24 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     return folder
 
 
-@pytest.fixture(scope="session")
-def mlflow3(tmp_path_factory: pytest.TempPathFactory) -> Origin:
-    """An SQLite database by MLflow 3, with artifacts in local folders."""
+def database_by(interpreter: Path, factory: pytest.TempPathFactory, name: str) -> Origin:
+    """An SQLite database by an MLflow, with artifacts in local folders."""
 
     def make(folder: Path) -> None:
-        python(MLFLOW3, "fill.py", f"sqlite:///{folder}/mlflow.db", folder / "artifacts", cwd=folder)
+        python(interpreter, "fill.py", f"sqlite:///{folder}/mlflow.db", folder / "artifacts", cwd=folder)
 
-    folder = made_once(tmp_path_factory, "mlflow3", make)
-    return Origin(f"sqlite:///{folder}/mlflow.db", MLFLOW3, folder)
+    folder = made_once(factory, name, make)
+    return Origin(f"sqlite:///{folder}/mlflow.db", interpreter, folder)
+
+
+@pytest.fixture(scope="session")
+def mlflow3(tmp_path_factory: pytest.TempPathFactory) -> Origin:
+    return database_by(MLFLOW3, tmp_path_factory, "mlflow3")
 
 
 @pytest.fixture(scope="session")
 def mlflow2(tmp_path_factory: pytest.TempPathFactory) -> Origin:
-    def make(folder: Path) -> None:
-        python(MLFLOW2, "fill.py", f"sqlite:///{folder}/mlflow.db", folder / "artifacts", cwd=folder)
-
-    folder = made_once(tmp_path_factory, "mlflow2", make)
-    return Origin(f"sqlite:///{folder}/mlflow.db", MLFLOW2, folder)
+    return database_by(MLFLOW2, tmp_path_factory, "mlflow2")
 
 
 @pytest.fixture(scope="session")

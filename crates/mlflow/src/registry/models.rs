@@ -2,7 +2,7 @@ use axum::response::Response;
 use serde_json::json;
 use stele_app::{App, Ctx, NewModel};
 use stele_domain::lifecycle::Stage;
-use stele_domain::{Error, Kind};
+use stele_domain::{Error, Kind, registry};
 
 use super::dto::{ModelVersionDto, RegisteredModelDto};
 use super::rules;
@@ -29,7 +29,7 @@ pub(crate) async fn create(mut call: Call) -> Result<Response> {
 /// Prompts and models share one space of names, and clients want to know which of them has it.
 async fn name_taken(app: &App, ctx: &Ctx, name: String, is_prompt: bool) -> Failure {
     let was_prompt = match app.model_get(ctx, name.clone()).await {
-        Ok(model) => stele_domain::registry::is_prompt(&model.tags),
+        Ok(model) => registry::is_prompt(&model.tags),
         Err(Error::NotFound { .. }) => is_prompt,
         Err(error) => return error.into(),
     };

@@ -60,6 +60,11 @@ impl App {
         self.ctx(Principal::LocalOwner, script, request_id.into())
     }
 
+    /// The context of a request of `principal`, whom the login let in.
+    pub fn context_of(&self, principal: Principal, script: Script, request_id: impl Into<String>) -> Ctx {
+        self.ctx(principal, script, request_id.into())
+    }
+
     /// What the audit log knows a request by.
     pub fn new_request_id(&self) -> String {
         self.parts.ids.next(self.parts.clock.now()).simple().to_string()

@@ -1,32 +1,20 @@
 //! Who may do what. Every use case asks here, and store methods that change governed things take the
 //! [`Permit`] that only [`authorize`] can make, so that a forgotten check does not compile.
 //!
-//! The policy today: the local owner may do everything in their workspace, anybody else nothing.
+//! The policy today: the local owner and administrators of the organisation may do everything, anybody else nothing.
 
 use std::marker::PhantomData;
 
 use crate::id::WorkspaceId;
-use crate::{Kind, Result};
+pub use crate::identity::Principal;
+use crate::identity::{Role, Scope};
+use crate::{Error, Kind, Result};
 
 /// Who asks, and in which workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
     pub principal: Principal,
     pub workspace: WorkspaceId,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Principal {
-    /// Whoever reaches a server that runs without authentication, which only listens on loopback.
-    LocalOwner,
-}
-
-impl Principal {
-    pub fn name(&self) -> &str {
-        match self {
-            Principal::LocalOwner => "local-owner",
-        }
-    }
 }
 
 /// A kind of change, as policies name it.
@@ -102,9 +90,16 @@ impl<V> Permit<V> {
 
 /// Decides whether `subject` may do `V`.
 pub fn authorize<V: Verb>(subject: &Subject) -> Result<Permit<V>> {
-    match subject.principal {
-        Principal::LocalOwner => Ok(Permit { workspace: subject.workspace, verb: PhantomData }),
+    let may = match &subject.principal {
+        Principal::LocalOwner => true,
+        Principal::Account(account) => {
+            account.grants.iter().any(|grant| grant.role == Role::Administrator && grant.scope == Scope::Organisation)
+        }
+    };
+    if !may {
+        return Err(Error::Forbidden { message: format!("{} may not {}", subject.principal.name(), V::NAME) });
     }
+    Ok(Permit { workspace: subject.workspace, verb: PhantomData })
 }
 
 /// What a subject may see; read and list methods of the store filter by it in SQL.

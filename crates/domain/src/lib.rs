@@ -7,6 +7,7 @@ pub mod change;
 pub mod error;
 pub mod evaluation;
 pub mod id;
+pub mod identity;
 pub mod lifecycle;
 pub mod metric;
 mod metric_values;

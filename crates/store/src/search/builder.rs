@@ -48,6 +48,13 @@ impl<'v> Sql<'v> {
         self
     }
 
+    /// A select of numbers.
+    pub(super) fn select_ints(&mut self, items: impl IntoIterator<Item = i64>) -> &mut Sql<'v> {
+        self.values.push(list(items));
+        self.text.push_str(&self.engine.select_ints(self.values.len()));
+        self
+    }
+
     pub(super) fn is_one_of_texts(&mut self, items: &[String]) -> &mut Sql<'v> {
         self.values.push(list(items.iter().map(String::as_str)));
         self.text.push_str(&self.engine.is_one_of_texts(self.values.len()));

@@ -51,6 +51,18 @@ impl<'s> Required<'s> {
         }
     }
 
+    /// Whether it is this part of a filter, and not only one that reads the same.
+    pub(super) fn is(self, part: &Filter) -> bool {
+        matches!(part, Filter::Test(field, predicate)
+            if std::ptr::eq(field, self.field) && std::ptr::eq(predicate, self.predicate))
+    }
+
+    /// Whether all runs that [`Required::select`] gives fulfil the predicate.
+    pub(super) fn is_exact(self) -> bool {
+        matches!(self.field, Field::Metric(_) | Field::Param(_) | Field::Tag(_))
+            && !matches!(self.predicate, Predicate::Like { .. })
+    }
+
     /// Selects, as `run_id`, the runs of the searched experiments that may fulfil the predicate, each once.
     pub(super) fn select(self, sql: &mut Sql<'s>, search: &'s RunSearch) -> Result<()> {
         match self.field {

@@ -25,8 +25,8 @@ use stele_domain::search::{
     Comparison, Direction, Field, Filter, Order, Page, Predicate, RunSearch, SortPosition, SortValue, Window,
 };
 
-use super::builder::Sql;
-use super::run_candidate::{Required, first_hundred, in_experiments, required};
+use super::builder::{Sql, is_long};
+use super::run_candidate::{Required, in_experiments, required};
 use super::run_set::Set;
 use super::run_statement::{Output, Source, Walk, parts, statement, walk};
 use super::{runs, sort};
@@ -52,10 +52,10 @@ const MOST_COUNTED: usize = 8;
 
 /// What things cost, in microseconds, measured on SQLite with a million runs: to take a run from an index into a set, to
 /// step over one in an index with a look into a set, and to fetch a run, with and without testing it.
-const TAKE: f64 = 0.2;
-const STEP: f64 = 0.7;
-const FETCH: f64 = 8.0;
-const FETCH_AND_TEST: f64 = 20.0;
+const TAKE: f64 = 0.15;
+const STEP: f64 = 0.5;
+const FETCH: f64 = 3.0;
+const FETCH_AND_TEST: f64 = 10.0;
 
 /// A value that more runs than this share is a group of its own, and so many groups are looked at before the index is
 /// walked instead.
@@ -130,24 +130,24 @@ fn next_group(tx: &mut Tx, search: &RunSearch, order: &Order, done: Option<&str>
         None => None,
     };
     let mut sql = Sql::new(tx.engine());
-    sql.push("SELECT substr(value, 1, 100) FROM ").push(table).push(" WHERE ");
+    sql.push("SELECT ").indexed("value").push(" FROM ").push(table).push(" WHERE ");
     in_experiments(&mut sql, "experiment_id", search);
     sql.push(" AND key = ").bind(key);
     if let Some(from) = from {
-        sql.push(" AND substr(value, 1, 100)");
+        sql.push(" AND ").indexed("value");
         sql.push(match (order.direction, done) {
             (Direction::Ascending, Some(_)) => " > ",
             (Direction::Ascending, None) => " >= ",
             (Direction::Descending, Some(_)) => " < ",
             (Direction::Descending, None) => " <= ",
         });
-        sql.bind(first_hundred(from));
+        sql.bind_indexed(from);
     }
-    sql.push(" ORDER BY substr(value, 1, 100)").direction(order.direction).push(" LIMIT 1");
+    sql.push(" ORDER BY ").indexed("value").direction(order.direction).push(" LIMIT 1");
     let (sql, values) = sql.finish();
     let Some(value) = tx.query_opt(&sql, &values, |row| row.text(0))? else { return Ok(None) };
-    // The index does not hold the rest of longer ones.
-    if value.chars().nth(99).is_some() {
+    // The index may not hold the rest.
+    if is_long(&value) {
         return Ok(None);
     }
     let predicate = Predicate::Text(Comparison::Equal, value.clone());

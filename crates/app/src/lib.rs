@@ -72,6 +72,7 @@ struct Parts {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     workspace: WorkspaceId,
+    workspace_name: Arc<str>,
     webhooks: webhook::Webhooks,
 }
 
@@ -93,7 +94,15 @@ impl App {
             })
             .await?;
         Ok(App {
-            parts: Arc::new(Parts { store, artifacts, clock, ids, workspace, webhooks: webhook::Webhooks::default() }),
+            parts: Arc::new(Parts {
+                store,
+                artifacts,
+                clock,
+                ids,
+                workspace,
+                workspace_name: stele_store::DEFAULT_WORKSPACE.into(),
+                webhooks: webhook::Webhooks::default(),
+            }),
         })
     }
 

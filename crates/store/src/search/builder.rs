@@ -1,4 +1,5 @@
 use stele_domain::Result;
+use stele_domain::authz::Visibility;
 use stele_domain::search::{Direction, DocumentPath, Field, Filter, Predicate, Window};
 
 use crate::engine::{EngineKind, Value, list};
@@ -137,6 +138,18 @@ impl<'v> Sql<'v> {
                 self.push(" AS text), chr(31))) COLLATE \"C\"")
             }
         }
+    }
+
+    /// Requires, for those who do not see the whole workspace, that `column` is an experiment that they see.
+    pub(super) fn experiment_seen(&mut self, visible: &Visibility, column: &'static str) -> &mut Sql<'v> {
+        let Some(experiments) = visible.extent().experiments() else { return self };
+        self.push(column).push(" ").is_one_of_ints(experiments.iter().map(|id| id.0)).push(" AND ")
+    }
+
+    /// As [`Sql::experiment_seen`], for a column with the name of a model.
+    pub(super) fn model_seen(&mut self, visible: &Visibility, column: &'static str) -> &mut Sql<'v> {
+        let Some(models) = visible.extent().models() else { return self };
+        self.push(column).push(" ").is_one_of_texts(models).push(" AND ")
     }
 
     pub(super) fn like_suffix(&mut self) -> &mut Sql<'v> {

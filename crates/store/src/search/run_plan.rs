@@ -19,7 +19,7 @@
 //! page costs what the first one does.
 
 use stele_domain::Result;
-use stele_domain::authz::Visibility;
+use stele_domain::authz::{Extent, Visibility};
 use stele_domain::record::RunInfo;
 use stele_domain::search::{
     Comparison, Direction, Field, Filter, Order, Page, Predicate, RunSearch, SortPosition, SortValue, Window,
@@ -62,7 +62,16 @@ const TEST: f64 = 6.0;
 const GROUP: i64 = 2_000;
 const MOST_GROUPS: usize = 20;
 
-pub(super) fn search(tx: &mut Tx, visible: Visibility, search: &RunSearch) -> Result<Page<RunInfo>> {
+pub(super) fn search(tx: &mut Tx, visible: &Visibility, search: &RunSearch) -> Result<Page<RunInfo>> {
+    if visible.extent() != &Extent::Whole {
+        // Every statement of the plan is about these alone.
+        let seen = RunSearch { experiments: visible.among(&search.experiments), ..search.clone() };
+        return search_all(tx, visible, &seen);
+    }
+    search_all(tx, visible, search)
+}
+
+fn search_all(tx: &mut Tx, visible: &Visibility, search: &RunSearch) -> Result<Page<RunInfo>> {
     if search.experiments.is_empty() {
         return Ok(Page::empty());
     }
@@ -77,7 +86,12 @@ pub(super) fn search(tx: &mut Tx, visible: Visibility, search: &RunSearch) -> Re
 }
 
 /// A page in the cheapest of the ways that need no groups.
-fn found<'s>(tx: &mut Tx, visible: Visibility, search: &'s RunSearch, walk: Option<Walk<'s>>) -> Result<Page<RunInfo>> {
+fn found<'s>(
+    tx: &mut Tx,
+    visible: &Visibility,
+    search: &'s RunSearch,
+    walk: Option<Walk<'s>>,
+) -> Result<Page<RunInfo>> {
     match (way(tx, visible, search, walk.is_some())?, walk) {
         (Way::Nothing, _) => Ok(Page::empty()),
         (Way::Fetch(set), _) => at_once(tx, visible, search, Source::Candidate(&set)),
@@ -88,7 +102,7 @@ fn found<'s>(tx: &mut Tx, visible: Visibility, search: &'s RunSearch, walk: Opti
 
 /// A page of a search whose first order key is a param or tag: as long as more than `many` runs share a value, those of one
 /// value after the other, and then a walk.
-pub(super) fn by_value(tx: &mut Tx, visible: Visibility, search: &RunSearch, many: i64) -> Result<Page<RunInfo>> {
+pub(super) fn by_value(tx: &mut Tx, visible: &Visibility, search: &RunSearch, many: i64) -> Result<Page<RunInfo>> {
     let window = window(search)?;
     let [order] = &search.query.order_by[..] else { return found(tx, visible, search, walk(search)) };
     let mut rest = search.clone();
@@ -179,7 +193,7 @@ fn window(search: &RunSearch) -> Result<Window> {
 /// A page from one statement.
 pub(super) fn at_once<'s>(
     tx: &mut Tx,
-    visible: Visibility,
+    visible: &Visibility,
     search: &'s RunSearch,
     source: Source<'s, '_>,
 ) -> Result<Page<RunInfo>> {
@@ -195,7 +209,7 @@ enum Way<'s> {
     Walk(Option<Set<'s>>),
 }
 
-fn way<'s>(tx: &mut Tx, visible: Visibility, search: &'s RunSearch, can_walk: bool) -> Result<Way<'s>> {
+fn way<'s>(tx: &mut Tx, visible: &Visibility, search: &'s RunSearch, can_walk: bool) -> Result<Way<'s>> {
     const RUNS: &str = "SELECT COALESCE(MAX(id), 0) FROM run";
     let mut tests: Vec<Required> = required(&search.query.filter);
     tests.retain(|test| test.has_index());
@@ -335,7 +349,7 @@ struct Sampled {
     each: Vec<i64>,
 }
 
-fn sampled(tx: &mut Tx, visible: Visibility, search: &RunSearch, runs: i64, estimates: &Estimates) -> Result<Sampled> {
+fn sampled(tx: &mut Tx, visible: &Visibility, search: &RunSearch, runs: i64, estimates: &Estimates) -> Result<Sampled> {
     let tests: Vec<Required> = estimates.sets.iter().map(|(test, _)| *test).collect();
     let (sql, values) = sample(Sql::new(tx.engine()), visible, search, &tests, runs)?.finish();
     tx.query_one(&sql, &values, |row| {
@@ -347,7 +361,7 @@ fn sampled(tx: &mut Tx, visible: Visibility, search: &RunSearch, runs: i64, esti
 /// Counts the runs of a sample, those of them that match, and those that fulfil each of `tests`.
 pub(super) fn sample<'s>(
     mut sql: Sql<'s>,
-    visible: Visibility,
+    visible: &Visibility,
     search: &'s RunSearch,
     tests: &[Required<'s>],
     runs: i64,
@@ -383,7 +397,7 @@ const END_COUNTING: &str = " THEN 1 ELSE 0 END), 0) AS BIGINT)";
 /// A page from a statement for each part of a walk, as far as they are needed.
 pub(super) fn walk_parts<'s>(
     tx: &mut Tx,
-    visible: Visibility,
+    visible: &Visibility,
     search: &'s RunSearch,
     walk: Walk<'s>,
     among: Option<&Set<'s>>,

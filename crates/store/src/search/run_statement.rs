@@ -105,7 +105,7 @@ pub(super) fn parts(search: &RunSearch, walk: Walk, position: Option<&[SortValue
 
 pub(super) fn statement<'s>(
     mut sql: Sql<'s>,
-    visible: Visibility,
+    visible: &Visibility,
     search: &'s RunSearch,
     source: Source<'s, '_>,
     output: Output,

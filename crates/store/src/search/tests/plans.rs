@@ -45,7 +45,7 @@ fn walked_among<'s>(engine: EngineKind, search: &'s RunSearch, among: Option<&Se
     let walk = walk(search).unwrap();
     let statement = |part| {
         let output = Output::Rows(search.query.window);
-        run_statement::statement(Sql::new(engine), everything(), search, Source::Walk(walk, part, among), output)
+        run_statement::statement(Sql::new(engine), &everything(), search, Source::Walk(walk, part, among), output)
             .unwrap()
             .finish()
             .0
@@ -58,7 +58,7 @@ fn from_candidate(engine: EngineKind, search: &RunSearch) -> String {
     let set = Set::Of(required(&search.query.filter)[0]);
     let source = Source::Candidate(&set);
     let output = Output::Rows(search.query.window);
-    run_statement::statement(Sql::new(engine), everything(), search, source, output).unwrap().finish().0
+    run_statement::statement(Sql::new(engine), &everything(), search, source, output).unwrap().finish().0
 }
 
 /// How SQLite would run a statement, without the columns of automatic names.
@@ -223,7 +223,7 @@ fn from_several_sets_that_say_all() {
     let set = Set::Both { tests: required(&search.query.filter), runs: vec![1, 2] };
     let output = Output::Rows(search.query.window);
     let source = Source::Candidate(&set);
-    let statement = run_statement::statement(Sql::new(EngineKind::Sqlite), everything(), &search, source, output);
+    let statement = run_statement::statement(Sql::new(EngineKind::Sqlite), &everything(), &search, source, output);
     let sql = statement.unwrap().finish().0;
     insta::assert_snapshot!(columns_cut(&sql), @"SELECT .. FROM run LEFT JOIN series AS order_0 ON order_0.run_id = run.id AND order_0.key = $1 WHERE run.id IN (SELECT value FROM json_each($2)) AND run.workspace_id = $3 AND (run.experiment_id = $4 AND presence = 'active') IS TRUE AND TRUE ORDER BY order_0.is_nan ASC NULLS LAST, order_0.value DESC NULLS LAST, run.started_at DESC NULLS LAST, run.public_id ASC LIMIT $5");
     insta::assert_snapshot!(explained(sql), @"
@@ -356,7 +356,7 @@ fn a_sample_is_looked_up_by_row_id() {
     let search = search(above("loss", 0.5), vec![]);
     let (sql, values) = run_plan::sample(
         Sql::new(EngineKind::Sqlite),
-        everything(),
+        &everything(),
         &search,
         &required(&search.query.filter),
         1_000_000,

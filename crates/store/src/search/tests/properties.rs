@@ -112,7 +112,7 @@ fn a_position_of_another_order_is_not_looked_at() {
             };
             let (expected, _) = naive::search(&runs, &search);
             let asked = search.clone();
-            let page = runtime.block_on(store.read(move |tx| tx.run_infos_search(everything(), &asked))).unwrap();
+            let page = runtime.block_on(store.read(move |tx| tx.run_infos_search(&everything(), &asked))).unwrap();
             let found: Vec<String> = page.items.into_iter().map(|info| info.id.0).collect();
             assert_eq!(found, expected, "on {engine}: {:?}", search.after);
         }
@@ -120,7 +120,7 @@ fn a_position_of_another_order_is_not_looked_at() {
 }
 
 fn every_plan(tx: &mut Tx, search: &RunSearch) -> Result<Vec<(String, Page<RunInfo>)>> {
-    let visible = everything();
+    let visible = &everything();
     let mut pages = vec![
         ("chosen".to_owned(), tx.run_infos_search(visible, search)?),
         ("whole".to_owned(), run_plan::at_once(tx, visible, search, Source::Whole)?),

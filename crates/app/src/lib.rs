@@ -10,6 +10,7 @@ mod evaluation;
 mod experiment;
 mod export;
 mod facets;
+mod identity;
 mod load;
 mod logged_model;
 mod maintenance;
@@ -33,6 +34,10 @@ pub use ctx::{Ctx, RequestId, Script, Undisclosed};
 pub use dataset::RunInputs;
 pub use evaluation::{NewEvaluationDataset, Upserted};
 pub use experiment::NewExperiment;
+pub use identity::{
+    AccountChange, Admission, KeyMade, NewAccount, NewCredential, Refusal, SESSION_LIFE, SignedBody, SignedPayload,
+    Signer, TokenMade, looks_like_token,
+};
 pub use load::LoadedInto;
 pub use logged_model::NewLoggedModel;
 pub use purge::PurgeReport;
@@ -73,6 +78,7 @@ struct Parts {
     ids: Arc<dyn IdSource>,
     workspace: WorkspaceId,
     webhooks: webhook::Webhooks,
+    identity: identity::Identity,
 }
 
 impl App {
@@ -92,9 +98,14 @@ impl App {
                 tx.bootstrap(&location, now)
             })
             .await?;
-        Ok(App {
-            parts: Arc::new(Parts { store, artifacts, clock, ids, workspace, webhooks: webhook::Webhooks::default() }),
-        })
+        let (webhooks, identity) = (webhook::Webhooks::default(), identity::Identity::new()?);
+        let app = App { parts: Arc::new(Parts { store, artifacts, clock, ids, workspace, webhooks, identity }) };
+        app.authentication_refreshed().await?;
+        Ok(app)
+    }
+
+    pub(crate) fn identity(&self) -> &identity::Identity {
+        &self.parts.identity
     }
 
     pub(crate) fn webhooks(&self) -> &webhook::Webhooks {

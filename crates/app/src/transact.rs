@@ -34,9 +34,19 @@ impl App {
         &self,
         ctx: &Ctx,
         object: &str,
-        mut work: impl FnMut(&mut Tx, &Permit<V>) -> Result<Changed<T>> + Send + 'static,
+        work: impl FnMut(&mut Tx, &Permit<V>) -> Result<Changed<T>> + Send + 'static,
     ) -> Result<T> {
         let permit = self.permit::<V>(ctx, object).await?;
+        self.change_permitted(ctx, permit, work).await
+    }
+
+    /// The rest of the frame, for a change that is permitted already.
+    pub(crate) async fn change_permitted<V: Verb, T: Send + 'static>(
+        &self,
+        ctx: &Ctx,
+        permit: Permit<V>,
+        mut work: impl FnMut(&mut Tx, &Permit<V>) -> Result<Changed<T>> + Send + 'static,
+    ) -> Result<T> {
         let origin = ctx.origin();
         let ids = ctx.clone();
         let (value, deliveries) = self

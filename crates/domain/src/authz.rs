@@ -66,6 +66,10 @@ verbs! {
     LoadRecord: "record:load" on Workspace,
     /// Remove for good what is in the trash.
     PurgeRecord: "record:purge" on Workspace,
+    /// Make, change, disable or delete accounts, groups and grants, and turn authentication on.
+    ManageIdentity: "identity:manage" on Account,
+    /// Make or revoke tokens and access keys, and set a password.
+    ManageCredential: "credential:manage" on Credential,
 }
 
 /// Proof that [`authorize`] said yes to `V` in a workspace.
@@ -100,6 +104,12 @@ pub fn authorize<V: Verb>(subject: &Subject) -> Result<Permit<V>> {
         return Err(Error::Forbidden { message: format!("{} may not {}", subject.principal.name(), V::NAME) });
     }
     Ok(Permit { workspace: subject.workspace, verb: PhantomData })
+}
+
+/// Lets an account look after its own credentials, whatever its roles are.
+pub fn authorize_own(subject: &Subject, account: &str) -> Option<Permit<ManageCredential>> {
+    let own = matches!(&subject.principal, Principal::Account(principal) if principal.name == account);
+    own.then_some(Permit { workspace: subject.workspace, verb: PhantomData })
 }
 
 /// What a subject may see; read and list methods of the store filter by it in SQL.

@@ -65,6 +65,11 @@ impl App {
         self.ctx(principal, script, request_id.into())
     }
 
+    /// What time it is, for logins, which have no context yet.
+    pub fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
     /// What the audit log knows a request by.
     pub fn new_request_id(&self) -> String {
         self.parts.ids.next(self.parts.clock.now()).simple().to_string()

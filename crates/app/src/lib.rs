@@ -10,6 +10,7 @@ mod evaluation;
 mod experiment;
 mod export;
 mod facets;
+mod identity;
 mod load;
 mod logged_model;
 mod maintenance;
@@ -33,6 +34,10 @@ pub use ctx::{Ctx, RequestId, Script, Undisclosed};
 pub use dataset::RunInputs;
 pub use evaluation::{NewEvaluationDataset, Upserted};
 pub use experiment::NewExperiment;
+pub use identity::{
+    AccountChange, Admission, KeyMade, NewAccount, NewCredential, Refusal, SESSION_LIFE, SignedBody, SignedPayload,
+    Signer, TokenMade, looks_like_token,
+};
 pub use load::LoadedInto;
 pub use logged_model::NewLoggedModel;
 pub use purge::PurgeReport;
@@ -74,6 +79,7 @@ struct Parts {
     workspace: WorkspaceId,
     workspace_name: Arc<str>,
     webhooks: webhook::Webhooks,
+    identity: identity::Identity,
 }
 
 impl App {
@@ -93,17 +99,23 @@ impl App {
                 tx.bootstrap(&location, now)
             })
             .await?;
-        Ok(App {
-            parts: Arc::new(Parts {
-                store,
-                artifacts,
-                clock,
-                ids,
-                workspace,
-                workspace_name: stele_store::DEFAULT_WORKSPACE.into(),
-                webhooks: webhook::Webhooks::default(),
-            }),
-        })
+        let parts = Parts {
+            store,
+            artifacts,
+            clock,
+            ids,
+            workspace,
+            workspace_name: stele_store::DEFAULT_WORKSPACE.into(),
+            webhooks: webhook::Webhooks::default(),
+            identity: identity::Identity::new()?,
+        };
+        let app = App { parts: Arc::new(parts) };
+        app.authentication_refreshed().await?;
+        Ok(app)
+    }
+
+    pub(crate) fn identity(&self) -> &identity::Identity {
+        &self.parts.identity
     }
 
     pub(crate) fn webhooks(&self) -> &webhook::Webhooks {

@@ -18,6 +18,7 @@ mod experiment;
 mod export;
 mod facets;
 mod history;
+mod identity;
 mod lineage;
 mod load;
 mod logged_model;
@@ -50,6 +51,7 @@ pub use experiment::NewExperiment;
 pub use export::{ExportedDataset, ExportedModel, ExportedRun};
 pub use facets::Faceted;
 pub use history::Origin;
+pub use identity::{FoundCredential, LoginAccount, NewAccount, NewCredential};
 pub use load::{
     LoadedExperiment, LoadedLineage, LoadedLoggedModel, LoadedMetric, LoadedModel, LoadedReading, LoadedRun,
     LoadedRuns, LoadedVersion, RunBatch,

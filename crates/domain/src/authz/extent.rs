@@ -26,6 +26,17 @@ pub enum Extent {
 }
 
 impl Extent {
+    /// Everything for those who hold a role that `counts` on the organisation, and else nothing.
+    pub(super) fn of_organisation(subject: &Subject, counts: impl Fn(Role) -> bool) -> Extent {
+        let is_wide = match &subject.principal {
+            Principal::LocalOwner => true,
+            Principal::Account(account) => {
+                account.grants.iter().any(|grant| counts(grant.role) && grant.scope == Scope::Organisation)
+            }
+        };
+        if is_wide { Extent::Whole } else { Extent::Parts { experiments: Arc::default(), models: Arc::default() } }
+    }
+
     /// The part of the workspace in which `subject` holds a role that `counts`.
     pub(super) fn of(subject: &Subject, counts: impl Fn(Role) -> bool) -> Extent {
         let account = match &subject.principal {

@@ -46,6 +46,8 @@ fn the_policy_matrix() {
     artifact:write             artifact            -              yes            -              -              yes
     record:load                workspace           -              -              -              -              yes
     record:purge               workspace           -              -              -              -              yes
+    identity:manage            account             -              -              -              -              yes
+    credential:manage          credential          -              -              -              -              yes
     ");
 }
 

@@ -75,12 +75,21 @@ verbs! {
     LoadRecord: "record:load" on Workspace by Administrator,
     /// Remove for good what is in the trash.
     PurgeRecord: "record:purge" on Workspace by Administrator,
+    /// Make, change, disable or delete accounts, groups and grants, and turn authentication on.
+    ManageIdentity: "identity:manage" on Account by Administrator,
+    /// Make or revoke tokens and access keys, and set a password.
+    ManageCredential: "credential:manage" on Credential by Administrator,
 }
 
 impl Action {
     /// The verb of that name.
     pub fn parse(name: &str) -> Option<Action> {
         Action::ALL.iter().copied().find(|action| action.name() == name)
+    }
+
+    /// Whether it is done to what all workspaces share, so that only a role on the organisation lets one do it.
+    pub fn is_on_organisation(self) -> bool {
+        matches!(self, Action::ManageIdentity | Action::ManageCredential)
     }
 
     /// Whether somebody who holds `role` on a thing may do this to it.

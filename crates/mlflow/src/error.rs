@@ -132,6 +132,10 @@ fn missing(kind: Kind, id: &str) -> String {
         | Kind::Credential
         | Kind::Metric
         | Kind::Dataset
+        | Kind::Bucket
+        | Kind::Object
+        | Kind::Upload
+        | Kind::Part
         | Kind::Scorer
         | Kind::Resource
         | Kind::Association
@@ -158,6 +162,10 @@ fn taken(kind: Kind, id: &str) -> String {
         | Kind::LoggedModel
         | Kind::ModelVersion
         | Kind::EvaluationDataset
+        | Kind::Bucket
+        | Kind::Object
+        | Kind::Upload
+        | Kind::Part
         | Kind::Scorer
         | Kind::Webhook
         | Kind::Resource

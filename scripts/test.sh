@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Every test, on both databases: lints, the Rust tests, then the stock clients and the hostile suites against the release binary.
 # A failing stage does not stop the ones after it, unless there is no binary to go on with.
-# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions cli mlflow3 mlflow2 native sagemaker ui paths garbage kill transfer bench   (default: all of these), wheel
+# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions cli mlflow3 mlflow2 native sagemaker identity ui paths garbage kill transfer bench   (default: all of these), wheel
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-all_stages=(lint rust instructions cli mlflow3 mlflow2 native sagemaker ui paths garbage kill transfer bench)
+all_stages=(lint rust instructions cli mlflow3 mlflow2 native sagemaker identity ui paths garbage kill transfer bench)
 stages=("$@")
 [ ${#stages[@]} -gt 0 ] || stages=("${all_stages[@]}")
 for stage in "${stages[@]}"; do
@@ -87,10 +87,17 @@ sagemaker() {
   STELE_DATABASE=$url pytest_in mlflow3 -n "$workers" --dist loadfile conformance/sagemaker
 }
 
+# Authentication is a matter of a whole database, so the suite makes its own in the cluster.
+identity() {
+  local cluster=
+  [ "$1" = sqlite ] || cluster=$STELE_TEST_POSTGRES
+  STELE_DATABASE=$cluster pytest_in mlflow3 conformance/identity
+}
+
 # The Python environments that a stage needs.
 environments_of() {
   case $1 in
-    mlflow3 | native | sagemaker | paths | garbage | kill) echo mlflow3 ;;
+    mlflow3 | native | sagemaker | identity | paths | garbage | kill) echo mlflow3 ;;
     ui) echo mlflow3 ui ;;
     transfer) echo mlflow3 mlflow2 duckdb ;;
     cli | mlflow2) echo "$1" ;;
@@ -130,6 +137,10 @@ fi
 if wanted sagemaker; then
   step "boto3 for SageMaker on SQLite" sagemaker sqlite || true
   step "boto3 for SageMaker on PostgreSQL" sagemaker postgres || true
+fi
+if wanted identity; then
+  step "who is let in, on SQLite" identity sqlite || true
+  step "who is let in, on PostgreSQL" identity postgres || true
 fi
 ! wanted ui || step "MLflow's web pages in Chromium" scripts/ui.sh || true
 ! wanted paths || step "paths that leave the root" pytest_in mlflow3 conformance/security || true

@@ -21,7 +21,7 @@ use stele_domain::authz::{ManageIdentity, Verb};
 use stele_domain::{Error, Result};
 use stele_store::Tx;
 
-pub use self::account::{AccountChange, NewAccount};
+pub use self::account::{AccountChange, Held, NewAccount};
 pub use self::admission::{Admission, Refusal, SignedBody, SignedPayload};
 use self::attempts::Attempts;
 use self::cache::Cache;

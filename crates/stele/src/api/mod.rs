@@ -9,6 +9,7 @@ mod artifacts;
 mod call;
 mod compare;
 mod experiments;
+mod identity;
 mod metrics;
 mod models;
 mod openapi;

@@ -82,7 +82,11 @@ impl App {
 
     fn ctx(&self, principal: Principal, script: Script, request_id: String) -> Ctx {
         Ctx {
-            subject: Subject { principal, workspace: self.parts.workspace },
+            subject: Subject {
+                principal,
+                workspace: self.parts.workspace,
+                workspace_name: Arc::clone(&self.parts.workspace_name),
+            },
             script,
             request_id,
             clock: Arc::clone(&self.parts.clock),

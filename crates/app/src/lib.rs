@@ -77,6 +77,7 @@ struct Parts {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     workspace: WorkspaceId,
+    workspace_name: Arc<str>,
     webhooks: webhook::Webhooks,
     identity: identity::Identity,
 }
@@ -98,8 +99,17 @@ impl App {
                 tx.bootstrap(&location, now)
             })
             .await?;
-        let (webhooks, identity) = (webhook::Webhooks::default(), identity::Identity::new()?);
-        let app = App { parts: Arc::new(Parts { store, artifacts, clock, ids, workspace, webhooks, identity }) };
+        let parts = Parts {
+            store,
+            artifacts,
+            clock,
+            ids,
+            workspace,
+            workspace_name: stele_store::DEFAULT_WORKSPACE.into(),
+            webhooks: webhook::Webhooks::default(),
+            identity: identity::Identity::new()?,
+        };
+        let app = App { parts: Arc::new(parts) };
         app.authentication_refreshed().await?;
         Ok(app)
     }

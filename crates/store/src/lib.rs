@@ -4,6 +4,7 @@
 //! One closure is one transaction, and a write is acknowledged only after it is on disk.
 
 mod artifact;
+mod artifact_owner;
 mod association;
 mod backup;
 pub mod blobs;
@@ -32,6 +33,7 @@ mod run_read;
 mod search;
 pub mod series;
 mod trial;
+mod visible;
 mod webhook;
 
 use std::fmt;
@@ -39,7 +41,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use artifact_owner::OwnedRoot;
 pub use backup::{BackedUp, Verified, backup, verify};
+pub use bootstrap::DEFAULT_WORKSPACE;
 pub use engine::Tx;
 use engine::{Postgres, Sqlite};
 pub use examine::{Examination, damage, examine};

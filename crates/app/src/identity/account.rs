@@ -189,7 +189,7 @@ impl App {
         let hash = self.password_hash(password).await?;
         let now = ctx.now();
         let set = self
-            .change_permitted(ctx, permit, move |tx, permit| {
+            .change_permitted(ctx, &name.clone(), permit, move |tx, permit| {
                 let account = tx.account_open(&name)?;
                 if account.kind == AccountKind::Service {
                     return Err(Error::invalid("a service account has tokens and access keys but no password"));

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use serde_json::json;
-use stele_domain::authz::{ManageCredential, ManageIdentity, authorize};
+use stele_domain::authz::{ManageCredential, ManageIdentity};
 use stele_domain::change::Change;
 use stele_domain::directory::{Holder, check_name};
 use stele_domain::identity::{AccountKind, Role, Scope};
@@ -46,11 +46,8 @@ impl App {
     pub async fn authentication_require(&self, ctx: &Ctx, name: String, password: String) -> Result<()> {
         check_name("an account", &name)?;
         let hash = self.password_hash(password).await?;
-        // The right to set any password is part of it; whoever has one of these rights has the other.
-        let credentials = authorize::<ManageCredential>(ctx);
         let (now, granted_by) = (ctx.now(), ctx.principal.name().to_owned());
         self.change_identity::<ManageIdentity, _>(ctx, &name.clone(), move |tx, permit| {
-            let credentials = credentials.as_ref().map_err(Clone::clone)?;
             let account = match tx.account_open(&name) {
                 Ok(found) if found.disabled => return Err(disabled(&name)),
                 Ok(found) if found.kind == AccountKind::Service => {
@@ -63,7 +60,7 @@ impl App {
                 }
                 Err(error) => return Err(error),
             };
-            tx.account_set_password(credentials, account, &hash, now)?;
+            tx.account_set_password(&permit.other::<ManageCredential>(), account, &hash, now)?;
             let holder = Holder::Account(name.clone());
             tx.grant_create(permit, &holder, Role::Administrator, &Scope::Organisation, &granted_by, now)?;
             tx.setting_set(permit, SETTING, ON)?;

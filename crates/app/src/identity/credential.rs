@@ -89,7 +89,7 @@ impl App {
             return Err(Error::invalid(format!("the {} would be expired from the start", word(kind))));
         }
         let (permit, own) = self.credential_permit(ctx, &account).await?;
-        self.change_permitted(ctx, permit, move |tx, permit| {
+        self.change_permitted(ctx, &account.clone(), permit, move |tx, permit| {
             let owner = tx.account_open(&account)?;
             check_own(tx, own.as_ref())?;
             if tx.credentials_count(owner.row, kind)? >= MOST_CREDENTIALS {
@@ -141,7 +141,7 @@ impl App {
         let (permit, own) = self.credential_permit(ctx, &account).await?;
         let now = ctx.now();
         let revoked = self
-            .change_permitted(ctx, permit, move |tx, permit| {
+            .change_permitted(ctx, &id.clone(), permit, move |tx, permit| {
                 check_own(tx, own.as_ref())?;
                 let before = tx.credential_get(kind, &id)?;
                 if before.account != account {

@@ -25,9 +25,9 @@ impl App {
                 Scope::Workspace(name) => return Err(Error::not_found(Kind::Workspace, name)),
                 Scope::Experiment(id) => {
                     let row = id.parse().map_err(|_| Error::not_found(Kind::Experiment, id))?;
-                    tx.experiment_get(visible, ExperimentId(row))?;
+                    tx.experiment_get(&visible, ExperimentId(row))?;
                 }
-                Scope::Model(name) => drop(tx.model_get(visible, name)?),
+                Scope::Model(name) => drop(tx.model_get(&visible, name)?),
             }
             let granted = tx.grant_create(permit, &holder, role, &scope, &granted_by, now)?;
             let change = Change::quiet("grant.create", Kind::Grant, granted.row.to_string()).after(told(&granted));

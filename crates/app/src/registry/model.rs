@@ -46,7 +46,7 @@ impl App {
 
     pub async fn model_get(&self, ctx: &Ctx, name: String) -> Result<Model> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.model_get(visible, &name)).await
+        self.read(move |tx| tx.model_get(&visible, &name)).await
     }
 
     /// Replaces the description of a model.

@@ -87,11 +87,20 @@ sagemaker() {
   STELE_DATABASE=$url pytest_in mlflow3 -n "$workers" --dist loadfile conformance/sagemaker
 }
 
+# Prints the folder with the identity provider that people log in through in tests, or nothing where there is no Node.
+oidc_provider() {
+  command -v npm >/dev/null || return 0
+  local folder=$PWD/.venv/oidc-provider
+  mkdir -p "$folder"
+  [ -f "$folder/package.json" ] || echo '{ "private": true }' >"$folder/package.json"
+  npm install --prefix "$folder" --no-fund --no-audit --silent oidc-provider@8.8.1 >/dev/null && echo "$folder"
+}
+
 # Authentication is a matter of a whole database, so the suite makes its own in the cluster.
 identity() {
   local cluster=
   [ "$1" = sqlite ] || cluster=$STELE_TEST_POSTGRES
-  STELE_DATABASE=$cluster pytest_in mlflow3 conformance/identity
+  STELE_DATABASE=$cluster OIDC_PROVIDER=$(oidc_provider) pytest_in mlflow3 conformance/identity
 }
 
 # The Python environments that a stage needs.

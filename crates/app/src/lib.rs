@@ -36,7 +36,7 @@ pub use evaluation::{NewEvaluationDataset, Upserted};
 pub use experiment::NewExperiment;
 pub use identity::{
     AccountChange, Admission, Held, KeyMade, NewAccount, NewCredential, Refusal, SESSION_LIFE, SignedBody,
-    SignedPayload, Signer, TokenMade, looks_like_token,
+    SignedPayload, Signer, TokenMade, Vouched, looks_like_token,
 };
 pub use load::LoadedInto;
 pub use logged_model::NewLoggedModel;

@@ -12,6 +12,7 @@ mod grant;
 mod group;
 mod login;
 mod password;
+mod provider;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::sync::{Arc, OnceLock};
@@ -27,6 +28,7 @@ use self::attempts::Attempts;
 use self::cache::Cache;
 pub use self::credential::{KeyMade, NewCredential, TokenMade};
 pub use self::login::{SESSION_LIFE, Signer, looks_like_token};
+pub use self::provider::Vouched;
 use crate::transact::Changed;
 use crate::{App, Ctx, SecretKey};
 

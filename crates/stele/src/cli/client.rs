@@ -27,6 +27,9 @@ use crate::place::Place;
 /// Where a server is by default.
 const USUAL_SERVER: &str = "http://127.0.0.1:5000";
 
+/// The longest answer to a login, in bytes.
+const MOST_LOGIN: usize = 64 * 1024;
+
 /// The longest JSON answer, in bytes.
 const MOST_JSON: usize = 512 * 1024 * 1024;
 
@@ -173,6 +176,23 @@ impl Client {
             *login = HeaderValue::from_str(&format!("Basic {pair}")).ok();
         }
         self
+    }
+
+    /// Asks the server for something of a login, at a path outside of the API. Gives the status and the document.
+    pub(super) async fn log_in(&self, path: &str, document: &Value) -> Result<(StatusCode, Value)> {
+        let Way::Remote { http, base, .. } = &self.way else { return Err(Failure::usage("no server runs").into()) };
+        let address = format!("{}{path}", base.as_str().trim_end_matches('/'));
+        let request = http.post(address).header(header::CONTENT_TYPE, "application/json").body(document.to_string());
+        let answer = Response::from(request.send().await.map_err(|error| self.no_answer(&error))?).map(Body::new);
+        let status = answer.status();
+        let body = to_bytes(answer.into_body(), MOST_LOGIN).await.context("the answer broke off")?;
+        match serde_json::from_slice(&body) {
+            Ok(document) if status.is_success() => Ok((status, document)),
+            _ if status == StatusCode::NOT_FOUND => Err(Failure::new("this server has no identity provider")
+                .hint("`stele login --user NAME` logs in with a password")
+                .into()),
+            _ => Err(Failure::new(super::human::harmless(&String::from_utf8_lossy(&body))).into()),
+        }
     }
 
     /// The URL of the server, if it is one.

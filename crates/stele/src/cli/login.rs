@@ -4,21 +4,26 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::client::{Connection, Payload};
+use super::client::{Client, Connection, Payload};
 use super::secret::{self, NewPassword};
 use super::{Failure, Output};
 
 #[derive(Args)]
 pub(crate) struct Login {
     /// The name of the account
-    #[arg(long, value_name = "NAME")]
-    user: String,
+    #[arg(long, value_name = "NAME", required_unless_present = "oidc")]
+    user: Option<String>,
+
+    /// Log in through the identity provider of the server, in a browser on this device or another
+    #[arg(long, conflicts_with_all = ["user", "password_stdin"])]
+    oidc: bool,
 
     #[command(flatten)]
     password: NewPassword,
@@ -39,7 +44,7 @@ pub(crate) struct Whoami {
     connection: Connection,
 }
 
-pub(super) async fn login(output: &Output, Login { user, password, connection }: Login) -> Result<()> {
+pub(super) async fn login(output: &Output, Login { user, oidc: _, password, connection }: Login) -> Result<()> {
     let client = connection.open().await?;
     let Some(server) = client.server() else {
         return Err(Failure::usage(
@@ -48,16 +53,44 @@ pub(super) async fn login(output: &Output, Login { user, password, connection }:
         .hint("say where a server is with --server URL or STELE_SERVER")
         .into());
     };
-    let typed = secret::current_password(&password, &format!("password of '{user}' at {server}"))?;
-    let client = client.with_basic(&user, &typed);
-    let new = Payload::Json(json!({ "name": "stele login" }));
-    let made: Value = client.ask(Method::POST, &["accounts", &user, "tokens"], &[], new).await?;
+    let made = match &user {
+        Some(user) => with_password(client, &server, user, &password).await?,
+        None => with_provider(&client).await?,
+    };
     let part = |name: &str| made.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let account = part("account");
     let mut kept = Kept::read()?;
-    kept.0.insert(server.clone(), Saved { account: user.clone(), id: part("id"), token: part("token") });
+    kept.0.insert(server.clone(), Saved { account: account.clone(), id: part("id"), token: part("token") });
     kept.write()?;
-    output.done(format_args!("logged in at {server} as '{user}'"));
-    if output.is_json() { output.json(&json!({ "server": server, "account": user })) } else { Ok(()) }
+    output.done(format_args!("logged in at {server} as '{account}'"));
+    if output.is_json() { output.json(&json!({ "server": server, "account": account })) } else { Ok(()) }
+}
+
+async fn with_password(client: Client, server: &str, user: &str, password: &NewPassword) -> Result<Value> {
+    let typed = secret::current_password(password, &format!("password of '{user}' at {server}"))?;
+    let new = Payload::Json(json!({ "name": "stele login" }));
+    client.with_basic(user, &typed).ask(Method::POST, &["accounts", user, "tokens"], &[], new).await
+}
+
+/// Tells the person where to go, and waits until they have been there.
+async fn with_provider(client: &Client) -> Result<Value> {
+    let (_, device) = client.log_in("/oauth/device", &json!({})).await?;
+    let text = |name: &str| device.get(name).and_then(Value::as_str).map(super::human::harmless);
+    let number = |name: &str, usual: u64| device.get(name).and_then(Value::as_u64).unwrap_or(usual);
+    let place = text("verification_uri_complete").or_else(|| text("verification_uri")).unwrap_or_default();
+    // Also to a program: somebody must do it.
+    eprintln!("open {place} and see that it shows the code {}", text("user_code").unwrap_or_default());
+    let interval = Duration::from_secs(number("interval", 5).clamp(1, 60));
+    let end = tokio::time::Instant::now() + Duration::from_secs(number("expires_in", 600).min(3600));
+    let code = json!({ "device_code": device.get("device_code") });
+    while tokio::time::Instant::now() < end {
+        tokio::time::sleep(interval).await;
+        let (status, made) = client.log_in("/oauth/device/token", &code).await?;
+        if status == StatusCode::OK {
+            return Ok(made);
+        }
+    }
+    Err(Failure::new("the login was not confirmed in time").hint("`stele login --oidc` begins again").into())
 }
 
 pub(super) async fn logout(output: &Output, Logout { connection }: Logout) -> Result<()> {

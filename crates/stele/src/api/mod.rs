@@ -64,6 +64,12 @@ pub(crate) fn router(app: App, instance: &str) -> Router {
         .with_state(State { app, instance: instance.into() })
 }
 
+/// Every route: its method, its path and its name.
+#[cfg(test)]
+pub(crate) fn paths() -> Vec<(Method, String, &'static str)> {
+    routes().into_iter().map(|route| (route.method, format!("{ROOT}/{}", route.path), route.name)).collect()
+}
+
 async fn wrong_method(method: Method) -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", format!("{method} is not offered here"))
 }

@@ -113,3 +113,6 @@ fn refused(refusal: &Refusal) -> Response {
     }
     response
 }
+
+#[cfg(test)]
+mod tests;

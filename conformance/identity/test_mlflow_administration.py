@@ -153,3 +153,24 @@ def test_roles(server, auth, name, experiment):
         auth.get_role(role.id)
     with refused("RESOURCE_DOES_NOT_EXIST"):
         auth.create_role("elsewhere", f"{name}-x")
+
+
+def test_what_is_granted_is_what_may_be_done(server, auth, name, experiment):
+    """What MLflow's client for users grants, its client for tracking may do, and boto3 as well as the command line."""
+    auth.create_user(name, PASSWORD)
+    with mlflow_as(USERNAME=name, PASSWORD=PASSWORD):
+        client = MlflowClient(server.url)
+        with refused("RESOURCE_DOES_NOT_EXIST"):
+            client.get_experiment(experiment)
+    auth.grant_user_permission(name, "experiment", experiment, "READ")
+    with mlflow_as(USERNAME=name, PASSWORD=PASSWORD):
+        assert client.get_experiment(experiment).experiment_id == experiment
+        assert [found.experiment_id for found in client.search_experiments()] == [experiment]
+        with refused("PERMISSION_DENIED"):
+            client.create_run(experiment)
+    auth.grant_user_permission(name, "experiment", experiment, "EDIT")
+    with mlflow_as(USERNAME=name, PASSWORD=PASSWORD):
+        run = client.create_run(experiment)
+        client.log_metric(run.info.run_id, "loss", 1.0)
+        with refused("PERMISSION_DENIED"):
+            client.create_experiment(f"{name}-other")

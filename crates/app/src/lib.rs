@@ -37,8 +37,8 @@ pub use dataset::RunInputs;
 pub use evaluation::{NewEvaluationDataset, Upserted};
 pub use experiment::NewExperiment;
 pub use identity::{
-    AccountChange, Admission, KeyMade, NewAccount, NewCredential, Refusal, SESSION_LIFE, SignedBody, SignedPayload,
-    Signer, TokenMade, looks_like_token,
+    AccountChange, Admission, Held, KeyMade, NewAccount, NewCredential, Refusal, SESSION_LIFE, SignedBody,
+    SignedPayload, Signer, TokenMade, Vouched, looks_like_token,
 };
 pub use load::LoadedInto;
 pub use logged_model::NewLoggedModel;

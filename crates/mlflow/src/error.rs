@@ -220,6 +220,7 @@ impl From<Refusal> for Failure {
             Refusal::Missing
             | Refusal::Unknown
             | Refusal::UnknownKey
+            | Refusal::NameTaken(_)
             | Refusal::Incomplete(_)
             | Refusal::Signature(_) => Failure::new(Code::Unauthenticated, message),
             Refusal::TooMany { seconds } => {

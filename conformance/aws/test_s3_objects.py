@@ -2,6 +2,7 @@ import base64
 import hashlib
 import threading
 import urllib.request
+from collections import Counter
 
 import pytest
 from botocore.exceptions import ClientError
@@ -174,6 +175,55 @@ def test_presigned_urls(client_of, bucket, version):
     url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "a b", "ResponseContentType": "text/y"})
     got = urllib.request.urlopen(url)
     assert (got.read(), got.headers["content-type"]) == (b"content", "text/y")
+
+
+def at_once(*calls):
+    """How often each code came of calls that start together; 'ok' for those that went well."""
+    start, codes = threading.Barrier(len(calls)), []
+
+    def one(call):
+        start.wait()
+        try:
+            call()
+            codes.append("ok")
+        except ClientError as refusal:
+            codes.append(refusal.response["Error"]["Code"])
+
+    threads = [threading.Thread(target=one, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return Counter(codes)
+
+
+def files_of_buckets(server):
+    return {path for path in (server.artifact_root / "buckets").rglob("*") if path.is_file()}
+
+
+def test_one_of_many_who_add_a_key_wins_and_no_file_is_left(client_of, server, bucket):
+    s3 = client_of("s3", max_pool_connections=8)
+    before = files_of_buckets(server)
+    for number in range(10):
+        key = f"k{number}"
+        put = [lambda i=i: s3.put_object(Bucket=bucket, Key=key, Body=b"%d" % i, IfNoneMatch="*") for i in range(8)]
+        assert at_once(*put) == {"ok": 1, "PreconditionFailed": 7}
+    assert len(files_of_buckets(server) - before) == 10
+
+
+def test_one_of_many_uploads_that_add_a_key_wins(client_of, server, bucket):
+    s3 = client_of("s3", max_pool_connections=8)
+    before = files_of_buckets(server)
+    complete = []
+    for number in range(8):
+        named = {"Bucket": bucket, "Key": "k", "UploadId": s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]}
+        part = {"PartNumber": 1, "ETag": s3.upload_part(**named, PartNumber=1, Body=b"%d" % number)["ETag"]}
+        ask = {**named, "MultipartUpload": {"Parts": [part]}, "IfNoneMatch": "*"}
+        complete.append(lambda ask=ask: s3.complete_multipart_upload(**ask))
+    assert at_once(*complete) == {"ok": 1, "PreconditionFailed": 7}
+    # The parts of the others wait for another try.
+    assert len(s3.list_multipart_uploads(Bucket=bucket)["Uploads"]) == 7
+    assert len(files_of_buckets(server) - before) == 8
 
 
 def test_writers_at_once_leave_one_of_what_they_wrote(s3, bucket):

@@ -72,9 +72,7 @@ impl App {
         let now = ctx.now();
         self.change::<WriteObject, _>(ctx, &named(&bucket, &new.object.key), move |tx, permit| {
             let row = tx.bucket_open(permit, &bucket)?;
-            let old = tx.object_open(permit, row, &new.object.key)?.map(|old| old.object);
-            condition.check(old.as_ref(), &new.object.key)?;
-            tx.object_put(permit, row, &new, now)?;
+            let old = tx.object_put(permit, row, &new, now, |old| condition.check(old, &new.object.key))?;
             Ok(Changed::one(new.object.clone(), put(&bucket, old.as_ref(), &new.object)))
         })
         .await

@@ -103,8 +103,6 @@ impl App {
         self.change::<WriteObject, _>(ctx, &named(&bucket, &key), move |tx, permit| {
             let upload = tx.upload_open(permit, &bucket, &key, &id)?;
             let chosen = chosen(&tx.upload_parts(&upload)?, &parts)?;
-            let old = tx.object_open(permit, upload.bucket, &key)?.map(|old| old.object);
-            condition.check(old.as_ref(), &key)?;
             let pieces: Vec<Piece> =
                 chosen.iter().map(|stored| Piece { file: stored.file.clone(), size: stored.part.size }).collect();
             let new = ObjectRow {
@@ -117,7 +115,7 @@ impl App {
                 },
                 pieces,
             };
-            tx.object_put(permit, upload.bucket, &new, now)?;
+            let old = tx.object_put(permit, upload.bucket, &new, now, |old| condition.check(old, &key))?;
             tx.upload_end(permit, &upload, &new.pieces, now)?;
             Ok(Changed::one(new.object.clone(), put(&bucket, old.as_ref(), &new.object)))
         })

@@ -25,6 +25,9 @@ pub enum Listed {
 
 const COLUMNS: &str = "SELECT key, size, etag, modified_at, head, pieces FROM bucket_object";
 
+/// How often an object is put that others put and remove meanwhile.
+const MOST_TRIES: usize = 10;
+
 /// How many rows a listing reads at a time.
 const AT_A_TIME: i64 = 1_000;
 
@@ -51,25 +54,38 @@ impl Tx<'_> {
         self.query_opt(&sql, params![bucket.0, key], object_row)
     }
 
-    /// Puts an object in the place of the one of its key; the files of that one go.
+    /// Puts an object in the place of the one of its key, if `allowed` says so of that one; its files go. Gives what
+    /// was there.
     pub fn object_put(
         &mut self,
         permit: &Permit<WriteObject>,
         bucket: BucketRow,
         new: &ObjectRow,
         now: Timestamp,
-    ) -> Result<()> {
-        const PUT: &str = "INSERT INTO bucket_object (bucket_id, key, size, etag, pieces, head, modified_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)
-             ON CONFLICT (bucket_id, key) DO UPDATE SET size = excluded.size, etag = excluded.etag,
-                 pieces = excluded.pieces, head = excluded.head, modified_at = excluded.modified_at";
+        allowed: impl Fn(Option<&Object>) -> Result<()>,
+    ) -> Result<Option<Object>> {
+        const ADD: &str = "INSERT INTO bucket_object (bucket_id, key, size, etag, pieces, head, modified_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (bucket_id, key) DO NOTHING";
+        const REPLACE: &str = "UPDATE bucket_object SET size = $3, etag = $4, pieces = $5, head = $6, modified_at = $7
+             WHERE bucket_id = $1 AND key = $2";
+        permit.require_workspace()?;
         let ObjectRow { object: Object { key, size, etag, modified_at: _, head }, pieces } = new;
-        if let Some(old) = self.object_open(permit, bucket, key)? {
+        let (size, pieces_text, head) = (bytes(*size)?, written(pieces)?, written(head)?);
+        let values = params![bucket.0, key, size, etag, &pieces_text, &head, now];
+        for _ in 0..MOST_TRIES {
+            // A row that is not there cannot be locked: only adding it tells whether somebody else adds it as well.
+            if self.execute(ADD, values)? == 1 {
+                return allowed(None).map(|()| None);
+            }
+            // Whoever added it may have removed it again.
+            let Some(old) = self.object_open(permit, bucket, key)? else { continue };
+            allowed(Some(&old.object))?;
             let gone: Vec<Piece> = old.pieces.into_iter().filter(|piece| !pieces.contains(piece)).collect();
             self.files_discard(permit, &gone, now)?;
+            self.execute(REPLACE, values)?;
+            return Ok(Some(old.object));
         }
-        let values = params![bucket.0, key, bytes(*size)?, etag, written(pieces)?, written(head)?, now];
-        self.execute(PUT, values).map(|_| ())
+        Err(Error::conflict(format!("the object '{key}' is put and removed by others at this moment")))
     }
 
     /// Removes an object with its files. Says whether it was there.

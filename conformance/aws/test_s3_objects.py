@@ -1,7 +1,9 @@
 import base64
 import hashlib
 import threading
+import urllib.error
 import urllib.request
+import zlib
 from collections import Counter
 
 import pytest
@@ -92,6 +94,26 @@ def test_checksums_are_looked_at_and_given_back(s3, bucket, algorithm):
     assert "Contents" not in s3.list_objects_v2(Bucket=bucket, Prefix="other")
 
 
+def test_a_checksum_that_trails_the_body_is_kept(server, s3, bucket):
+    body = b"content"
+    checksum = base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
+    url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "k"})
+    headers = {
+        "content-encoding": "aws-chunked",
+        "x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        "x-amz-decoded-content-length": str(len(body)),
+        "x-amz-trailer": "x-amz-checksum-crc32",
+    }
+    chunks = b"%x\r\n%s\r\n0\r\nx-amz-checksum-crc32:%s\r\n\r\n" % (len(body), body, checksum.encode())
+    urllib.request.urlopen(urllib.request.Request(url, data=chunks, method="PUT", headers=headers))
+    got = s3.get_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
+    assert (got["Body"].read(), got["ChecksumCRC32"]) == (body, checksum)
+    with pytest.raises(urllib.error.HTTPError):
+        broken = chunks.replace(b"content", b"cantent")
+        urllib.request.urlopen(urllib.request.Request(url, data=broken, method="PUT", headers=headers))
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == body
+
+
 def test_wrong_md5(s3, bucket):
     wrong = base64.b64encode(hashlib.md5(b"other").digest()).decode()
     with pytest.raises(ClientError) as refusal:
@@ -134,6 +156,19 @@ def test_removing_many(s3, bucket):
     told = s3.delete_objects(Bucket=bucket, Delete=asked)
     assert len(told["Deleted"]) == 5
     assert [found["Key"] for found in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["k4"]
+
+
+def test_keys_that_cannot_be_are_refused_one_by_one(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    told = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "x" * 1025}, {"Key": "k"}]})
+    assert [error["Code"] for error in told["Errors"]] == ["KeyTooLongError"]
+    assert [done["Key"] for done in told["Deleted"]] == ["k"]
+
+
+def test_metadata_that_is_too_large(s3, bucket):
+    with pytest.raises(ClientError) as refusal:
+        s3.put_object(Bucket=bucket, Key="k", Body=b"", Metadata={"a": "x" * 2048})
+    assert code_of(refusal) == ("MetadataTooLarge", 400)
 
 
 def test_copies(s3, bucket):

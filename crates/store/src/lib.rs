@@ -45,7 +45,7 @@ use std::time::Instant;
 pub use artifact_owner::OwnedRoot;
 pub use backup::{BackedUp, Verified, backup, verify};
 pub use bootstrap::DEFAULT_WORKSPACE;
-pub use bucket::{BUCKET_FILES, BucketRow, Listed, ObjectRow, OpenUpload, StoredPart};
+pub use bucket::{BUCKET_FILES, BucketRow, Listed, ListedObject, ObjectRow, OpenUpload, StaleUpload, StoredPart};
 pub use engine::Tx;
 use engine::{Postgres, Sqlite};
 pub use examine::{Examination, damage, examine};

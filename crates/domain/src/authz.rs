@@ -58,6 +58,8 @@ verbs! {
     ManageEvaluationDataset: "evaluation-dataset:manage" on EvaluationDataset,
     /// Register, configure or delete scorers.
     ManageScorer: "scorer:manage" on Scorer,
+    /// Record traces, tag, link and assess them, and delete them.
+    LogTrace: "trace:log" on Trace,
     /// Make, change, test or delete webhooks.
     ManageWebhook: "webhook:manage" on Webhook,
     /// Upload or delete artifacts.

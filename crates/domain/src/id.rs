@@ -32,6 +32,7 @@ row_id! {
     WebhookRow,
     ResourceRow,
     DeliveryRow,
+    TraceRow,
 }
 
 /// The public id of a run: 32 lower-case hex digits when this server made it; imported runs keep theirs.

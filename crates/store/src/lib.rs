@@ -30,6 +30,7 @@ mod run;
 mod run_read;
 mod search;
 pub mod series;
+mod trace;
 mod trial;
 mod webhook;
 
@@ -58,6 +59,7 @@ pub use registry::{LoggedModelRoot, ModelHead, ModelVersionHead, NewModel, NewMo
 pub use resource::NewResource;
 pub use run::NewRun;
 use stele_domain::{Error, Result};
+pub use trace::{NewTrace, SpanBatch};
 
 /// Where the record is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

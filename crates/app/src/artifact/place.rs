@@ -39,6 +39,7 @@ fn root_uri(tx: &mut Tx, visible: Visibility, root: &ArtifactRoot) -> Result<Str
         ArtifactRoot::Server => Ok(DEFAULT_ARTIFACT_ROOT.to_owned()),
         ArtifactRoot::Run(id) => Ok(tx.run_info(visible, id)?.artifact_uri),
         ArtifactRoot::LoggedModel(id) => Ok(tx.logged_model_root(visible, id)?.artifact_uri),
+        ArtifactRoot::Trace(id) => tx.trace_artifact_uri(visible, id),
         ArtifactRoot::ModelVersion { model, number } => {
             let version = tx.model_version_get(visible, model, *number)?;
             below_run(tx, visible, version.storage_uri)

@@ -2,6 +2,7 @@
 
 mod append;
 mod postgres;
+mod regexp;
 mod sqlite;
 mod tx;
 mod value;

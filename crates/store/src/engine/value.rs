@@ -94,6 +94,7 @@ from_row_ids!(
     WebhookRow,
     ResourceRow,
     DeliveryRow,
+    TraceRow,
     Timestamp
 );
 

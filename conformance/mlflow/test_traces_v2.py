@@ -18,7 +18,6 @@ def start(api, experiment):
 def test_a_trace_is_started_and_ended(api, start, experiment):
     made = start(request_metadata=pairs({"m": "1"}), tags=pairs({"mlflow.traceName": "n", "t": "1"})).ok["trace_info"]
     trace_id = made["request_id"]
-    assert trace_id.startswith("tr-")
     assert (made["experiment_id"], made["timestamp_ms"], made["status"]) == (experiment, 1_000, "IN_PROGRESS")
     tags = mapping(made["tags"])
     assert (tags["mlflow.traceName"], tags["t"]) == ("n", "1")

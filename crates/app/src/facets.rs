@@ -16,13 +16,13 @@ impl App {
     /// What the script of `ctx` keeps with each of these rows, by row id.
     pub async fn facets(&self, ctx: &Ctx, of: Faceted, rows: Vec<i64>) -> Result<HashMap<i64, Facets>> {
         let (visible, script) = (ctx.visible(), ctx.script());
-        self.read(move |tx| tx.facets(visible, of, script, &rows)).await
+        self.read(move |tx| tx.facets(&visible, of, script, &rows)).await
     }
 
     /// The name of the model with this public id, if there is one.
     pub async fn model_name(&self, ctx: &Ctx, public_id: String) -> Result<Option<String>> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.model_name(visible, &public_id)).await
+        self.read(move |tx| tx.model_name(&visible, &public_id)).await
     }
 
     /// Rewrites what the script of `ctx` keeps with a model. `rewrite` may be called more than once.
@@ -35,7 +35,7 @@ impl App {
         let (visible, script) = (ctx.visible(), ctx.script());
         self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
             let row = tx.model_open(permit, &name)?.row.0;
-            let found = tx.facets(visible, Faceted::Model, script, &[row])?.remove(&row);
+            let found = tx.facets(&visible, Faceted::Model, script, &[row])?.remove(&row);
             let mut document = found.map(|facets| facets.document).unwrap_or_default();
             rewrite(&mut document)?;
             tx.facets_set(permit, Faceted::Model, script, row, document)?;
@@ -55,7 +55,7 @@ impl App {
         self.change::<ManageExperiment, _>(ctx, &id.to_string(), move |tx, permit| {
             let experiment = tx.experiment_open(permit, id)?;
             crate::experiment::require_active(Kind::Experiment, id.to_string(), experiment.presence)?;
-            let found = tx.facets(visible, Faceted::Experiment, script, &[id.0])?.remove(&id.0);
+            let found = tx.facets(&visible, Faceted::Experiment, script, &[id.0])?.remove(&id.0);
             let mut document = found.map(|facets| facets.document).unwrap_or_default();
             rewrite(&mut document)?;
             tx.facets_set(permit, Faceted::Experiment, script, id.0, document)?;

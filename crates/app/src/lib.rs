@@ -10,6 +10,7 @@ mod evaluation;
 mod experiment;
 mod export;
 mod facets;
+mod identity;
 mod load;
 mod logged_model;
 mod maintenance;
@@ -34,6 +35,10 @@ pub use ctx::{Ctx, RequestId, Script, Undisclosed};
 pub use dataset::RunInputs;
 pub use evaluation::{NewEvaluationDataset, Upserted};
 pub use experiment::NewExperiment;
+pub use identity::{
+    AccountChange, Admission, KeyMade, NewAccount, NewCredential, Refusal, SESSION_LIFE, SignedBody, SignedPayload,
+    Signer, TokenMade, looks_like_token,
+};
 pub use load::LoadedInto;
 pub use logged_model::NewLoggedModel;
 pub use purge::PurgeReport;
@@ -74,7 +79,9 @@ struct Parts {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     workspace: WorkspaceId,
+    workspace_name: Arc<str>,
     webhooks: webhook::Webhooks,
+    identity: identity::Identity,
 }
 
 impl App {
@@ -94,9 +101,23 @@ impl App {
                 tx.bootstrap(&location, now)
             })
             .await?;
-        Ok(App {
-            parts: Arc::new(Parts { store, artifacts, clock, ids, workspace, webhooks: webhook::Webhooks::default() }),
-        })
+        let parts = Parts {
+            store,
+            artifacts,
+            clock,
+            ids,
+            workspace,
+            workspace_name: stele_store::DEFAULT_WORKSPACE.into(),
+            webhooks: webhook::Webhooks::default(),
+            identity: identity::Identity::new()?,
+        };
+        let app = App { parts: Arc::new(parts) };
+        app.authentication_refreshed().await?;
+        Ok(app)
+    }
+
+    pub(crate) fn identity(&self) -> &identity::Identity {
+        &self.parts.identity
     }
 
     pub(crate) fn webhooks(&self) -> &webhook::Webhooks {

@@ -34,7 +34,8 @@ CREATE INDEX trace_by_time ON trace (experiment_id, requested_at DESC, public_id
 CREATE INDEX trace_by_session ON trace (experiment_id, session) WHERE session IS NOT NULL;
 CREATE INDEX trace_by_source_run ON trace (source_run) WHERE source_run IS NOT NULL;
 CREATE INDEX trace_by_client_request ON trace (experiment_id, client_request_id) WHERE client_request_id IS NOT NULL;
-CREATE INDEX trace_by_name ON trace (experiment_id, substr(name, 1, 100)) WHERE name IS NOT NULL;
+{sqlite}CREATE INDEX trace_by_name ON trace (experiment_id, name) WHERE name IS NOT NULL;
+{postgres}CREATE INDEX trace_by_name ON trace (experiment_id, substr(name, 1, 100)) WHERE name IS NOT NULL;
 
 CREATE TABLE trace_tag (
     trace_id BIGINT NOT NULL REFERENCES trace (id),
@@ -43,7 +44,8 @@ CREATE TABLE trace_tag (
     experiment_id BIGINT NOT NULL,
     PRIMARY KEY (trace_id, key)
 ){keyed};
-CREATE INDEX trace_tag_by_value ON trace_tag (experiment_id, key, substr(value, 1, 100), trace_id);
+{sqlite}CREATE INDEX trace_tag_by_value ON trace_tag (experiment_id, key, value, trace_id);
+{postgres}CREATE INDEX trace_tag_by_value ON trace_tag (experiment_id, key, substr(value, 1, 100), trace_id);
 
 CREATE TABLE trace_metadata (
     trace_id BIGINT NOT NULL REFERENCES trace (id),
@@ -52,7 +54,8 @@ CREATE TABLE trace_metadata (
     experiment_id BIGINT NOT NULL,
     PRIMARY KEY (trace_id, key)
 ){keyed};
-CREATE INDEX trace_metadata_by_value ON trace_metadata (experiment_id, key, substr(value, 1, 100), trace_id);
+{sqlite}CREATE INDEX trace_metadata_by_value ON trace_metadata (experiment_id, key, value, trace_id);
+{postgres}CREATE INDEX trace_metadata_by_value ON trace_metadata (experiment_id, key, substr(value, 1, 100), trace_id);
 
 -- What a trace was linked to after the fact: kind is run or prompt, target a run's public id or NAME/VERSION.
 CREATE TABLE trace_link (
@@ -95,7 +98,8 @@ CREATE TABLE span (
     searched {text} NOT NULL,
     UNIQUE (trace_id, span_id)
 );
-CREATE INDEX span_by_name ON span (experiment_id, substr(name, 1, 100), trace_id);
+{sqlite}CREATE INDEX span_by_name ON span (experiment_id, name, trace_id);
+{postgres}CREATE INDEX span_by_name ON span (experiment_id, substr(name, 1, 100), trace_id);
 
 -- kind is feedback, expectation or issue. value is JSON; number is the value when that is a number, score what counts
 -- in averages. error and metadata are JSON documents. valid is 0 when another assessment corrects this one, of_session
@@ -123,4 +127,5 @@ CREATE TABLE assessment (
     of_session BIGINT NOT NULL,
     UNIQUE (trace_id, public_id)
 );
-CREATE INDEX assessment_by_name ON assessment (experiment_id, kind, substr(name, 1, 100), trace_id);
+{sqlite}CREATE INDEX assessment_by_name ON assessment (experiment_id, kind, name, trace_id);
+{postgres}CREATE INDEX assessment_by_name ON assessment (experiment_id, kind, substr(name, 1, 100), trace_id);

@@ -1,7 +1,7 @@
 //! Deliveries of events to webhooks: enqueued with the change, claimed by one server at a time, and kept as a log.
 
 use serde_json::Value as Json;
-use stele_domain::authz::Visibility;
+use stele_domain::authz::{Place, Visibility};
 use stele_domain::change::Change;
 use stele_domain::id::{DeliveryRow, Timestamp, WebhookRow};
 use stele_domain::search::{Page, Window};
@@ -95,10 +95,13 @@ impl Tx<'_> {
     /// The deliveries of a webhook, newest first.
     pub fn deliveries_list(
         &mut self,
-        visible: Visibility,
+        visible: &Visibility,
         webhook: WebhookRow,
         window: Window,
     ) -> Result<Page<Delivery>> {
+        if !visible.sees(Place::Workspace) {
+            return Ok(Page::empty());
+        }
         let sql = format!(
             "SELECT {COLUMNS} FROM webhook_delivery AS delivery JOIN webhook ON webhook.id = delivery.webhook_id
              WHERE webhook.workspace_id = $1 AND delivery.webhook_id = $2 ORDER BY delivery.id DESC LIMIT $3 OFFSET $4"

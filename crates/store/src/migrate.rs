@@ -13,7 +13,9 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V5__webhooks", include_str!("../migrations/V5__webhooks.sql")),
     ("V6__resources", include_str!("../migrations/V6__resources.sql")),
     ("V7__transfer", include_str!("../migrations/V7__transfer.sql")),
+    ("V8__identity", include_str!("../migrations/V8__identity.sql")),
     ("V12__traces", include_str!("../migrations/V12__traces.sql")),
+    ("V14__indexed_text", include_str!("../migrations/V14__indexed_text.sql")),
 ];
 
 /// What the placeholders stand for, an engine a column: SQLite, PostgreSQL.
@@ -23,6 +25,8 @@ const PLACEHOLDERS: &[(&str, &str, &str)] = &[
     ("{blob}", "BLOB", "BYTEA"),
     ("{keyed}", " WITHOUT ROWID", ""),
     ("{nulls_last}", "", " NULLS LAST"),
+    ("{sqlite}", "", "-- "),
+    ("{postgres}", "-- ", ""),
 ];
 
 /// The advisory lock that servers starting together on one PostgreSQL database take turns on.

@@ -37,7 +37,7 @@ impl App {
     pub async fn assessment_get(&self, ctx: &Ctx, id: TraceId, assessment: String) -> Result<Assessment> {
         let visible = ctx.visible();
         self.read(move |tx| {
-            let trace = tx.trace_get(visible, &id)?;
+            let trace = tx.trace_get(&visible, &id)?;
             tx.assessment_get(trace.row, &assessment)
         })
         .await

@@ -84,7 +84,7 @@ impl App {
             tx.trace_experiment_hold(permit, experiment)?;
             let run = match &run {
                 None => None,
-                Some(run) => match tx.run_info(visible, run) {
+                Some(run) => match tx.run_info(&visible, run) {
                     Ok(info) => Some(Ok(info.id)),
                     Err(Error::NotFound { .. }) => Some(Err(())),
                     Err(error) => return Err(error),

@@ -39,7 +39,7 @@ pub struct TraceCounts {
 impl App {
     pub async fn trace_get(&self, ctx: &Ctx, id: TraceId) -> Result<TraceInfo> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.trace_get(visible, &id)).await
+        self.read(move |tx| tx.trace_get(&visible, &id)).await
     }
 
     /// Those of these traces that are there, in this order; only of these experiments, if any are named.
@@ -50,7 +50,7 @@ impl App {
         among: Option<Vec<ExperimentId>>,
     ) -> Result<Vec<TraceInfo>> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.traces_get(visible, &ids, among.as_deref())).await
+        self.read(move |tx| tx.traces_get(&visible, &ids, among.as_deref())).await
     }
 
     /// As [`App::traces_get`], with their spans.
@@ -62,9 +62,9 @@ impl App {
     ) -> Result<Vec<WholeTrace>> {
         let visible = ctx.visible();
         self.read(move |tx| {
-            let infos = tx.traces_get(visible, &ids, among.as_deref())?;
+            let infos = tx.traces_get(&visible, &ids, among.as_deref())?;
             let rows: Vec<_> = infos.iter().map(|info| info.row).collect();
-            let mut spans: HashMap<_, _> = tx.spans_of(visible, &rows)?;
+            let mut spans: HashMap<_, _> = tx.spans_of(&visible, &rows)?;
             let whole = |info: TraceInfo| WholeTrace { spans: spans.remove(&info.row).unwrap_or_default(), info };
             Ok(infos.into_iter().map(whole).collect())
         })
@@ -79,17 +79,14 @@ impl App {
 
     pub async fn trace_search(&self, ctx: &Ctx, search: TraceSearch) -> Result<Page<TraceInfo>> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.traces_search(visible, &search)).await
+        self.read(move |tx| tx.traces_search(&visible, &search)).await
     }
 
     /// Counts the traces of four searches in one snapshot.
     pub async fn trace_counts(&self, ctx: &Ctx, searches: [TraceSearch; 4]) -> Result<TraceCounts> {
         let visible = ctx.visible();
         self.read(move |tx| {
-            let mut count = |search: &TraceSearch| match search.experiments.is_empty() {
-                true => Ok(0),
-                false => tx.traces_count(visible, search),
-            };
+            let mut count = |search: &TraceSearch| tx.traces_count(&visible, search);
             let [total, first, second, both] = &searches;
             Ok(TraceCounts { total: count(total)?, first: count(first)?, second: count(second)?, both: count(both)? })
         })

@@ -57,7 +57,7 @@ impl App {
     pub async fn traces_link_to_run(&self, ctx: &Ctx, ids: Vec<TraceId>, run: RunId) -> Result<()> {
         let (visible, now) = (ctx.visible(), ctx.now());
         self.change::<LogTrace, _>(ctx, run.clone().as_str(), move |tx, permit| {
-            tx.run_info(visible, &run)?;
+            tx.run_info(&visible, &run)?;
             let targets = [run.as_str().to_owned()];
             if tx.traces_link(permit, &ids, TraceLink::Run, &targets, now)? == 0 {
                 return Ok(Changed::nothing(()));

@@ -136,13 +136,13 @@ impl App {
 
     pub async fn webhook_get(&self, ctx: &Ctx, id: String) -> Result<Webhook> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.webhook_get(visible, &id)).await
+        self.read(move |tx| tx.webhook_get(&visible, &id)).await
     }
 
     /// Newest first.
     pub async fn webhooks_list(&self, ctx: &Ctx, window: Window) -> Result<Page<Webhook>> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.webhooks_list(visible, window)).await
+        self.read(move |tx| tx.webhooks_list(&visible, window)).await
     }
 
     pub async fn webhook_update(&self, ctx: &Ctx, id: String, change: WebhookChange) -> Result<Webhook> {
@@ -212,8 +212,8 @@ impl App {
     pub async fn webhook_deliveries(&self, ctx: &Ctx, id: String, window: Window) -> Result<Page<Delivery>> {
         let visible = ctx.visible();
         self.read(move |tx| {
-            let webhook = tx.webhook_get(visible, &id)?;
-            tx.deliveries_list(visible, webhook.row, window)
+            let webhook = tx.webhook_get(&visible, &id)?;
+            tx.deliveries_list(&visible, webhook.row, window)
         })
         .await
     }

@@ -5,7 +5,7 @@ use stele_domain::Result;
 use stele_domain::search::{Attribute, Comparison, Field, Predicate, TraceField, TraceSearch};
 
 use super::builder::Sql;
-use super::run_candidate::{Required, first_hundred, required};
+use super::run_candidate::{Required, required};
 use super::traces::in_experiments;
 use crate::Tx;
 
@@ -64,7 +64,7 @@ pub(super) fn select<'s>(required: Required<'s>, sql: &mut Sql<'s>, search: &'s 
         Field::Trace(TraceField::SpanName) => {
             sql.push("SELECT trace_id FROM span WHERE ");
             in_experiments(sql, "experiment_id", search);
-            equal(sql, "substr(name, 1, 100)", "name", value);
+            equal(sql, "name", value);
         }
         Field::Trace(TraceField::Run) => {
             sql.push("SELECT id AS trace_id FROM trace WHERE source_run = ").bind(value);
@@ -86,7 +86,7 @@ pub(super) fn select<'s>(required: Required<'s>, sql: &mut Sql<'s>, search: &'s 
             of_trace(sql, search);
             // Says what the index leaves out.
             sql.push(" AND name IS NOT NULL");
-            equal(sql, "substr(name, 1, 100)", "name", value);
+            equal(sql, "name", value);
         }
     }
     Ok(())
@@ -101,11 +101,13 @@ fn keyed<'s>(sql: &mut Sql<'s>, search: &'s TraceSearch, table: &'static str, ke
     sql.push("SELECT trace_id FROM ").push(table).push(" WHERE ");
     in_experiments(sql, "experiment_id", search);
     sql.push(" AND key = ").bind(key);
-    equal(sql, "substr(value, 1, 100)", "value", value);
+    equal(sql, "value", value);
 }
 
-/// The indexes hold the first hundred characters of each text.
-fn equal<'s>(sql: &mut Sql<'s>, start: &'static str, column: &'static str, value: &'s str) {
-    sql.push(" AND ").push(start).push(" = ").bind(first_hundred(value));
-    sql.push(" AND ").push(column).push(" = ").bind(value);
+/// By the index over a column of texts.
+fn equal<'s>(sql: &mut Sql<'s>, column: &'static str, value: &'s str) {
+    sql.push(" AND ").indexed(column).push(" = ").bind_indexed(value);
+    if sql.is_cut(value) {
+        sql.push(" AND ").push(column).push(" = ").bind(value);
+    }
 }

@@ -23,8 +23,9 @@ const END: &str = "(trace.requested_at + COALESCE(trace.duration, 0))";
 
 impl Tx<'_> {
     /// A page of traces, in a number of statements that does not depend on what is found.
-    pub fn traces_search(&mut self, visible: Visibility, search: &TraceSearch) -> Result<Page<TraceInfo>> {
+    pub fn traces_search(&mut self, visible: &Visibility, search: &TraceSearch) -> Result<Page<TraceInfo>> {
         super::check_bounds(&search.query)?;
+        let search = &TraceSearch { experiments: visible.among(&search.experiments), ..search.clone() };
         if search.experiments.is_empty() {
             return Ok(Page::empty());
         }
@@ -46,8 +47,12 @@ impl Tx<'_> {
     }
 
     /// How many traces fulfil all of these filters at once.
-    pub fn traces_count(&mut self, visible: Visibility, search: &TraceSearch) -> Result<i64> {
+    pub fn traces_count(&mut self, visible: &Visibility, search: &TraceSearch) -> Result<i64> {
         super::check_bounds(&search.query)?;
+        let search = &TraceSearch { experiments: visible.among(&search.experiments), ..search.clone() };
+        if search.experiments.is_empty() {
+            return Ok(0);
+        }
         let few = trace_candidate::few(self, search)?;
         let mut sql = Sql::new(self.engine());
         sql.push("SELECT COUNT(*) FROM ");
@@ -69,7 +74,7 @@ impl Tx<'_> {
 
 pub(super) fn statement<'v>(
     engine: EngineKind,
-    visible: Visibility,
+    visible: &Visibility,
     search: &'v TraceSearch,
     terms: &[Term],
     few: Option<Required<'v>>,
@@ -103,7 +108,7 @@ pub(super) fn statement<'v>(
 
 fn from_and_where<'v>(
     sql: &mut Sql<'v>,
-    visible: Visibility,
+    visible: &Visibility,
     search: &'v TraceSearch,
     few: Option<Required<'v>>,
 ) -> Result<()> {

@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 
 use stele_domain::artifact_uri::append_to_uri_path;
-use stele_domain::authz::{LogTrace, Permit, Visibility};
-use stele_domain::id::{ExperimentId, RunId, Timestamp, TraceRow, WorkspaceId};
+use stele_domain::authz::{LogTrace, Permit, Place, Visibility};
+use stele_domain::id::{ExperimentId, RunId, Timestamp, TraceRow};
 use stele_domain::lifecycle::Presence;
 use stele_domain::record::Tag;
 use stele_domain::trace::{Costs, Tokens, TraceFacts, TraceId, TraceInfo, TraceState};
@@ -29,6 +29,7 @@ pub(crate) const COLUMNS: &str = "trace.id, trace.public_id, trace.experiment_id
 impl Tx<'_> {
     /// Holds the experiment that traces are about to be recorded in, which must be in use.
     pub fn trace_experiment_hold(&mut self, permit: &Permit<LogTrace>, id: ExperimentId) -> Result<()> {
+        permit.require(Place::Experiment(id), Kind::Experiment, id)?;
         let sql = format!("SELECT presence FROM experiment WHERE workspace_id = $1 AND id = $2{}", self.for_share());
         let presence = self
             .query_opt(&sql, params![permit.workspace(), id], |row| row.parsed(0, Presence::parse))?
@@ -127,10 +128,14 @@ impl Tx<'_> {
              WHERE trace.workspace_id = $1 AND trace.public_id {} ORDER BY trace.public_id{lock}",
             self.is_one_of_texts(2)
         );
-        self.query(&sql, params![permit.workspace(), list(ids.iter().map(TraceId::as_str))], trace)
+        let traces = self.query(&sql, params![permit.workspace(), list(ids.iter().map(TraceId::as_str))], trace)?;
+        for trace in &traces {
+            permit.require(Place::Experiment(trace.experiment), Kind::Trace, trace.id.as_str())?;
+        }
+        Ok(traces)
     }
 
-    pub fn trace_get(&mut self, visible: Visibility, id: &TraceId) -> Result<TraceInfo> {
+    pub fn trace_get(&mut self, visible: &Visibility, id: &TraceId) -> Result<TraceInfo> {
         self.traces_get(visible, std::slice::from_ref(id), None)?
             .pop()
             .ok_or_else(|| Error::not_found(Kind::Trace, id.as_str()))
@@ -139,7 +144,7 @@ impl Tx<'_> {
     /// Those of these traces that are there, in this order, each once; only of these experiments, if any are named.
     pub fn traces_get(
         &mut self,
-        visible: Visibility,
+        visible: &Visibility,
         ids: &[TraceId],
         among: Option<&[ExperimentId]>,
     ) -> Result<Vec<TraceInfo>> {
@@ -153,6 +158,7 @@ impl Tx<'_> {
             sql.push_str(&format!(" AND trace.experiment_id {}", self.is_one_of_ints(3)));
             values.push(list(among.iter().map(|id| id.0)));
         }
+        sql.push_str(&self.and_experiment_seen(visible, "trace.experiment_id", &mut values));
         let found = self.query(&sql, &values, trace)?;
         let mut found: HashMap<TraceId, TraceInfo> = found.into_iter().map(|trace| (trace.id.clone(), trace)).collect();
         let traces = ids.iter().filter_map(|id| found.remove(id)).collect();
@@ -186,30 +192,8 @@ impl Tx<'_> {
     }
 
     /// The place of the files of a trace.
-    pub fn trace_artifact_uri(&mut self, visible: Visibility, id: &TraceId) -> Result<String> {
-        const ROOT: &str = "SELECT experiment.artifact_location FROM trace
-             JOIN experiment ON experiment.id = trace.experiment_id
-             WHERE trace.workspace_id = $1 AND trace.public_id = $2";
-        let location = self
-            .query_opt(ROOT, params![visible.workspace(), id.as_str()], |row| row.text(0))?
-            .ok_or_else(|| Error::not_found(Kind::Trace, id.as_str()))?;
-        artifact_uri(&location, id)
-    }
-
-    /// The ids of these traces that are there.
-    pub(crate) fn traces_known(
-        &mut self,
-        workspace: WorkspaceId,
-        ids: &[TraceId],
-    ) -> Result<HashMap<TraceId, TraceRow>> {
-        let sql = format!(
-            "SELECT public_id, id FROM trace WHERE workspace_id = $1 AND public_id {}",
-            self.is_one_of_texts(2)
-        );
-        let ids = list(ids.iter().map(TraceId::as_str));
-        let found = self
-            .query(&sql, params![workspace, ids], |row| Ok((TraceId::parse(&row.text(0)?)?, TraceRow(row.int(1)?))))?;
-        Ok(found.into_iter().collect())
+    pub fn trace_artifact_uri(&mut self, visible: &Visibility, id: &TraceId) -> Result<String> {
+        self.trace_get(visible, id).map(|trace| trace.artifact_uri)
     }
 }
 

@@ -1,9 +1,9 @@
 //! Removing traces for good: rows first, with a note on the files of each.
 
-use stele_domain::Result;
-use stele_domain::authz::{LogTrace, Permit, PurgeRecord};
+use stele_domain::authz::{LogTrace, Permit, Place, PurgeRecord};
 use stele_domain::id::{ExperimentId, Timestamp, TraceRow, WorkspaceId};
 use stele_domain::trace::TraceId;
+use stele_domain::{Kind, Result};
 
 use super::info::artifact_uri;
 use crate::Tx;
@@ -22,6 +22,7 @@ impl Tx<'_> {
         ids: &[TraceId],
         now: Timestamp,
     ) -> Result<Vec<TraceId>> {
+        permit.require(Place::Experiment(experiment), Kind::Experiment, experiment)?;
         let due = format!("{DUE} AND trace.public_id {} ORDER BY trace.public_id", self.is_one_of_texts(3));
         let values = params![permit.workspace(), experiment, list(ids.iter().map(TraceId::as_str))].to_vec();
         self.traces_remove(permit.workspace(), &due, &values, now).map(|purged| ids_of(&purged))
@@ -36,6 +37,7 @@ impl Tx<'_> {
         most: i64,
         now: Timestamp,
     ) -> Result<Vec<TraceId>> {
+        permit.require(Place::Experiment(experiment), Kind::Experiment, experiment)?;
         let due = format!("{DUE} AND trace.requested_at <= $3 ORDER BY trace.requested_at, trace.public_id LIMIT $4");
         let values = params![permit.workspace(), experiment, newest, most].to_vec();
         self.traces_remove(permit.workspace(), &due, &values, now).map(|purged| ids_of(&purged))
@@ -49,6 +51,7 @@ impl Tx<'_> {
         most: usize,
         now: Timestamp,
     ) -> Result<Vec<Purged>> {
+        permit.require_workspace()?;
         let due = "SELECT trace.id, trace.public_id, experiment.artifact_location FROM trace
              JOIN experiment ON experiment.id = trace.experiment_id
              WHERE trace.workspace_id = $1 AND experiment.presence = 'deleted' AND experiment.updated_at <= $2

@@ -147,7 +147,7 @@ impl Tx<'_> {
     }
 
     /// The spans of these traces, roots first, then by start.
-    pub fn spans_of(&mut self, _visible: Visibility, traces: &[TraceRow]) -> Result<HashMap<TraceRow, Vec<Span>>> {
+    pub fn spans_of(&mut self, _visible: &Visibility, traces: &[TraceRow]) -> Result<HashMap<TraceRow, Vec<Span>>> {
         let sql =
             format!("SELECT trace_id, data FROM trace_block WHERE trace_id {} ORDER BY id", self.is_one_of_ints(1));
         let blocks = self.query(&sql, params![list(traces.iter().map(|row| row.0))], |row| {

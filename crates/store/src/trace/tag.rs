@@ -89,9 +89,7 @@ impl Tx<'_> {
         targets: &[String],
         now: Timestamp,
     ) -> Result<u64> {
-        let known = self.traces_known(permit.workspace(), traces)?;
-        let mut rows: Vec<TraceRow> = known.into_values().collect();
-        rows.sort_unstable();
+        let rows: Vec<TraceRow> = self.traces_open(permit, traces)?.into_iter().map(|trace| trace.row).collect();
         let values: Vec<Value> = rows
             .iter()
             .flat_map(|row| targets.iter().map(move |target| (row, target)))

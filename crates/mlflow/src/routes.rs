@@ -183,7 +183,7 @@ pub fn routes() -> Vec<Route> {
         POST Both "3.0/mlflow/traces/batchGetInfos" => traces::read::batch_get_infos;
         POST Both "3.0/mlflow/traces/delete-traces" => traces::tags::delete_traces;
         POST Both "3.0/mlflow/traces/calculate-filter-correlation" => traces::correlation::calculate;
-        POST Both "3.0/mlflow/traces/metrics" => unsupported::refuse;
+        POST Both "3.0/mlflow/traces/metrics" => traces::metrics::query;
         GET Both "3.0/mlflow/traces/{trace_id}" => traces::read::info;
         PATCH Both "3.0/mlflow/traces/{trace_id}/tags" => traces::tags::set;
         DELETE Both "3.0/mlflow/traces/{trace_id}/tags" => traces::tags::delete;

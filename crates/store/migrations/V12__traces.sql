@@ -94,6 +94,8 @@ CREATE TABLE span (
     provider {text},
     tokens {text},
     costs {text},
+    input_cost DOUBLE PRECISION,
+    output_cost DOUBLE PRECISION,
     total_cost DOUBLE PRECISION,
     searched {text} NOT NULL,
     UNIQUE (trace_id, span_id)

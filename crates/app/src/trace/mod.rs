@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use stele_domain::id::ExperimentId;
 use stele_domain::otlp::Span;
 use stele_domain::search::{Page, TraceSearch};
-use stele_domain::trace::{TraceId, TraceInfo};
+use stele_domain::trace::{Statistics, StatisticsGroup, TraceId, TraceInfo};
 use stele_domain::{Error, Result};
 
 pub use log::{LoggedSpans, MOST_SPANS_AT_ONCE};
@@ -80,6 +80,11 @@ impl App {
     pub async fn trace_search(&self, ctx: &Ctx, search: TraceSearch) -> Result<Page<TraceInfo>> {
         let visible = ctx.visible();
         self.read(move |tx| tx.traces_search(&visible, &search)).await
+    }
+
+    pub async fn trace_statistics(&self, ctx: &Ctx, asked: Statistics) -> Result<Vec<StatisticsGroup>> {
+        let visible = ctx.visible();
+        self.read(move |tx| tx.trace_statistics(&visible, &asked)).await
     }
 
     /// Counts the traces of four searches in one snapshot.

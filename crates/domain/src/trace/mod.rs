@@ -2,9 +2,11 @@
 
 mod assessment;
 pub mod spans;
+mod statistics;
 mod usage;
 
 pub use assessment::{Assessment, AssessmentChange, AssessmentKind, AssessmentSource, AssessmentValue, Judgement};
+pub use statistics::{Aggregation, Dimension, Measure, MeasuredThing, Statistics, StatisticsGroup};
 pub use usage::{Costs, Measured, Tokens, total_costs, total_tokens};
 
 use crate::id::{ExperimentId, RunId, Timestamp, TraceRow};

@@ -5,6 +5,7 @@ pub(crate) mod assessments;
 pub(crate) mod correlation;
 mod decompress;
 mod dto;
+pub(crate) mod metrics;
 pub(crate) mod otlp;
 mod otlp_json;
 pub(crate) mod read;

@@ -219,6 +219,7 @@ fn configure(connection: &Connection, pragmas: &str) -> Result<()> {
         // LIKE is case-sensitive in the record's search, as it is on PostgreSQL.
         .and_then(|()| connection.execute_batch("PRAGMA case_sensitive_like = ON;"))
         .and_then(|()| super::regexp::register(connection))
+        .and_then(|()| super::percentile::register(connection))
         .map_err(|e| sqlite_error(pragmas, &e))
 }
 

@@ -17,6 +17,7 @@ mod sort;
 #[cfg(test)]
 mod tests;
 mod trace_candidate;
+mod trace_statistics;
 mod traces;
 
 use stele_domain::search::{Attribute, Field, Filter, Predicate, Presences, Query, Window};

@@ -165,7 +165,7 @@ pub(super) fn terms(search: &TraceSearch) -> Result<Vec<Term>> {
 }
 
 /// Writes a filter. What one `And` says of spans is about one span.
-fn filter<'v>(sql: &mut Sql<'v>, filter: &'v Filter) -> Result<()> {
+pub(super) fn filter<'v>(sql: &mut Sql<'v>, filter: &'v Filter) -> Result<()> {
     match filter {
         Filter::All => sql.push("TRUE"),
         Filter::And(parts) => return conjunction(sql, parts),

@@ -71,12 +71,13 @@ impl Tx<'_> {
         let values: Vec<Value> = batch.rows.iter().flat_map(|row| row_values(trace, experiment, row)).collect();
         self.insert_rows(
             "INSERT INTO span (trace_id, span_id, parent_id, experiment_id, name, type, status, started_at, ended_at,
-                 model, provider, tokens, costs, total_cost, searched)",
-            15,
+                 model, provider, tokens, costs, input_cost, output_cost, total_cost, searched)",
+            17,
             "ON CONFLICT (trace_id, span_id) DO UPDATE SET parent_id = excluded.parent_id, name = excluded.name,
                  type = excluded.type, status = excluded.status, started_at = excluded.started_at,
                  ended_at = excluded.ended_at, model = excluded.model, provider = excluded.provider,
-                 tokens = excluded.tokens, costs = excluded.costs, total_cost = excluded.total_cost,
+                 tokens = excluded.tokens, costs = excluded.costs,
+                 input_cost = excluded.input_cost, output_cost = excluded.output_cost, total_cost = excluded.total_cost,
                  searched = excluded.searched",
             &values,
         )?;
@@ -217,7 +218,7 @@ fn row_of(span: &Span) -> Result<SpanRow> {
     })
 }
 
-fn row_values(trace: TraceRow, experiment: ExperimentId, row: &SpanRow) -> [Value<'_>; 15] {
+fn row_values(trace: TraceRow, experiment: ExperimentId, row: &SpanRow) -> [Value<'_>; 17] {
     let SpanRow { measured, name, kind, status, started_at, ended_at, model, provider, searched } = row;
     let Measured { span, parent, tokens, costs } = measured;
     [
@@ -234,6 +235,8 @@ fn row_values(trace: TraceRow, experiment: ExperimentId, row: &SpanRow) -> [Valu
         provider.as_deref().into(),
         tokens.and_then(Tokens::to_json).map(|tokens| tokens.to_string()).into(),
         costs.and_then(Costs::to_json).map(|costs| costs.to_string()).into(),
+        costs.and_then(|costs| costs.input).into(),
+        costs.and_then(|costs| costs.output).into(),
         costs.and_then(|costs| costs.total).into(),
         searched.into(),
     ]

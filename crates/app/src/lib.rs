@@ -24,6 +24,7 @@ mod run_tag;
 mod scorer;
 mod search;
 mod secret;
+mod trace;
 mod transact;
 mod webhook;
 
@@ -62,6 +63,7 @@ pub use stele_store::{
     LoadedExperiment, LoadedLineage, LoadedLoggedModel, LoadedMetric, LoadedModel, LoadedReading, LoadedRun,
     LoadedRuns, LoadedVersion,
 };
+pub use trace::{LoggedSpans, MOST_SPANS_AT_ONCE, StartedTrace, TraceCounts, TraceEnd, TracesToDelete, WholeTrace};
 pub use webhook::{NewWebhook, Translation, WebhookChange, WebhookSettings, WebhookTest};
 
 /// Where the artifacts of experiments without a location of their own lie: behind this server.

@@ -15,10 +15,12 @@ pub mod metric;
 mod metric_values;
 pub mod model_uri;
 pub mod names;
+pub mod otlp;
 pub mod record;
 pub mod registry;
 pub mod resource;
 pub mod search;
+pub mod trace;
 pub mod webhook;
 
 pub use artifact_path::ArtifactPath;

@@ -70,6 +70,10 @@ impl Failure {
         &self.message
     }
 
+    pub(crate) fn status(&self) -> StatusCode {
+        self.code.status()
+    }
+
     pub(crate) fn undisclosed(&self) -> Option<&str> {
         self.undisclosed.as_deref()
     }
@@ -124,6 +128,8 @@ fn missing(kind: Kind, id: &str) -> String {
         Kind::Alias => format!("Registered model alias {id} not found."),
         Kind::Artifact => format!("No such artifact: '{id}'"),
         Kind::Webhook => format!("Webhook with ID {id} not found."),
+        Kind::Trace => format!("Trace with ID '{id}' not found."),
+        Kind::Assessment => format!("Assessment with ID '{id}' not found"),
         Kind::EvaluationDataset => format!("Evaluation dataset with id '{id}' not found"),
         Kind::Account => format!("User with username={id} not found"),
         Kind::Workspace
@@ -168,6 +174,8 @@ fn taken(kind: Kind, id: &str) -> String {
         | Kind::Part
         | Kind::Scorer
         | Kind::Webhook
+        | Kind::Trace
+        | Kind::Assessment
         | Kind::Resource
         | Kind::Association
         | Kind::Alias

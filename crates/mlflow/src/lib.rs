@@ -26,6 +26,7 @@ mod scan;
 mod search;
 mod server;
 pub mod shared;
+mod traces;
 mod unsupported;
 mod validate;
 mod webhooks;

@@ -33,6 +33,7 @@ mod run;
 mod run_read;
 mod search;
 pub mod series;
+mod trace;
 mod trial;
 mod visible;
 mod webhook;
@@ -66,6 +67,7 @@ pub use registry::{LoggedModelRoot, ModelHead, ModelVersionHead, NewModel, NewMo
 pub use resource::NewResource;
 pub use run::NewRun;
 use stele_domain::{Error, Result};
+pub use trace::{NewTrace, SpanBatch};
 
 /// Where the record is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

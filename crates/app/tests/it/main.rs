@@ -8,4 +8,5 @@ mod logged_model;
 mod packages;
 mod purge;
 mod registry;
+mod traces;
 mod webhooks;

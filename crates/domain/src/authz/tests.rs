@@ -42,6 +42,7 @@ fn the_policy_matrix() {
     lineage:manage             association         -              yes            -              -              yes
     evaluation-dataset:manage  evaluation dataset  -              yes            -              -              yes
     scorer:manage              scorer              -              yes            -              -              yes
+    trace:log                  trace               -              yes            -              -              yes
     webhook:manage             webhook             -              -              -              -              yes
     artifact:write             artifact            -              yes            -              -              yes
     bucket:manage              bucket              -              yes            -              -              yes

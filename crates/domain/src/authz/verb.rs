@@ -67,6 +67,8 @@ verbs! {
     ManageEvaluationDataset: "evaluation-dataset:manage" on EvaluationDataset by Contributor,
     /// Register, configure or delete scorers.
     ManageScorer: "scorer:manage" on Scorer by Contributor,
+    /// Record traces, tag, link and assess them, and delete them.
+    LogTrace: "trace:log" on Trace by Contributor,
     /// Make, change, test or delete webhooks.
     ManageWebhook: "webhook:manage" on Webhook by Administrator,
     /// Upload or delete artifacts.

@@ -299,6 +299,7 @@ fn map_error(sql: &str, error: &postgres::Error) -> Error {
         Some(code) if code.code().starts_with("54") => {
             Error::LimitExceeded { message: "a name, key or id is too long for the database".to_owned() }
         }
+        Some(&SqlState::INVALID_REGULAR_EXPRESSION) => Error::invalid(detail),
         Some(&SqlState::CHARACTER_NOT_IN_REPERTOIRE | &SqlState::UNTRANSLATABLE_CHARACTER) => {
             Error::invalid("a text contains a NUL character")
         }

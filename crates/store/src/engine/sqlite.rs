@@ -218,6 +218,8 @@ fn configure(connection: &Connection, pragmas: &str) -> Result<()> {
         .and_then(|()| connection.execute_batch(pragmas))
         // LIKE is case-sensitive in the record's search, as it is on PostgreSQL.
         .and_then(|()| connection.execute_batch("PRAGMA case_sensitive_like = ON;"))
+        .and_then(|()| super::regexp::register(connection))
+        .and_then(|()| super::percentile::register(connection))
         .map_err(|e| sqlite_error(pragmas, &e))
 }
 

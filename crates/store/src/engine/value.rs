@@ -97,6 +97,7 @@ from_row_ids!(
     GrantRow,
     ResourceRow,
     DeliveryRow,
+    TraceRow,
     Timestamp
 );
 

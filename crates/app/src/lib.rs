@@ -3,6 +3,7 @@
 
 mod artifact;
 mod association;
+mod audit;
 mod component;
 mod ctx;
 mod dataset;
@@ -28,8 +29,9 @@ mod webhook;
 use std::sync::Arc;
 
 pub use artifact::{ArtifactAt, ArtifactListing, ArtifactRoot, ArtifactStorage, blobs};
+pub use audit::{AuditFilter, AuditPage, AuditReport, read_line, verify_export, write_line};
 pub use component::{Component, ComponentChange, NO_EXPERIMENT, NewComponent, TRIAL};
-pub use ctx::{Ctx, RequestId, Script, Undisclosed};
+pub use ctx::{Ctx, RequestId, Script, Undisclosed, coming_from};
 pub use dataset::RunInputs;
 pub use evaluation::{NewEvaluationDataset, Upserted};
 pub use experiment::NewExperiment;
@@ -89,7 +91,9 @@ impl App {
         let workspace = store
             .write(move |tx| {
                 let location = stele_domain::artifact_uri::append_to_uri_path(DEFAULT_ARTIFACT_ROOT, "0")?;
-                tx.bootstrap(&location, now)
+                let workspace = tx.bootstrap(&location, now)?;
+                tx.audit_chain_old()?;
+                Ok(workspace)
             })
             .await?;
         Ok(App {

@@ -64,6 +64,8 @@ verbs! {
     WriteArtifact: "artifact:write" on Artifact,
     /// Bring experiments and models from elsewhere, with their ids, times and stages.
     LoadRecord: "record:load" on Workspace,
+    /// Read, export and verify the audit log.
+    ReadAudit: "audit:read" on Workspace,
     /// Remove for good what is in the trash.
     PurgeRecord: "record:purge" on Workspace,
 }

@@ -2,6 +2,7 @@
 
 pub mod artifact_path;
 pub mod artifact_uri;
+pub mod audit;
 pub mod authz;
 pub mod change;
 pub mod error;
@@ -11,6 +12,7 @@ pub mod identity;
 pub mod lifecycle;
 pub mod metric;
 mod metric_values;
+pub mod model_history;
 pub mod model_uri;
 pub mod names;
 pub mod record;

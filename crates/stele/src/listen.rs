@@ -19,6 +19,8 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower::{Service, ServiceExt};
 
+use crate::client_address::Peer;
+
 /// How many connections there may be, and how long they may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -103,21 +105,27 @@ impl Connection {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection stays without TCP_NODELAY");
         }
-        let Some(tls) = self.tls.take() else { return self.answer(stream, service).await };
+        let peer = stream.peer_addr().ok().map(|address| Peer(address.ip()));
+        let Some(tls) = self.tls.take() else { return self.answer(stream, peer, service).await };
         match tokio::time::timeout(self.idle, tls.accept(stream)).await {
-            Ok(Ok(stream)) => self.answer(stream, service).await,
+            Ok(Ok(stream)) => self.answer(stream, peer, service).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         }
     }
 
-    async fn answer<S>(mut self, stream: impl AsyncRead + AsyncWrite + Unpin, service: S)
+    async fn answer<S>(mut self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: Option<Peer>, service: S)
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
         S::Future: Send,
     {
-        let service =
-            TowerToHyperService::new(service.map_request(|request: Request<Incoming>| request.map(Body::new)));
+        let service = TowerToHyperService::new(service.map_request(move |request: Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(peer);
+            }
+            request
+        }));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.idle)

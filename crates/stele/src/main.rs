@@ -3,6 +3,7 @@
 mod api;
 mod beacon;
 mod cli;
+mod client_address;
 mod config;
 mod front_page;
 mod guard;

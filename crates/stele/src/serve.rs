@@ -18,7 +18,7 @@ use crate::cli::{Failure, Serve};
 use crate::guard::{self, Guard};
 use crate::observe::{self, Numbers};
 use crate::operations::Checked;
-use crate::{api, front_page, listen, mlflow_ui, paths};
+use crate::{api, client_address, front_page, listen, mlflow_ui, paths};
 
 pub(crate) async fn run(options: Serve) -> Result<()> {
     if !options.host.is_loopback() {
@@ -60,13 +60,18 @@ pub(crate) async fn run(options: Serve) -> Result<()> {
         .merge(observe::router(app.clone(), numbers))
         .merge(front_page::router(&prefix, pages.is_some()))
         .merge(pages.map_or_else(mlflow_ui::without_pages, |folder| mlflow_ui::router(folder, &prefix)));
-    let router = limited(watched(routes, app, guard), max_body);
+    let router = limited(watched(routes, app.clone(), guard), max_body);
+    let trusted = options.operations.trusted_proxies.clone();
     // Before routing, which a layer of the router would be too late for.
-    let service =
-        ServiceBuilder::new().map_request(move |request: Request| paths::plain(request, &prefix)).service(router);
+    let service = ServiceBuilder::new()
+        .map_request(move |request: Request| client_address::note(paths::plain(request, &prefix), &trusted))
+        .service(router);
     listen::serve(listener, tls, service, limits, told_to_stop()).await;
     for job in [maintenance, deliveries, tidying].into_iter().chain(retention) {
         job.abort();
+    }
+    if let Err(error) = app.audit_checkpoint().await {
+        tracing::warn!(%error, "noting where the audit log ends failed");
     }
     drop(lit);
     Ok(())

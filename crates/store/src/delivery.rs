@@ -24,7 +24,12 @@ const IS_DUE: &str = "webhook.claimed_until <= $1 AND webhook.deleted_at IS NULL
 
 impl Tx<'_> {
     /// Enqueues an event for every active webhook that may want it; says for how many.
-    pub(crate) fn deliveries_enqueue(&mut self, origin: &Origin, change: &Change, event_id: &str) -> Result<u64> {
+    pub(crate) fn deliveries_enqueue(
+        &mut self,
+        origin: &Origin,
+        change: &Change,
+        event_id: impl FnOnce() -> String,
+    ) -> Result<u64> {
         // Webhooks are few; starting at the subscriptions would need a sort against repeated ones at every change.
         const SUBSCRIBED: &str = "SELECT webhook.id FROM webhook
              WHERE webhook.workspace_id = $2 AND webhook.status = 'active' AND webhook.deleted_at IS NULL
@@ -37,6 +42,7 @@ impl Tx<'_> {
         if webhooks.is_empty() {
             return Ok(0);
         }
+        let event_id = event_id();
         let data = serde_json::json!({ "before": change.before, "after": change.after }).to_string();
         for webhook in &webhooks {
             let id = format!("{event_id}-{webhook}");

@@ -5,6 +5,7 @@
 
 mod artifact;
 mod association;
+mod audit;
 mod backup;
 pub mod blobs;
 mod bootstrap;
@@ -38,6 +39,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use audit::{AuditFilter, AuditPage, Extent};
 pub use backup::{BackedUp, Verified, backup, verify};
 pub use engine::Tx;
 use engine::{Postgres, Sqlite};

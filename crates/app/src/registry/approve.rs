@@ -15,6 +15,7 @@ use super::promote::promote;
 use super::version::{complete, create};
 use super::{NewModelVersion, open_version};
 use crate::experiment::check_tags;
+use crate::facets::differences;
 use crate::transact::Changed;
 use crate::{App, Ctx};
 
@@ -104,9 +105,12 @@ impl App {
             let mut after = before.clone();
             rewrite(&mut after)?;
             if after != before {
+                let kept = after.clone();
                 tx.facets_set(permit, Faceted::ModelVersion, script, row.0, after)?;
                 tx.model_version_describe(permit, row, version.description.as_deref(), now)?;
-                changes.push(Change::event("model-version.update", Kind::ModelVersion, &id));
+                let (before, after) = differences(&before, &kept);
+                let change = Change::event("model-version.update", Kind::ModelVersion, &id).of_model(&head.id);
+                changes.push(change.before(before).after(after));
             }
             if let Some(approval) = wanted.approval {
                 changes.extend(decide(tx, &approve, &head, row, approval, now)?);
@@ -139,6 +143,7 @@ fn decide(
     }
     tx.model_version_decide(permit, version.row, after, now)?;
     let change = Change::event("model-version.approval", Kind::ModelVersion, version_id(&model.name, version.number))
+        .of_model(&model.id)
         .before(json!({ "approval": version.approval.as_str() }))
         .after(json!({ "approval": after.as_str() }));
     Ok(Some(change))

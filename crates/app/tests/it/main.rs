@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod audit;
+mod history;
 mod lineage;
 mod logged_model;
 mod packages;

@@ -6,9 +6,11 @@
 //! where the page ended. Each handler parses, calls one use case and renders, as those of the other scripts do.
 
 mod artifacts;
+mod audit;
 mod call;
 mod compare;
 mod experiments;
+mod history;
 mod metrics;
 mod models;
 mod openapi;

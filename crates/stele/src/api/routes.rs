@@ -1,7 +1,7 @@
 //! The table of routes: the router, the OpenAPI document and the tests all walk it.
 
 use super::route::{Route, route};
-use super::{artifacts, compare, experiments, metrics, models, openapi, runs, server, versions};
+use super::{artifacts, audit, compare, experiments, history, metrics, models, openapi, runs, server, versions};
 
 #[rustfmt::skip::macros(route)]
 pub(super) fn routes() -> Vec<Route> {
@@ -13,6 +13,7 @@ pub(super) fn routes() -> Vec<Route> {
     routes.extend(of_runs());
     routes.extend(of_models());
     routes.extend(of_artifacts());
+    routes.extend(of_audit());
     routes
 }
 
@@ -85,6 +86,32 @@ fn of_models() -> Vec<Route> {
         .gives::<versions::ModelVersionDto>(),
         route!(delete_model_alias: DELETE "models/{model}/aliases/{alias}" => versions::delete_alias,
             "Removes an alias, if there is one."),
+    ]
+}
+
+fn of_audit() -> Vec<Route> {
+    vec![
+        route!(list_audit_entries: GET "audit" => audit::list, "Lists entries of the audit log, the newest first.")
+            .query(audit::LIST)
+            .gives::<audit::AuditPageDto>(),
+        route!(export_audit_log: GET "audit/export" => audit::export,
+            "Writes the whole audit log as JSON Lines, the oldest entry first.")
+        .gives_file(),
+        route!(get_audit_heads: GET "audit/heads" => audit::heads,
+            "Says where the chains of the audit log end, to be kept elsewhere.")
+        .gives::<audit::HeadsDto>(),
+        route!(verify_audit_log: POST "audit/verification" => audit::verify,
+            "Looks for entries that were changed, removed, inserted or moved, also by what was noted elsewhere.")
+        .takes::<audit::NotedDto>()
+        .gives::<audit::ReportDto>(),
+        route!(get_model_history: GET "models/{model}/history" => history::history,
+            "Lists what happened to a model, whatever it was called, the newest first.")
+        .query(history::HISTORY)
+        .gives::<audit::AuditPageDto>(),
+        route!(get_model_at: GET "models/{model}/at" => history::at,
+            "Says what a model was at a time: its versions, their stages and approvals, its aliases, and who made it so.")
+        .query(history::AT)
+        .gives::<history::ModelThenDto>(),
     ]
 }
 

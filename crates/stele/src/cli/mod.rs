@@ -4,6 +4,7 @@
 //! carries a hint and an exit code. `--json` prints what the native API answers, or a document of the command's own.
 
 mod artifacts;
+mod audit;
 mod backup;
 mod client;
 mod completions;
@@ -17,12 +18,14 @@ mod import;
 mod listing;
 mod models;
 mod output;
+mod past;
 mod progress;
 mod runs;
 mod serve;
 mod sheet;
 mod table;
 mod view;
+mod when;
 
 use std::process::ExitCode;
 
@@ -71,6 +74,8 @@ pub(crate) enum Command {
     Runs(runs::Runs),
     /// List and show registered models, set stages and aliases
     Models(models::Models),
+    /// List, export and verify the entries of the audit log
+    Audit(audit::Audit),
     /// List, download and upload files
     Artifacts(artifacts::Artifacts),
     /// Bring in what MLflow kept
@@ -108,6 +113,7 @@ fn run(Cli { global, command }: Cli) -> anyhow::Result<ExitCode> {
         Command::Experiments(options) => block_on(experiments::run(&output, options))?,
         Command::Runs(options) => block_on(runs::run(&output, options))?,
         Command::Models(options) => block_on(models::run(&output, options))?,
+        Command::Audit(options) => return block_on(audit::run(&output, options)),
         Command::Artifacts(options) => block_on(artifacts::run(&output, options))?,
         Command::Import(options) => block_on(import::run(&output, options))?,
         Command::Export(options) => block_on(export::run(&output, options))?,

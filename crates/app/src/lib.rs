@@ -57,7 +57,10 @@ pub use stele_store::{
     LoadedExperiment, LoadedLineage, LoadedLoggedModel, LoadedMetric, LoadedModel, LoadedReading, LoadedRun,
     LoadedRuns, LoadedVersion,
 };
-pub use webhook::{NewWebhook, Translation, WebhookChange, WebhookSettings, WebhookTest};
+pub use webhook::{
+    DeliveryFilter, KeyText, NewWebhook, Proof, STANDARD_WEBHOOKS, Told, Translate, Translation, Translations,
+    WebhookChange, WebhookSettings, WebhookTest,
+};
 
 /// Where the artifacts of experiments without a location of their own lie: behind this server.
 pub const DEFAULT_ARTIFACT_ROOT: &str = "mlflow-artifacts:/";

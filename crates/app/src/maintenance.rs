@@ -17,6 +17,9 @@ const RESTS_A_MERGE: u32 = 3;
 /// How long the log of deliveries goes back.
 const DELIVERY_AGE_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 
+/// How long those that were given up can be made again.
+const DEAD_AGE_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+
 impl App {
     /// How large the database is and how busy.
     pub async fn store_state(&self) -> Result<StoreState> {
@@ -49,7 +52,8 @@ impl App {
 
     async fn prune_deliveries(&self) {
         let oldest = Timestamp(self.parts.clock.now().0 - DELIVERY_AGE_MS);
-        if let Err(error) = self.store().write(move |tx| tx.deliveries_prune(oldest)).await {
+        let dead = Timestamp(self.parts.clock.now().0 - DEAD_AGE_MS);
+        if let Err(error) = self.store().write(move |tx| tx.deliveries_prune(oldest, dead)).await {
             tracing::warn!(%error, "forgetting old deliveries failed");
         }
     }

@@ -7,6 +7,7 @@ pub mod authz;
 pub mod change;
 pub mod error;
 pub mod evaluation;
+pub mod event;
 pub mod id;
 pub mod identity;
 pub mod lifecycle;

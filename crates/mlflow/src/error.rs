@@ -120,7 +120,7 @@ fn missing(kind: Kind, id: &str) -> String {
         }
         Kind::Alias => format!("Registered model alias {id} not found."),
         Kind::Artifact => format!("No such artifact: '{id}'"),
-        Kind::Webhook => format!("Webhook with ID {id} not found."),
+        Kind::Webhook | Kind::Delivery => format!("Webhook with ID {id} not found."),
         Kind::EvaluationDataset => format!("Evaluation dataset with id '{id}' not found"),
         Kind::Workspace
         | Kind::Metric
@@ -149,6 +149,7 @@ fn taken(kind: Kind, id: &str) -> String {
         | Kind::EvaluationDataset
         | Kind::Scorer
         | Kind::Webhook
+        | Kind::Delivery
         | Kind::Resource
         | Kind::Association
         | Kind::Alias

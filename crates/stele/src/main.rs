@@ -16,6 +16,7 @@ mod place;
 mod serve;
 mod system;
 mod tls;
+mod webhook_formats;
 mod webhooks;
 
 use std::process::ExitCode;

@@ -18,7 +18,7 @@ use crate::cli::{Failure, Serve};
 use crate::guard::{self, Guard};
 use crate::observe::{self, Numbers};
 use crate::operations::Checked;
-use crate::{api, client_address, front_page, listen, mlflow_ui, paths};
+use crate::{api, client_address, front_page, listen, mlflow_ui, paths, webhook_formats};
 
 pub(crate) async fn run(options: Serve) -> Result<()> {
     if !options.host.is_loopback() {
@@ -48,7 +48,10 @@ pub(crate) async fn run(options: Serve) -> Result<()> {
         let app = app.clone();
         tokio::spawn(async move { app.keep_trash_for(age).await })
     });
-    let deliveries = tokio::spawn(stele_mlflow::deliver_webhooks(app.clone()));
+    let deliveries = tokio::spawn({
+        let (app, translations) = (app.clone(), webhook_formats::translations(&options.account));
+        async move { app.deliver_webhooks(translations).await }
+    });
     let tidying = tokio::spawn(numbers.clone().tidy());
     let guard = Guard { hosts: options.allowed_hosts.clone(), origins: options.allowed_origins.clone() };
     let scheme = if tls.is_some() { "https" } else { "http" };

@@ -41,6 +41,7 @@ use std::time::Instant;
 
 pub use audit::{AuditFilter, AuditPage, Extent};
 pub use backup::{BackedUp, Verified, backup, verify};
+pub use delivery::DeliveryFilter;
 pub use engine::Tx;
 use engine::{Postgres, Sqlite};
 pub use examine::{Examination, damage, examine};

@@ -21,6 +21,7 @@ mod routes;
 mod runs;
 mod server;
 mod versions;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::pin::Pin;

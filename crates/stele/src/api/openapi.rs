@@ -112,6 +112,8 @@ fn path_parameter(name: &str) -> &'static str {
         "model" => "The name of a registered model.",
         "version" => "The number of a version, counted from 1.",
         "alias" => "An alias of a registered model.",
+        "webhook_id" => "The id of a webhook.",
+        "delivery_id" => "The id of a delivery to a webhook.",
         _ => "",
     }
 }

@@ -1,7 +1,9 @@
 //! The table of routes: the router, the OpenAPI document and the tests all walk it.
 
 use super::route::{Route, route};
-use super::{artifacts, audit, compare, experiments, history, metrics, models, openapi, runs, server, versions};
+use super::{
+    artifacts, audit, compare, experiments, history, metrics, models, openapi, runs, server, versions, webhooks,
+};
 
 #[rustfmt::skip::macros(route)]
 pub(super) fn routes() -> Vec<Route> {
@@ -14,6 +16,7 @@ pub(super) fn routes() -> Vec<Route> {
     routes.extend(of_models());
     routes.extend(of_artifacts());
     routes.extend(of_audit());
+    routes.extend(of_webhooks());
     routes
 }
 
@@ -112,6 +115,34 @@ fn of_audit() -> Vec<Route> {
             "Says what a model was at a time: its versions, their stages and approvals, its aliases, and who made it so.")
         .query(history::AT)
         .gives::<history::ModelThenDto>(),
+    ]
+}
+
+fn of_webhooks() -> Vec<Route> {
+    vec![
+        route!(list_webhooks: GET "webhooks" => webhooks::list, "Lists webhooks of all formats, the newest first.")
+            .query(webhooks::LIST)
+            .gives::<webhooks::WebhookPage>(),
+        route!(create_webhook: POST "webhooks" => webhooks::create,
+            "Lets an address be told of events, in the words of a format.")
+        .takes::<webhooks::NewWebhookDto>()
+        .gives::<webhooks::WebhookDto>(),
+        route!(get_webhook: GET "webhooks/{webhook_id}" => webhooks::get, "Reads a webhook, without its secret.")
+            .gives::<webhooks::WebhookDto>(),
+        route!(update_webhook: PATCH "webhooks/{webhook_id}" => webhooks::update, "Changes a webhook.")
+            .takes::<webhooks::WebhookChangeDto>()
+            .gives::<webhooks::WebhookDto>(),
+        route!(delete_webhook: DELETE "webhooks/{webhook_id}" => webhooks::delete,
+            "Deletes a webhook; what waits for it is not sent."),
+        route!(test_webhook: POST "webhooks/{webhook_id}/test" => webhooks::test,
+            "Sends an example of an event and says what came of it.")
+        .gives::<webhooks::TestDto>(),
+        route!(list_webhook_deliveries: GET "webhook-deliveries" => webhooks::deliveries,
+            "Lists what webhooks were told or are about to be told, the newest first; those given up have status failed.")
+        .query(webhooks::DELIVERIES)
+        .gives::<webhooks::DeliveryPage>(),
+        route!(redeliver: POST "webhook-deliveries/{delivery_id}/redelivery" => webhooks::redeliver,
+            "Makes a delivery again that has ended, whichever way."),
     ]
 }
 

@@ -269,6 +269,8 @@ fn hint(code: &str, detail: &str, path: &[&str]) -> Option<&'static str> {
             "`stele artifacts ls` shows what is there"
         }
         ("not_found", ["runs" | "run-comparison", ..]) => "`stele runs list` shows the runs that there are",
+        ("not_found", ["webhooks", ..]) => "`stele webhooks list` shows the webhooks that there are",
+        ("not_found", ["webhook-deliveries", ..]) => "`stele webhooks deliveries` shows what there is",
         ("not_found", ["models", ..]) => "`stele models list` and `stele models versions NAME` show what there is",
         ("invalid", _) if detail.contains("order_by") => "orders look like \"metrics.loss ASC, start_time DESC\"",
         ("invalid", ["runs"]) => "conditions look like \"metrics.loss < 0.3 AND params.optimizer = 'adam'\"",

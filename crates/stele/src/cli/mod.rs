@@ -25,6 +25,7 @@ mod serve;
 mod sheet;
 mod table;
 mod view;
+mod webhooks;
 mod when;
 
 use std::process::ExitCode;
@@ -76,6 +77,8 @@ pub(crate) enum Command {
     Models(models::Models),
     /// List, export and verify the entries of the audit log
     Audit(audit::Audit),
+    /// Tell other systems of events, and see what they were told
+    Webhooks(webhooks::Webhooks),
     /// List, download and upload files
     Artifacts(artifacts::Artifacts),
     /// Bring in what MLflow kept
@@ -113,6 +116,7 @@ fn run(Cli { global, command }: Cli) -> anyhow::Result<ExitCode> {
         Command::Experiments(options) => block_on(experiments::run(&output, options))?,
         Command::Runs(options) => block_on(runs::run(&output, options))?,
         Command::Models(options) => block_on(models::run(&output, options))?,
+        Command::Webhooks(options) => block_on(webhooks::run(&output, options))?,
         Command::Audit(options) => return block_on(audit::run(&output, options)),
         Command::Artifacts(options) => block_on(artifacts::run(&output, options))?,
         Command::Import(options) => block_on(import::run(&output, options))?,

@@ -5,10 +5,12 @@ mod lists;
 mod openapi;
 mod registry;
 
+use std::time::Duration;
+
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, header};
 use serde_json::{Value, json};
-use stele_app::NewRun;
+use stele_app::{NewRun, SecretKey, WebhookSettings};
 use stele_domain::record::Tag;
 use stele_testkit::{TestApp, apps};
 use tower::ServiceExt;
@@ -72,7 +74,7 @@ fn path_of_nothing(route: &Route) -> String {
         let nothing = match name {
             "experiment_id" => "999999",
             "version" => "7",
-            "run_id" | "model_id" | "model" | "alias" => "nobody",
+            "webhook_id" | "delivery_id" | "run_id" | "model_id" | "model" | "alias" => "nobody",
             other => panic!("this test has nothing for {other}"),
         };
         path = path.replace(&format!("{{{name}}}"), nothing);
@@ -93,6 +95,10 @@ fn body_of(route: &Route) -> Option<Value> {
         (Content::Json(_), "create_experiment") => Some(json!({ "name": "from the table of routes" })),
         (Content::Json(_), "set_model_version_stage") => Some(json!({ "stage": "staging" })),
         (Content::Json(_), "set_model_alias") => Some(json!({ "version": 7 })),
+        (Content::Json(_), "create_webhook") => Some(json!({
+            "name": "w", "url": "https://192.0.2.1/", "format": "slack", "events": ["*"],
+        })),
+        (Content::Json(_), "update_webhook") => Some(json!({ "name": "w" })),
         (Content::Json(_), "verify_audit_log") => Some(json!({ "ends": [] })),
         (Content::Json(_), other) => panic!("this test has no body for {other}"),
     }
@@ -102,6 +108,13 @@ fn body_of(route: &Route) -> Option<Value> {
 #[tokio::test]
 async fn every_route_refuses_what_is_not_there_and_what_it_does_not_know() {
     for TestApp { app, .. } in apps().await {
+        app.enable_webhooks(WebhookSettings {
+            schemes: vec!["https".to_owned()],
+            private_addresses: true,
+            timeout: Duration::from_secs(1),
+            retries: 0,
+            key: SecretKey::from_text("a key for tests only").unwrap(),
+        });
         for route in routes() {
             let path = path_of_nothing(&route);
             let (method, body) = (route.method.clone(), body_of(&route));

@@ -1,6 +1,7 @@
 """The audit log and the registry as it was, through the native API and the command line."""
 
 import json
+import os
 import sqlite3
 import subprocess
 import uuid
@@ -24,7 +25,8 @@ def mlflow(server, path, **fields):
 
 def stele(*arguments, code=0):
     line = [str(servers.stele_binary()), *map(str, arguments)]
-    ran = subprocess.run(line, capture_output=True, text=True, timeout=60)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("STELE_")}
+    ran = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=60)
     assert ran.returncode == code, ran.stdout + ran.stderr
     return ran.stdout
 

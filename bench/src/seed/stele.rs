@@ -42,13 +42,13 @@ pub(super) fn runs(server: &Server, experiment: &str, runs: u64, limit: Duration
         runtime
             .block_on(async {
                 let workspace = store.write(|tx| tx.bootstrap("mlflow-artifacts:/0", Timestamp(0))).await?;
-                let subject = Subject { principal: Principal::LocalOwner, workspace };
+                let subject = Subject { principal: Principal::LocalOwner, workspace, workspace_name: "default".into() };
                 let visible = visible(&subject);
-                let experiment = store.read(move |tx| tx.experiment_get(visible, experiment)).await?;
+                let experiment = store.read(move |tx| tx.experiment_get(&visible, experiment)).await?;
                 store.load_begin().await?;
                 let mut done = 0;
                 for (last, batch) in ready {
-                    let (permit, experiment) = (authorize::<LogRun>(&subject)?, experiment.clone());
+                    let (permit, experiment) = (authorize::<LogRun>(&subject), experiment.clone());
                     store.write(move |tx| tx.runs_load(&permit, &experiment, &batch, Timestamp(0))).await?;
                     done = last;
                 }

@@ -48,12 +48,12 @@ impl App {
         let visible = ctx.visible();
         self.read(move |tx| match (source, target) {
             (Some(source), target) => {
-                let mut edges = tx.associations_from(visible, &[source], MOST_EDGES)?;
+                let mut edges = tx.associations_from(&visible, &[source], MOST_EDGES)?;
                 edges.retain(|edge| target.as_ref().is_none_or(|target| edge.target == *target));
                 Ok(edges)
             }
-            (None, Some(target)) => tx.associations_to(visible, &[target], MOST_EDGES),
-            (None, None) => tx.associations_all(visible, MOST_EDGES),
+            (None, Some(target)) => tx.associations_to(&visible, &[target], MOST_EDGES),
+            (None, None) => tx.associations_all(&visible, MOST_EDGES),
         })
         .await
     }
@@ -82,8 +82,8 @@ impl App {
                 let mut border: Vec<String> = starts.clone();
                 for distance in 1..=depth {
                     let found = match is_forward {
-                        true => tx.associations_from(visible, &border, MOST_EDGES)?,
-                        false => tx.associations_to(visible, &border, MOST_EDGES)?,
+                        true => tx.associations_from(&visible, &border, MOST_EDGES)?,
+                        false => tx.associations_to(&visible, &border, MOST_EDGES)?,
                     };
                     border.clear();
                     for edge in found {

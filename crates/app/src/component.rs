@@ -69,7 +69,7 @@ impl App {
         let (now, visible, script) = (ctx.now(), ctx.visible(), ctx.script());
         let user = ctx.principal.name().to_owned();
         self.change::<LogRun, _>(ctx, &name.clone(), move |tx, permit| {
-            let experiment = tx.experiment_hold(visible, NO_EXPERIMENT)?;
+            let experiment = tx.experiment_hold(&visible, NO_EXPERIMENT)?;
             require_active(Kind::Experiment, experiment.id.to_string(), experiment.presence)?;
             let run = stele_store::NewRun {
                 id: id.clone(),
@@ -84,14 +84,14 @@ impl App {
                 tags: tags.clone(),
             };
             let taken = || Error::already_exists(Kind::Run, &name);
-            if tx.run_by_alias(visible, &name)?.is_some() {
+            if tx.run_by_alias(&visible, &name)?.is_some() {
                 return Err(taken());
             }
             let row = tx.run_create(permit, &run, now)?;
             if !tx.run_alias_set(permit, row, &name)? {
                 return Err(taken());
             }
-            let info = RunInfo { ended_at: change.ended_at, ..tx.run_info(visible, &id)? };
+            let info = RunInfo { ended_at: change.ended_at, ..tx.run_info(&visible, &id)? };
             tx.run_update(permit, &info)?;
             tx.run_params_replace(permit, &info, &change.params)?;
             tx.facets_set(permit, Faceted::Run, script, row.0, facets.clone())?;
@@ -106,10 +106,10 @@ impl App {
     pub async fn component_get(&self, ctx: &Ctx, name: String) -> Result<Component> {
         let (visible, script) = (ctx.visible(), ctx.script());
         self.read(move |tx| {
-            let run = find(tx, visible, &name)?;
-            let run = tx.run_get(visible, &run)?;
+            let run = find(tx, &visible, &name)?;
+            let run = tx.run_get(&visible, &run)?;
             require_present(&run.info, &name)?;
-            let completed = complete(tx, visible, script, vec![run])?.pop();
+            let completed = complete(tx, &visible, script, vec![run])?.pop();
             completed.ok_or_else(|| Error::not_found(Kind::Run, &name))
         })
         .await
@@ -118,7 +118,7 @@ impl App {
     /// Adds to runs what clients see that name them.
     pub async fn components(&self, ctx: &Ctx, runs: Vec<Run>) -> Result<Vec<Component>> {
         let (visible, script) = (ctx.visible(), ctx.script());
-        self.read(move |tx| complete(tx, visible, script, runs)).await
+        self.read(move |tx| complete(tx, &visible, script, runs)).await
     }
 
     /// Changes a run and rewrites its facets. `rewrite` may be called more than once.
@@ -132,7 +132,7 @@ impl App {
         check_change(&change)?;
         let (visible, script) = (ctx.visible(), ctx.script());
         self.change::<LogRun, _>(ctx, &name.clone(), move |tx, permit| {
-            let id = find(tx, visible, &name)?;
+            let id = find(tx, &visible, &name)?;
             let before = tx.run_open(permit, &id)?;
             require_present(&before, &name)?;
             let ComponentChange { display_name, status, started_at, ended_at, params, params_to_remove } =
@@ -151,7 +151,7 @@ impl App {
             for key in &params_to_remove {
                 tx.run_param_delete(permit, before.row, key)?;
             }
-            let found = tx.facets(visible, Faceted::Run, script, &[before.row.0])?.remove(&before.row.0);
+            let found = tx.facets(&visible, Faceted::Run, script, &[before.row.0])?.remove(&before.row.0);
             let mut document = found.map(|facets| facets.document).unwrap_or_default();
             rewrite(&mut document)?;
             tx.facets_set(permit, Faceted::Run, script, before.row.0, document)?;
@@ -167,16 +167,14 @@ impl App {
     pub async fn component_delete(&self, ctx: &Ctx, name: String) -> Result<()> {
         let (now, visible) = (ctx.now(), ctx.visible());
         self.change::<LogRun, _>(ctx, &name.clone(), move |tx, permit| {
-            let id = find(tx, visible, &name)?;
+            let id = find(tx, &visible, &name)?;
             let run = tx.run_open(permit, &id)?;
             require_present(&run, &name)?;
             let in_use = |state, needed| Error::WrongState { kind: Kind::Run, id: name.clone(), state, needed };
-            if !tx.run_trials(&[run.row])?.is_empty() {
+            if tx.run_has_trials(run.row)? {
                 return Err(in_use("associated with a trial", "disassociated"));
             }
-            let end = [crate::resource::object("experiment-trial-component", &name)];
-            if !tx.associations_from(visible, &end, 1)?.is_empty() || !tx.associations_to(visible, &end, 1)?.is_empty()
-            {
+            if tx.is_associated(permit, &crate::resource::object("experiment-trial-component", &name))? {
                 return Err(in_use("associated", "without associations"));
             }
             let presence = presence_after(run.presence, PresenceEvent::Delete);
@@ -191,14 +189,14 @@ impl App {
     pub async fn trial_add_run(&self, ctx: &Ctx, trial: String, name: String) -> Result<()> {
         let (now, visible) = (ctx.now(), ctx.visible());
         self.change::<LogRun, _>(ctx, &name.clone(), move |tx, permit| {
-            let trial = tx.resource_get(visible, TRIAL, &trial)?;
-            let id = find(tx, visible, &name)?;
+            let trial = tx.resource_get(&visible, TRIAL, &trial)?;
+            let id = find(tx, &visible, &name)?;
             let run = open_active(tx, permit, &id)?;
             tx.trial_run_add(permit, trial.row, run.row, now)?;
             if let Some((experiment, _)) = &trial.experiment
                 && run.experiment == NO_EXPERIMENT
             {
-                tx.experiment_hold(visible, *experiment)?;
+                tx.experiment_hold(&visible, *experiment)?;
                 tx.run_move(permit, run.row, *experiment)?;
             }
             let change = Change::quiet("run.trial.add", Kind::Run, id.as_str());
@@ -211,8 +209,8 @@ impl App {
     pub async fn trial_remove_run(&self, ctx: &Ctx, trial: String, name: String) -> Result<()> {
         let visible = ctx.visible();
         self.change::<LogRun, _>(ctx, &name.clone(), move |tx, permit| {
-            let trial = tx.resource_get(visible, TRIAL, &trial)?;
-            let id = find(tx, visible, &name)?;
+            let trial = tx.resource_get(&visible, TRIAL, &trial)?;
+            let id = find(tx, &visible, &name)?;
             let run = tx.run_open(permit, &id)?;
             tx.trial_run_remove(permit, trial.row, run.row)?;
             let change = Change::quiet("run.trial.remove", Kind::Run, id.as_str());
@@ -240,7 +238,7 @@ impl App {
         };
         self.change::<ManageExperiment, _>(ctx, &new.name.clone(), move |tx, permit| {
             let mut changes = Vec::new();
-            match tx.experiment_get_by_name(visible, &new.name) {
+            match tx.experiment_get_by_name(&visible, &new.name) {
                 Ok(old) if old.presence == Presence::Deleted => {
                     let room = format!("{} (deleted {})", old.name, old.id);
                     tx.experiment_open(permit, old.id)?;
@@ -282,7 +280,7 @@ impl App {
     }
 }
 
-fn find(tx: &mut Tx, visible: stele_domain::authz::Visibility, name: &str) -> Result<RunId> {
+fn find(tx: &mut Tx, visible: &stele_domain::authz::Visibility, name: &str) -> Result<RunId> {
     tx.run_by_alias(visible, name)?.ok_or_else(|| Error::not_found(Kind::Run, name))
 }
 
@@ -296,13 +294,13 @@ fn require_present(run: &RunInfo, name: &str) -> Result<()> {
 
 fn complete(
     tx: &mut Tx,
-    visible: stele_domain::authz::Visibility,
+    visible: &stele_domain::authz::Visibility,
     script: &str,
     runs: Vec<Run>,
 ) -> Result<Vec<Component>> {
     let rows: Vec<RunRow> = runs.iter().map(|run| run.info.row).collect();
     let mut names = tx.run_aliases(&rows)?;
-    let mut trials = tx.run_trials(&rows)?;
+    let mut trials = tx.run_trials(visible, &rows)?;
     let mut numbers = tx.run_number_params(&rows)?;
     let mut facets = tx.facets(visible, Faceted::Run, script, &rows.iter().map(|row| row.0).collect::<Vec<_>>())?;
     let mut experiments: HashMap<ExperimentId, String> = HashMap::new();

@@ -81,6 +81,11 @@ impl App {
         self.ctx(principal, script, request_id.into())
     }
 
+    /// What time it is, for logins, which have no context yet.
+    pub fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
     /// What the audit log knows a request by.
     pub fn new_request_id(&self) -> String {
         self.parts.ids.next(self.parts.clock.now()).simple().to_string()
@@ -105,7 +110,11 @@ impl App {
 
     fn ctx(&self, principal: Principal, script: Script, request_id: String) -> Ctx {
         Ctx {
-            subject: Subject { principal, workspace: self.parts.workspace },
+            subject: Subject {
+                principal,
+                workspace: self.parts.workspace,
+                workspace_name: Arc::clone(&self.parts.workspace_name),
+            },
             script,
             request_id,
             address: CLIENT.try_with(|address| *address).ok(),

@@ -85,7 +85,7 @@ impl App {
         context_key: &'static str,
     ) -> Result<Vec<DatasetSummary>> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.datasets_used(visible, &experiments, context_key)).await
+        self.read(move |tx| tx.datasets_used(&visible, &experiments, context_key)).await
     }
 }
 

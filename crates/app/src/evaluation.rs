@@ -63,7 +63,7 @@ impl App {
 
     pub async fn evaluation_dataset_get(&self, ctx: &Ctx, id: String) -> Result<EvaluationDataset> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.evaluation_dataset_get(visible, &id)).await
+        self.read(move |tx| tx.evaluation_dataset_get(&visible, &id)).await
     }
 
     pub async fn evaluation_dataset_search(
@@ -72,7 +72,7 @@ impl App {
         search: EvaluationDatasetSearch,
     ) -> Result<Page<EvaluationDataset>> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.evaluation_datasets_search(visible, &search)).await
+        self.read(move |tx| tx.evaluation_datasets_search(&visible, &search)).await
     }
 
     /// Deletes a dataset with its records.
@@ -115,7 +115,7 @@ impl App {
     /// The experiments that a dataset is for; none for a dataset that is not there.
     pub async fn evaluation_dataset_experiments(&self, ctx: &Ctx, id: String) -> Result<Vec<String>> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.evaluation_dataset_experiments(visible, &id)).await
+        self.read(move |tx| tx.evaluation_dataset_experiments(&visible, &id)).await
     }
 
     /// Makes a dataset one of further experiments, which must be there.
@@ -130,7 +130,7 @@ impl App {
             let mut dataset = tx.evaluation_dataset_open(permit, &id)?;
             let named: Vec<ExperimentId> =
                 experiments.iter().filter_map(|id| id.parse().ok().map(ExperimentId)).collect();
-            let known: Vec<String> = tx.experiments_known(visible, &named)?.iter().map(ToString::to_string).collect();
+            let known: Vec<String> = tx.experiments_known(&visible, &named)?.iter().map(ToString::to_string).collect();
             if let Some(unknown) = experiments.iter().find(|id| !known.contains(id)) {
                 return Err(Error::not_found(Kind::Experiment, unknown));
             }
@@ -240,7 +240,7 @@ impl App {
         let visible = ctx.visible();
         self.read(move |tx| {
             let after = after.as_ref().map(|(time, id)| (*time, id.as_str()));
-            tx.evaluation_records_list(visible, &id, after, limit)
+            tx.evaluation_records_list(&visible, &id, after, limit)
         })
         .await
     }

@@ -53,13 +53,13 @@ impl App {
     /// Reads an experiment, also a deleted one.
     pub async fn experiment_get(&self, ctx: &Ctx, id: ExperimentId) -> Result<Experiment> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.experiment_get(visible, id)).await
+        self.read(move |tx| tx.experiment_get(&visible, id)).await
     }
 
     /// Reads an experiment by its name, also a deleted one.
     pub async fn experiment_get_by_name(&self, ctx: &Ctx, name: String) -> Result<Experiment> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.experiment_get_by_name(visible, &name)).await
+        self.read(move |tx| tx.experiment_get_by_name(&visible, &name)).await
     }
 
     /// Renames an active experiment.

@@ -13,35 +13,35 @@ impl App {
     /// At most `most` experiments with an id above `after`, also deleted ones, by id. The least id is 0.
     pub async fn experiments_after(&self, ctx: &Ctx, after: ExperimentId, most: usize) -> Result<Vec<Experiment>> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.experiments_after(visible, after, most)).await
+        self.read(move |tx| tx.experiments_after(&visible, after, most)).await
     }
 
     /// At most `most` whole runs after one, also deleted ones.
     pub async fn runs_after(&self, ctx: &Ctx, after: RunRow, most: usize) -> Result<Vec<ExportedRun>> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.runs_after(visible, after, most)).await
+        self.read(move |tx| tx.runs_after(&visible, after, most)).await
     }
 
     /// How many runs there are, also deleted ones.
     pub async fn runs_count(&self, ctx: &Ctx) -> Result<u64> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.runs_count(visible)).await
+        self.read(move |tx| tx.runs_count(&visible)).await
     }
 
     pub async fn datasets_after(&self, ctx: &Ctx, after: ArtifactRow, most: usize) -> Result<Vec<ExportedDataset>> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.datasets_after(visible, after, most)).await
+        self.read(move |tx| tx.datasets_after(&visible, after, most)).await
     }
 
     /// At most `most` whole logged models after one, also deleted ones.
     pub async fn logged_models_after(&self, ctx: &Ctx, after: ArtifactRow, most: usize) -> Result<Vec<LoggedModel>> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.logged_models_after(visible, after, most)).await
+        self.read(move |tx| tx.logged_models_after(&visible, after, most)).await
     }
 
     pub async fn models_after(&self, ctx: &Ctx, after: ModelRow, most: usize) -> Result<Vec<ExportedModel>> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.models_after(visible, after, most)).await
+        self.read(move |tx| tx.models_after(&visible, after, most)).await
     }
 
     /// At most `most` versions of a model with a number above `after`, by number.
@@ -53,6 +53,6 @@ impl App {
         most: usize,
     ) -> Result<Vec<ModelVersion>> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.model_versions_after(visible, model, after, most)).await
+        self.read(move |tx| tx.model_versions_after(&visible, model, after, most)).await
     }
 }

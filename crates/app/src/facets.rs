@@ -16,13 +16,13 @@ impl App {
     /// What the script of `ctx` keeps with each of these rows, by row id.
     pub async fn facets(&self, ctx: &Ctx, of: Faceted, rows: Vec<i64>) -> Result<HashMap<i64, Facets>> {
         let (visible, script) = (ctx.visible(), ctx.script());
-        self.read(move |tx| tx.facets(visible, of, script, &rows)).await
+        self.read(move |tx| tx.facets(&visible, of, script, &rows)).await
     }
 
     /// The name of the model with this public id, if there is one.
     pub async fn model_name(&self, ctx: &Ctx, public_id: String) -> Result<Option<String>> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.model_name(visible, &public_id)).await
+        self.read(move |tx| tx.model_name(&visible, &public_id)).await
     }
 
     /// Rewrites what the script of `ctx` keeps with a model. `rewrite` may be called more than once.
@@ -36,7 +36,7 @@ impl App {
         self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
             let model = tx.model_open(permit, &name)?;
             let row = model.row.0;
-            let found = tx.facets(visible, Faceted::Model, script, &[row])?.remove(&row);
+            let found = tx.facets(&visible, Faceted::Model, script, &[row])?.remove(&row);
             let before = found.map(|facets| facets.document).unwrap_or_default();
             let mut document = before.clone();
             rewrite(&mut document)?;
@@ -59,7 +59,7 @@ impl App {
         self.change::<ManageExperiment, _>(ctx, &id.to_string(), move |tx, permit| {
             let experiment = tx.experiment_open(permit, id)?;
             crate::experiment::require_active(Kind::Experiment, id.to_string(), experiment.presence)?;
-            let found = tx.facets(visible, Faceted::Experiment, script, &[id.0])?.remove(&id.0);
+            let found = tx.facets(&visible, Faceted::Experiment, script, &[id.0])?.remove(&id.0);
             let before = found.map(|facets| facets.document).unwrap_or_default();
             let mut document = before.clone();
             rewrite(&mut document)?;

@@ -11,6 +11,7 @@ mod evaluation;
 mod experiment;
 mod export;
 mod facets;
+mod identity;
 mod load;
 mod logged_model;
 mod maintenance;
@@ -35,6 +36,10 @@ pub use ctx::{Ctx, RequestId, Script, Undisclosed, coming_from};
 pub use dataset::RunInputs;
 pub use evaluation::{NewEvaluationDataset, Upserted};
 pub use experiment::NewExperiment;
+pub use identity::{
+    AccountChange, Admission, KeyMade, NewAccount, NewCredential, Refusal, SESSION_LIFE, SignedBody, SignedPayload,
+    Signer, TokenMade, looks_like_token,
+};
 pub use load::LoadedInto;
 pub use logged_model::NewLoggedModel;
 pub use purge::PurgeReport;
@@ -77,7 +82,9 @@ struct Parts {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     workspace: WorkspaceId,
+    workspace_name: Arc<str>,
     webhooks: webhook::Webhooks,
+    identity: identity::Identity,
 }
 
 impl App {
@@ -99,9 +106,23 @@ impl App {
                 Ok(workspace)
             })
             .await?;
-        Ok(App {
-            parts: Arc::new(Parts { store, artifacts, clock, ids, workspace, webhooks: webhook::Webhooks::default() }),
-        })
+        let parts = Parts {
+            store,
+            artifacts,
+            clock,
+            ids,
+            workspace,
+            workspace_name: stele_store::DEFAULT_WORKSPACE.into(),
+            webhooks: webhook::Webhooks::default(),
+            identity: identity::Identity::new()?,
+        };
+        let app = App { parts: Arc::new(parts) };
+        app.authentication_refreshed().await?;
+        Ok(app)
+    }
+
+    pub(crate) fn identity(&self) -> &identity::Identity {
+        &self.parts.identity
     }
 
     pub(crate) fn webhooks(&self) -> &webhook::Webhooks {

@@ -35,7 +35,7 @@ impl App {
         let now = ctx.now();
         let visible = ctx.visible();
         self.change::<LogModel, _>(ctx, id.clone().as_str(), move |tx, permit| {
-            let experiment = tx.experiment_hold(visible, experiment)?;
+            let experiment = tx.experiment_hold(&visible, experiment)?;
             require_active(Kind::Experiment, experiment.id.to_string(), experiment.presence)?;
             let model = stele_store::NewLoggedModel {
                 id: id.clone(),
@@ -50,7 +50,7 @@ impl App {
             tx.logged_model_create(permit, &model, now)?;
             let change = Change::event("logged-model.create", Kind::LoggedModel, id.as_str())
                 .after(json!({ "experiment": experiment.id.0, "name": name }));
-            Ok(Changed::one(tx.logged_model_get(visible, &id)?, change))
+            Ok(Changed::one(tx.logged_model_get(&visible, &id)?, change))
         })
         .await
     }
@@ -58,13 +58,13 @@ impl App {
     /// Reads a logged model that is not in the trash.
     pub async fn logged_model_get(&self, ctx: &Ctx, id: LoggedModelId) -> Result<LoggedModel> {
         let visible = ctx.visible();
-        self.read(move |tx| present(tx, visible, &id)).await
+        self.read(move |tx| present(tx, &visible, &id)).await
     }
 
     /// Reads a logged model, also a deleted one.
     pub async fn logged_model_get_any(&self, ctx: &Ctx, id: LoggedModelId) -> Result<LoggedModel> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.logged_model_get(visible, &id)).await
+        self.read(move |tx| tx.logged_model_get(&visible, &id)).await
     }
 
     /// Takes the client's report on the artifacts of a logged model, also of a deleted one.
@@ -83,7 +83,7 @@ impl App {
             let change = Change::event("logged-model.finalize", Kind::LoggedModel, id.as_str())
                 .before(json!({ "status": before.status.as_str() }))
                 .after(json!({ "status": after.as_str() }));
-            Ok(Changed::one(tx.logged_model_get(visible, &id)?, change))
+            Ok(Changed::one(tx.logged_model_get(&visible, &id)?, change))
         })
         .await
     }
@@ -150,7 +150,7 @@ impl App {
     }
 }
 
-fn present(tx: &mut Tx, visible: Visibility, id: &LoggedModelId) -> Result<LoggedModel> {
+fn present(tx: &mut Tx, visible: &Visibility, id: &LoggedModelId) -> Result<LoggedModel> {
     let model = tx.logged_model_get(visible, id)?;
     match model.presence {
         Presence::Active => Ok(model),

@@ -21,7 +21,7 @@ impl App {
         most: usize,
     ) -> Result<HistoryPage> {
         let visible = ctx.visible();
-        self.read(move |tx| match tx.run_info(visible, &run) {
+        self.read(move |tx| match tx.run_info(&visible, &run) {
             Ok(run) => tx.metric_history(run.row, &key, start, most),
             Err(Error::NotFound { .. }) => Ok(HistoryPage::default()),
             Err(error) => Err(error),
@@ -43,7 +43,7 @@ impl App {
         self.read(move |tx| {
             let mut samples = Vec::with_capacity(runs.len());
             for id in runs {
-                match tx.run_info(visible, &id) {
+                match tx.run_info(&visible, &id) {
                     Ok(run) => samples.push((id, tx.metric_points_at(run.row, &key, &steps, &choose)?)),
                     Err(Error::NotFound { .. }) => {}
                     Err(error) => return Err(error),
@@ -72,7 +72,7 @@ impl App {
         }
         let visible = ctx.visible();
         self.read(move |tx| {
-            let run = tx.run_info(visible, &run)?;
+            let run = tx.run_info(&visible, &run)?;
             let chart = tx.metric_envelope(run.row, &key, first, last, buckets)?;
             chart.ok_or_else(|| Error::not_found(Kind::Metric, key))
         })

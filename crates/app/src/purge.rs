@@ -34,7 +34,7 @@ impl App {
     /// What is in the trash since `cutoff` or longer.
     pub async fn trash_due(&self, ctx: &Ctx, cutoff: Timestamp) -> Result<Trash> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.trash_due(visible, cutoff)).await
+        self.read(move |tx| tx.trash_due(&visible, cutoff)).await
     }
 
     /// Removes for good what is in the trash since `cutoff` or longer, and its files; the audit log keeps what it has
@@ -122,7 +122,8 @@ impl App {
         let visible = ctx.visible();
         let mut after = 0;
         loop {
-            let garbage = self.read(move |tx| tx.garbage_after(visible, after, AT_A_TIME)).await?;
+            let visible = visible.clone();
+            let garbage = self.read(move |tx| tx.garbage_after(&visible, after, AT_A_TIME)).await?;
             let Some(last) = garbage.last() else { return Ok(()) };
             after = last.row;
             for garbage in garbage {

@@ -37,7 +37,7 @@ impl App {
         let new = stele_store::NewResource { public_id, kind, name, experiment, document, tags };
         self.change::<ManageResource, _>(ctx, &object(kind, &new.name), move |tx, permit| {
             if let Some(id) = new.experiment {
-                let experiment = tx.experiment_hold(visible, id)?;
+                let experiment = tx.experiment_hold(&visible, id)?;
                 require_active(Kind::Experiment, id.to_string(), experiment.presence)?;
             }
             let row = tx.resource_create(permit, &new, now)?;
@@ -50,7 +50,7 @@ impl App {
 
     pub async fn resource_get(&self, ctx: &Ctx, kind: &'static str, name: String) -> Result<Resource> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.resource_get(visible, kind, &name)).await
+        self.read(move |tx| tx.resource_get(&visible, kind, &name)).await
     }
 
     /// A resource with all documents that it has had, oldest first.
@@ -62,7 +62,7 @@ impl App {
     ) -> Result<(Resource, Vec<ResourceVersion>)> {
         let visible = ctx.visible();
         self.read(move |tx| {
-            let resource = tx.resource_get(visible, kind, &name)?;
+            let resource = tx.resource_get(&visible, kind, &name)?;
             let versions = tx.resource_versions(resource.row)?;
             Ok((resource, versions))
         })
@@ -95,7 +95,6 @@ impl App {
 
     /// Deletes a resource. One that a lineage edge or a run still belongs to cannot go.
     pub async fn resource_delete(&self, ctx: &Ctx, kind: &'static str, name: String) -> Result<Resource> {
-        let visible = ctx.visible();
         self.change::<ManageResource, _>(ctx, &object(kind, &name), move |tx, permit| {
             let resource = tx.resource_open(permit, kind, &name)?;
             if tx.trial_has_runs(resource.row)? {
@@ -106,10 +105,7 @@ impl App {
                     needed: "empty",
                 });
             }
-            let ends = [object(kind, &name)];
-            if !tx.associations_from(visible, &ends, 1)?.is_empty()
-                || !tx.associations_to(visible, &ends, 1)?.is_empty()
-            {
+            if tx.is_associated(permit, &object(kind, &name))? {
                 return Err(Error::WrongState {
                     kind: Kind::Resource,
                     id: name.clone(),
@@ -149,7 +145,7 @@ impl App {
 
     pub async fn resource_search(&self, ctx: &Ctx, search: ResourceSearch) -> Result<Page<Resource>> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.resources_search(visible, &search)).await
+        self.read(move |tx| tx.resources_search(&visible, &search)).await
     }
 }
 

@@ -54,7 +54,7 @@ impl App {
         let now = ctx.now();
         let visible = ctx.visible();
         self.change::<LogRun, _>(ctx, id.clone().as_str(), move |tx, permit| {
-            let experiment = tx.experiment_hold(visible, new.experiment)?;
+            let experiment = tx.experiment_hold(&visible, new.experiment)?;
             require_active(Kind::Experiment, experiment.id.to_string(), experiment.presence)?;
             let run = stele_store::NewRun {
                 id: id.clone(),
@@ -71,7 +71,7 @@ impl App {
             tx.run_create(permit, &run, now)?;
             let change = Change::event("run.create", Kind::Run, id.as_str())
                 .after(json!({ "experiment": experiment.id.0, "name": new.name }));
-            Ok(Changed::one(tx.run_created(visible, &run)?, change))
+            Ok(Changed::one(tx.run_created(&visible, &run)?, change))
         })
         .await
     }
@@ -79,13 +79,13 @@ impl App {
     /// Reads a run, also a deleted one.
     pub async fn run_get(&self, ctx: &Ctx, id: RunId) -> Result<Run> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.run_get(visible, &id)).await
+        self.read(move |tx| tx.run_get(&visible, &id)).await
     }
 
     /// Reads runs, also deleted ones, in the order of their ids, which must all be different and known.
     pub async fn runs_get(&self, ctx: &Ctx, ids: Vec<RunId>) -> Result<Vec<Run>> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.runs_get(visible, &ids)).await
+        self.read(move |tx| tx.runs_get(&visible, &ids)).await
     }
 
     /// Changes the name, status or end of an active run.

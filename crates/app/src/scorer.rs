@@ -52,14 +52,14 @@ impl App {
         self.read(move |tx| {
             let experiments = match of {
                 ScorersOf::One(id) => {
-                    let experiment = tx.experiment_get(visible, id)?;
+                    let experiment = tx.experiment_get(&visible, id)?;
                     require_active(Kind::Experiment, id.to_string(), experiment.presence)?;
                     vec![id]
                 }
-                ScorersOf::Some(ids) => tx.experiments_active(visible, Some(&ids))?,
-                ScorersOf::All => tx.experiments_active(visible, None)?,
+                ScorersOf::Some(ids) => tx.experiments_active(&visible, Some(&ids))?,
+                ScorersOf::All => tx.experiments_active(&visible, None)?,
             };
-            tx.scorers_latest(visible, &experiments)
+            tx.scorers_latest(&visible, &experiments)
         })
         .await
     }
@@ -73,9 +73,9 @@ impl App {
     ) -> Result<Vec<ScorerVersion>> {
         let visible = ctx.visible();
         self.read(move |tx| {
-            let found = tx.experiment_get(visible, experiment)?;
+            let found = tx.experiment_get(&visible, experiment)?;
             require_active(Kind::Experiment, experiment.to_string(), found.presence)?;
-            let versions = tx.scorer_versions(visible, experiment, &name)?;
+            let versions = tx.scorer_versions(&visible, experiment, &name)?;
             if versions.is_empty() { Err(Error::not_found(Kind::Scorer, name)) } else { Ok(versions) }
         })
         .await
@@ -130,7 +130,7 @@ impl App {
 
     pub async fn online_scorings(&self, ctx: &Ctx, scorers: Vec<String>) -> Result<Vec<OnlineScoring>> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.online_scorings(visible, &scorers)).await
+        self.read(move |tx| tx.online_scorings(&visible, &scorers)).await
     }
 }
 

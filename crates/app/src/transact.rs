@@ -34,40 +34,74 @@ impl App {
         &self,
         ctx: &Ctx,
         object: &str,
+        work: impl FnMut(&mut Tx, &Permit<V>) -> Result<Changed<T>> + Send + 'static,
+    ) -> Result<T> {
+        let permit = match V::ACTION.is_on_organisation() {
+            true => self.permit::<V>(ctx, object).await?,
+            false => authorize::<V>(ctx),
+        };
+        self.change_permitted(ctx, object, permit, work).await
+    }
+
+    /// The rest of the frame, for a change that has its permit.
+    pub(crate) async fn change_permitted<V: Verb, T: Send + 'static>(
+        &self,
+        ctx: &Ctx,
+        object: &str,
+        permit: Permit<V>,
         mut work: impl FnMut(&mut Tx, &Permit<V>) -> Result<Changed<T>> + Send + 'static,
     ) -> Result<T> {
-        let permit = self.permit::<V>(ctx, object).await?;
         let origin = ctx.origin();
         let ids = ctx.clone();
-        let (value, deliveries) = self
+        let asked = permit.clone();
+        let outcome = self
             .store()
             .write(move |tx| {
                 let Changed { value, changes } = work(tx, &permit)?;
+                if !changes.is_empty() {
+                    permit.settle()?;
+                }
                 let mut deliveries = 0;
                 for change in &changes {
                     deliveries += tx.change_record(&origin, change, || ids.new_id().simple().to_string())?;
                 }
                 Ok((value, deliveries))
             })
-            .await?;
+            .await;
+        let (value, deliveries) = match outcome {
+            Ok(done) => done,
+            Err(error) => return Err(self.refused(ctx, &asked, object, error).await?),
+        };
         if deliveries > 0 {
             self.webhooks().wake();
         }
         Ok(value)
     }
 
-    /// Authorizes `V`, for use cases that change something outside of the database; a denial is recorded.
-    /// What they did goes to [`App::record`].
+    /// Authorizes `V` for all of the workspace, for use cases that change something outside of the database; a denial
+    /// is recorded. What they did goes to [`App::record`].
     pub(crate) async fn permit<V: Verb>(&self, ctx: &Ctx, object: &str) -> Result<Permit<V>> {
-        match authorize::<V>(ctx) {
-            Ok(permit) => Ok(permit),
-            Err(refusal) => {
-                let origin = ctx.origin();
-                let denied = Change::quiet(V::NAME, V::KIND, object);
-                self.store().write(move |tx| tx.denial_record(&origin, &denied)).await?;
-                Err(refusal)
-            }
+        let permit = authorize::<V>(ctx);
+        match permit.require_workspace() {
+            Ok(()) => Ok(permit),
+            Err(refusal) => Err(self.refused(ctx, &permit, object, refusal).await?),
         }
+    }
+
+    /// Records that something was denied, if `permit` did so, and gives back why.
+    pub(crate) async fn refused<V: Verb>(
+        &self,
+        ctx: &Ctx,
+        permit: &Permit<V>,
+        object: &str,
+        error: Error,
+    ) -> Result<Error> {
+        if let Some(action) = permit.refusal() {
+            let origin = ctx.origin();
+            let denied = Change::quiet(action.name(), action.kind(), object);
+            self.store().write(move |tx| tx.denial_record(&origin, &denied)).await?;
+        }
+        Ok(error)
     }
 
     /// Records a change that `permit` allowed and that is made already.

@@ -58,6 +58,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     Workspace,
+    Account,
+    Group,
+    Grant,
+    Credential,
     Experiment,
     Run,
     Metric,
@@ -81,6 +85,10 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Kind::Workspace => "workspace",
+            Kind::Account => "account",
+            Kind::Group => "group",
+            Kind::Grant => "grant",
+            Kind::Credential => "credential",
             Kind::Experiment => "experiment",
             Kind::Run => "run",
             Kind::Metric => "metric",

@@ -5,6 +5,7 @@ pub mod artifact_uri;
 pub mod audit;
 pub mod authz;
 pub mod change;
+pub mod directory;
 pub mod error;
 pub mod evaluation;
 pub mod event;

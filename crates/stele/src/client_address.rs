@@ -7,9 +7,7 @@ use std::str::FromStr;
 use axum::extract::Request;
 use axum::http::HeaderMap;
 
-/// The other end of the connection that a request came by.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) IpAddr);
+use crate::login::Peer;
 
 /// Where a request comes from, as far as it can be believed.
 #[derive(Debug, Clone, Copy)]

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use axum::extract::Request;
-use axum::http::Uri;
+use axum::http::{Extensions, Uri};
 
 use crate::mlflow_ui;
 
@@ -31,9 +31,20 @@ pub(crate) fn plain(mut request: Request, prefix: &str) -> Request {
     if let Some(plain) = inner(given, prefix)
         && let Ok(plain) = plain.parse::<Uri>()
     {
-        *request.uri_mut() = plain;
+        let sent = AsSent(std::mem::replace(request.uri_mut(), plain));
+        request.extensions_mut().insert(sent);
     }
     request
+}
+
+/// What was asked for before something was taken away in front, which is what clients have signed.
+#[derive(Debug, Clone)]
+pub(crate) struct AsSent(Uri);
+
+impl AsSent {
+    pub(crate) fn uri_of<'a>(uri: &'a Uri, extensions: &'a Extensions) -> &'a Uri {
+        extensions.get::<AsSent>().map_or(uri, |AsSent(uri)| uri)
+    }
 }
 
 /// The path and query to answer, if it is not the given one.

@@ -4,19 +4,22 @@ use stele_domain::id::{Timestamp, WorkspaceId};
 use crate::Tx;
 use crate::engine::params;
 
+/// The name of the workspace that every record starts with.
+pub const DEFAULT_WORKSPACE: &str = "default";
+
 impl Tx<'_> {
     /// Makes what every record starts with: the workspace `default`, and in it experiment 0, `Default`.
     pub fn bootstrap(&mut self, default_location: &str, now: Timestamp) -> Result<WorkspaceId> {
         const WORKSPACE: &str =
-            "INSERT INTO workspace (name, created_at) VALUES ('default', $1) ON CONFLICT (name) DO NOTHING";
-        const FIND: &str = "SELECT id FROM workspace WHERE name = 'default'";
+            "INSERT INTO workspace (name, created_at) VALUES ($2, $1) ON CONFLICT (name) DO NOTHING";
+        const FIND: &str = "SELECT id FROM workspace WHERE name = $1";
         const EXPERIMENT: &str = "INSERT INTO experiment
                  (id, workspace_id, name, artifact_location, presence, created_at, updated_at)
              SELECT 0, $1, 'Default', $2, 'active', $3, $3
              WHERE NOT EXISTS (SELECT 1 FROM experiment WHERE workspace_id = $1)
              ON CONFLICT DO NOTHING";
-        self.execute(WORKSPACE, params![now])?;
-        let workspace = self.query_one(FIND, params![], |row| row.int(0)).map(WorkspaceId)?;
+        self.execute(WORKSPACE, params![now, DEFAULT_WORKSPACE])?;
+        let workspace = self.query_one(FIND, params![DEFAULT_WORKSPACE], |row| row.int(0)).map(WorkspaceId)?;
         self.execute(EXPERIMENT, params![workspace, default_location, now])?;
         Ok(workspace)
     }

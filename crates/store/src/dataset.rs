@@ -1,7 +1,7 @@
-use stele_domain::Result;
-use stele_domain::authz::{LogRun, Permit, Visibility};
+use stele_domain::authz::{LogRun, Permit, Place, Visibility};
 use stele_domain::id::{ArtifactRow, ExperimentId, Timestamp};
 use stele_domain::record::{Dataset, DatasetSummary};
+use stele_domain::{Kind, Result};
 
 use crate::Tx;
 use crate::artifact::{ArtifactType, NewArtifactVersion};
@@ -24,6 +24,7 @@ impl Tx<'_> {
         const INSERT: &str =
             "INSERT INTO dataset (id, experiment_id, name, digest, source_type, source, schema, profile)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        permit.require(Place::Experiment(experiment), Kind::Experiment, experiment)?;
         if let Some(found) = self.dataset_find(experiment, dataset)? {
             return Ok(found);
         }
@@ -62,7 +63,7 @@ impl Tx<'_> {
     /// The datasets that runs of the experiments read, once for each value of the input tag `context_key`.
     pub fn datasets_used(
         &mut self,
-        visible: Visibility,
+        visible: &Visibility,
         experiments: &[ExperimentId],
         context_key: &str,
     ) -> Result<Vec<DatasetSummary>> {
@@ -78,7 +79,7 @@ impl Tx<'_> {
              LIMIT $4",
             self.is_one_of_ints(2)
         );
-        let experiments = list(experiments.iter().map(|experiment| experiment.0));
+        let experiments = list(visible.among(experiments).iter().map(|experiment| experiment.0));
         self.query(&sql, params![visible.workspace(), experiments, context_key, MOST_SUMMARIES], |row| {
             Ok(DatasetSummary {
                 experiment: ExperimentId(row.int(0)?),

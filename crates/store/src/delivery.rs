@@ -1,7 +1,7 @@
 //! Deliveries of events to webhooks: enqueued with the change, claimed by one server at a time, and kept as a log.
 
 use serde_json::{Value as Json, json};
-use stele_domain::authz::{ManageWebhook, Permit, Visibility};
+use stele_domain::authz::{ManageWebhook, Permit, Place, Visibility};
 use stele_domain::change::Change;
 use stele_domain::id::{DeliveryRow, Timestamp, WebhookRow};
 use stele_domain::search::{Page, Window};
@@ -145,7 +145,7 @@ impl Tx<'_> {
 
     /// Deliveries of one webhook or of all, of one outcome or of any, newest first, before a row; each with the id of its
     /// webhook.
-    pub fn deliveries_log(&mut self, visible: Visibility, wanted: &DeliveryFilter) -> Result<Vec<(String, Delivery)>> {
+    pub fn deliveries_log(&mut self, visible: &Visibility, wanted: &DeliveryFilter) -> Result<Vec<(String, Delivery)>> {
         let sql = format!(
             "SELECT {COLUMNS}, webhook.public_id FROM webhook_delivery AS delivery
              JOIN webhook ON webhook.id = delivery.webhook_id
@@ -153,6 +153,9 @@ impl Tx<'_> {
                  AND ($3 = '' OR delivery.status = $3) AND delivery.id < $4
              ORDER BY delivery.id DESC LIMIT $5"
         );
+        if !visible.sees(Place::Workspace) {
+            return Ok(Vec::new());
+        }
         let DeliveryFilter { webhook, status, before, limit } = wanted;
         let values = params![
             visible.workspace(),
@@ -178,6 +181,7 @@ impl Tx<'_> {
              JOIN webhook ON webhook.id = delivery.webhook_id
              WHERE webhook.workspace_id = $1 AND delivery.public_id = $2 AND webhook.deleted_at IS NULL"
         );
+        permit.require_workspace()?;
         let found = self
             .query_opt(&sql, params![permit.workspace(), id], |row| Ok((row.text(12)?, delivery(row)?)))?
             .ok_or_else(|| Error::not_found(Kind::Delivery, id))?;
@@ -192,10 +196,13 @@ impl Tx<'_> {
     /// The deliveries of a webhook, newest first.
     pub fn deliveries_list(
         &mut self,
-        visible: Visibility,
+        visible: &Visibility,
         webhook: WebhookRow,
         window: Window,
     ) -> Result<Page<Delivery>> {
+        if !visible.sees(Place::Workspace) {
+            return Ok(Page::empty());
+        }
         let sql = format!(
             "SELECT {COLUMNS} FROM webhook_delivery AS delivery JOIN webhook ON webhook.id = delivery.webhook_id
              WHERE webhook.workspace_id = $1 AND delivery.webhook_id = $2 ORDER BY delivery.id DESC LIMIT $3 OFFSET $4"

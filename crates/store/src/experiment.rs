@@ -1,5 +1,5 @@
 use stele_domain::artifact_uri::append_to_uri_path;
-use stele_domain::authz::{ManageExperiment, Permit, Visibility};
+use stele_domain::authz::{ManageExperiment, Permit, Place, Visibility};
 use stele_domain::id::{ExperimentId, Timestamp};
 use stele_domain::lifecycle::Presence;
 use stele_domain::record::{Experiment, Tag};
@@ -30,6 +30,7 @@ impl Tx<'_> {
             "INSERT INTO experiment (workspace_id, name, artifact_location, presence, created_at, updated_at)
              VALUES ($1, $2, $3, 'active', $4, $4) ON CONFLICT (workspace_id, name) DO NOTHING RETURNING id";
         const LOCATE: &str = "UPDATE experiment SET artifact_location = $2 WHERE id = $1";
+        permit.require_workspace()?;
         let location = new.artifact_location.as_deref().unwrap_or("");
         let id = self
             .query_opt(INSERT, params![permit.workspace(), &new.name, location, now], |row| row.int(0))?
@@ -50,7 +51,8 @@ impl Tx<'_> {
         Ok(id)
     }
 
-    pub fn experiment_get(&mut self, visible: Visibility, id: ExperimentId) -> Result<Experiment> {
+    pub fn experiment_get(&mut self, visible: &Visibility, id: ExperimentId) -> Result<Experiment> {
+        visible.require(Place::Experiment(id), Kind::Experiment, id)?;
         let sql = format!("SELECT {COLUMNS} FROM experiment WHERE workspace_id = $1 AND id = $2");
         let mut experiment = self
             .query_opt(&sql, params![visible.workspace(), id], experiment)?
@@ -60,17 +62,19 @@ impl Tx<'_> {
     }
 
     /// Reads an experiment, without its tags, that must not be deleted before this transaction ends.
-    pub fn experiment_hold(&mut self, visible: Visibility, id: ExperimentId) -> Result<Experiment> {
+    pub fn experiment_hold(&mut self, visible: &Visibility, id: ExperimentId) -> Result<Experiment> {
+        visible.require(Place::Experiment(id), Kind::Experiment, id)?;
         let sql = format!("SELECT {COLUMNS} FROM experiment WHERE workspace_id = $1 AND id = $2{}", self.for_share());
         self.query_opt(&sql, params![visible.workspace(), id], experiment)?
             .ok_or_else(|| Error::not_found(Kind::Experiment, id.to_string()))
     }
 
-    pub fn experiment_get_by_name(&mut self, visible: Visibility, name: &str) -> Result<Experiment> {
+    pub fn experiment_get_by_name(&mut self, visible: &Visibility, name: &str) -> Result<Experiment> {
         let sql = format!("SELECT {COLUMNS} FROM experiment WHERE workspace_id = $1 AND name = $2");
         let mut experiment = self
             .query_opt(&sql, params![visible.workspace(), name], experiment)?
             .ok_or_else(|| Error::not_found(Kind::Experiment, name))?;
+        visible.require(Place::Experiment(experiment.id), Kind::Experiment, name)?;
         experiment.tags = self.experiment_tags(experiment.id)?;
         Ok(experiment)
     }
@@ -78,8 +82,11 @@ impl Tx<'_> {
     /// Reads an experiment that this transaction is about to change.
     pub fn experiment_open(&mut self, permit: &Permit<ManageExperiment>, id: ExperimentId) -> Result<Experiment> {
         let sql = format!("SELECT {COLUMNS} FROM experiment WHERE workspace_id = $1 AND id = $2{}", self.for_update());
-        self.query_opt(&sql, params![permit.workspace(), id], experiment)?
-            .ok_or_else(|| Error::not_found(Kind::Experiment, id.to_string()))
+        let experiment = self
+            .query_opt(&sql, params![permit.workspace(), id], experiment)?
+            .ok_or_else(|| Error::not_found(Kind::Experiment, id.to_string()))?;
+        permit.require(Place::Experiment(id), Kind::Experiment, id)?;
+        Ok(experiment)
     }
 
     pub fn experiment_rename(

@@ -40,12 +40,15 @@ pub struct ExportedModel {
 impl Tx<'_> {
     pub fn experiments_after(
         &mut self,
-        visible: Visibility,
+        visible: &Visibility,
         after: ExperimentId,
         most: usize,
     ) -> Result<Vec<Experiment>> {
-        let sql = format!("SELECT {COLUMNS} FROM experiment WHERE workspace_id = $1 AND id > $2 ORDER BY id LIMIT $3");
-        let mut found = self.query(&sql, params![visible.workspace(), after, most as i64], experiment)?;
+        let mut values = params![visible.workspace(), after, most as i64].to_vec();
+        let seen = self.and_experiment_seen(visible, "id", &mut values);
+        let sql =
+            format!("SELECT {COLUMNS} FROM experiment WHERE workspace_id = $1 AND id > $2{seen} ORDER BY id LIMIT $3");
+        let mut found = self.query(&sql, &values, experiment)?;
         let tags = format!(
             "SELECT experiment_id, key, value FROM experiment_tag WHERE experiment_id {} ORDER BY experiment_id, key",
             self.is_one_of_ints(1)
@@ -60,36 +63,42 @@ impl Tx<'_> {
         Ok(found)
     }
 
-    pub fn runs_after(&mut self, visible: Visibility, after: RunRow, most: usize) -> Result<Vec<ExportedRun>> {
+    pub fn runs_after(&mut self, visible: &Visibility, after: RunRow, most: usize) -> Result<Vec<ExportedRun>> {
+        let mut values = params![visible.workspace(), after, most as i64].to_vec();
+        let seen = self.and_experiment_seen(visible, "experiment_id", &mut values);
         let sql = format!(
-            "SELECT {RUN_COLUMNS}, run.deleted_at FROM run WHERE workspace_id = $1 AND id > $2 ORDER BY id LIMIT $3"
+            "SELECT {RUN_COLUMNS}, run.deleted_at FROM run WHERE workspace_id = $1 AND id > $2{seen}
+             ORDER BY id LIMIT $3"
         );
-        let found = self.query(&sql, params![visible.workspace(), after, most as i64], |row| {
-            Ok((run_info(row)?, row.opt_int(11)?.map(Timestamp)))
-        })?;
+        let found = self.query(&sql, &values, |row| Ok((run_info(row)?, row.opt_int(11)?.map(Timestamp))))?;
         let (infos, deleted): (Vec<_>, Vec<_>) = found.into_iter().unzip();
         let runs = self.runs_complete(infos)?;
         Ok(runs.into_iter().zip(deleted).map(|(run, deleted_at)| ExportedRun { run, deleted_at }).collect())
     }
 
-    pub fn runs_count(&mut self, visible: Visibility) -> Result<u64> {
-        const COUNT: &str = "SELECT COUNT(*) FROM run WHERE workspace_id = $1";
-        let count = self.query_one(COUNT, params![visible.workspace()], |row| row.int(0))?;
+    pub fn runs_count(&mut self, visible: &Visibility) -> Result<u64> {
+        let mut values = params![visible.workspace()].to_vec();
+        let seen = self.and_experiment_seen(visible, "experiment_id", &mut values);
+        let sql = format!("SELECT COUNT(*) FROM run WHERE workspace_id = $1{seen}");
+        let count = self.query_one(&sql, &values, |row| row.int(0))?;
         Ok(u64::try_from(count).unwrap_or_default())
     }
 
     pub fn datasets_after(
         &mut self,
-        visible: Visibility,
+        visible: &Visibility,
         after: ArtifactRow,
         most: usize,
     ) -> Result<Vec<ExportedDataset>> {
-        const DATASETS: &str =
+        let mut values = params![visible.workspace(), after, most as i64].to_vec();
+        let seen = self.and_experiment_seen(visible, "dataset.experiment_id", &mut values);
+        let sql = format!(
             "SELECT dataset.id, version.public_id, dataset.experiment_id, dataset.name, dataset.digest,
                  dataset.source_type, dataset.source, dataset.schema, dataset.profile
              FROM dataset JOIN artifact_version AS version ON version.id = dataset.id
-             WHERE version.workspace_id = $1 AND dataset.id > $2 ORDER BY dataset.id LIMIT $3";
-        self.query(DATASETS, params![visible.workspace(), after, most as i64], |row| {
+             WHERE version.workspace_id = $1 AND dataset.id > $2{seen} ORDER BY dataset.id LIMIT $3"
+        );
+        self.query(&sql, &values, |row| {
             Ok(ExportedDataset {
                 row: ArtifactRow(row.int(0)?),
                 public_id: row.text(1)?,
@@ -101,20 +110,23 @@ impl Tx<'_> {
 
     pub fn logged_models_after(
         &mut self,
-        visible: Visibility,
+        visible: &Visibility,
         after: ArtifactRow,
         most: usize,
     ) -> Result<Vec<LoggedModel>> {
-        const ROWS: &str = "SELECT id FROM logged_model WHERE workspace_id = $1 AND id > $2 ORDER BY id LIMIT $3";
-        let rows = self.query(ROWS, params![visible.workspace(), after, most as i64], |row| row.int(0))?;
+        let mut values = params![visible.workspace(), after, most as i64].to_vec();
+        let seen = self.and_experiment_seen(visible, "experiment_id", &mut values);
+        let sql = format!("SELECT id FROM logged_model WHERE workspace_id = $1 AND id > $2{seen} ORDER BY id LIMIT $3");
+        let rows = self.query(&sql, &values, |row| row.int(0))?;
         self.logged_models_by_rows(&rows.into_iter().map(ArtifactRow).collect::<Vec<_>>())
     }
 
-    pub fn models_after(&mut self, visible: Visibility, after: ModelRow, most: usize) -> Result<Vec<ExportedModel>> {
-        const ROWS: &str = "SELECT id, last_number FROM model WHERE workspace_id = $1 AND id > $2 ORDER BY id LIMIT $3";
-        let rows = self.query(ROWS, params![visible.workspace(), after, most as i64], |row| {
-            Ok((ModelRow(row.int(0)?), row.int(1)?))
-        })?;
+    pub fn models_after(&mut self, visible: &Visibility, after: ModelRow, most: usize) -> Result<Vec<ExportedModel>> {
+        let mut values = params![visible.workspace(), after, most as i64].to_vec();
+        let seen = self.and_model_seen(visible, "name", &mut values);
+        let sql =
+            format!("SELECT id, last_number FROM model WHERE workspace_id = $1 AND id > $2{seen} ORDER BY id LIMIT $3");
+        let rows = self.query(&sql, &values, |row| Ok((ModelRow(row.int(0)?), row.int(1)?)))?;
         let (rows, numbers): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
         let models = self.models_by_rows(&rows)?;
         Ok(models.into_iter().zip(numbers).map(|(model, last_number)| ExportedModel { model, last_number }).collect())
@@ -123,14 +135,19 @@ impl Tx<'_> {
     /// The versions of a model with a number above `after`, by number.
     pub fn model_versions_after(
         &mut self,
-        visible: Visibility,
+        visible: &Visibility,
         model: ModelRow,
         after: i64,
         most: usize,
     ) -> Result<Vec<ModelVersion>> {
-        const ROWS: &str = "SELECT version.id FROM model_version AS version JOIN model ON model.id = version.model_id
-             WHERE model.workspace_id = $1 AND model.id = $2 AND version.number > $3 ORDER BY version.number LIMIT $4";
-        let rows = self.query(ROWS, params![visible.workspace(), model, after, most as i64], |row| row.int(0))?;
+        let mut values = params![visible.workspace(), model, after, most as i64].to_vec();
+        let seen = self.and_model_seen(visible, "model.name", &mut values);
+        let sql = format!(
+            "SELECT version.id FROM model_version AS version JOIN model ON model.id = version.model_id
+             WHERE model.workspace_id = $1 AND model.id = $2 AND version.number > $3{seen}
+             ORDER BY version.number LIMIT $4"
+        );
+        let rows = self.query(&sql, &values, |row| row.int(0))?;
         self.model_versions_by_rows(&rows.into_iter().map(ModelVersionRow).collect::<Vec<_>>())
     }
 }

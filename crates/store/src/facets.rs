@@ -50,20 +50,33 @@ impl Tx<'_> {
     /// What `script` keeps with each of these rows, by row id.
     pub fn facets(
         &mut self,
-        visible: Visibility,
+        visible: &Visibility,
         of: Faceted,
         script: &str,
         rows: &[i64],
     ) -> Result<HashMap<i64, Facets>> {
+        let mut values = params![list(rows.iter().copied()), visible.workspace()].to_vec();
+        let seen = match of {
+            Faceted::Experiment => self.and_experiment_seen(visible, "id", &mut values),
+            Faceted::Run => self.and_experiment_seen(visible, "experiment_id", &mut values),
+            Faceted::Model => self.and_model_seen(visible, "name", &mut values),
+            Faceted::ModelVersion => {
+                let named = self.and_model_seen(visible, "name", &mut values);
+                if named.is_empty() {
+                    named
+                } else {
+                    format!(" AND model_id IN (SELECT id FROM model WHERE TRUE{named})")
+                }
+            }
+        };
         let sql = format!(
-            "SELECT id, {}, created_at, facets FROM {} WHERE id {} AND {}",
+            "SELECT id, {}, created_at, facets FROM {} WHERE id {} AND {}{seen}",
             of.public_id(),
             of.table(),
             self.is_one_of_ints(1),
             of.is_in_workspace()
         );
-        let rows = list(rows.iter().copied());
-        let found = self.query(&sql, params![rows, visible.workspace()], |row| {
+        let found = self.query(&sql, &values, |row| {
             let mut facets = parse(&row.text(3)?)?;
             let document = match facets.remove(script) {
                 Some(Json::Object(document)) => document,

@@ -4,6 +4,7 @@
 //! One closure is one transaction, and a write is acknowledged only after it is on disk.
 
 mod artifact;
+mod artifact_owner;
 mod association;
 mod audit;
 mod backup;
@@ -18,6 +19,7 @@ mod experiment;
 mod export;
 mod facets;
 mod history;
+mod identity;
 mod lineage;
 mod load;
 mod logged_model;
@@ -32,6 +34,7 @@ mod run_read;
 mod search;
 pub mod series;
 mod trial;
+mod visible;
 mod webhook;
 
 use std::fmt;
@@ -39,8 +42,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use artifact_owner::OwnedRoot;
 pub use audit::{AuditFilter, AuditPage, Extent};
 pub use backup::{BackedUp, Verified, backup, verify};
+pub use bootstrap::DEFAULT_WORKSPACE;
 pub use delivery::DeliveryFilter;
 pub use engine::Tx;
 use engine::{Postgres, Sqlite};
@@ -49,6 +54,7 @@ pub use experiment::NewExperiment;
 pub use export::{ExportedDataset, ExportedModel, ExportedRun};
 pub use facets::Faceted;
 pub use history::Origin;
+pub use identity::{FoundCredential, LoginAccount, NewAccount, NewCredential};
 pub use load::{
     LoadedExperiment, LoadedLineage, LoadedLoggedModel, LoadedMetric, LoadedModel, LoadedReading, LoadedRun,
     LoadedRuns, LoadedVersion, RunBatch,

@@ -36,7 +36,7 @@ impl Tx<'_> {
         models: &[LoggedModelId],
         now: Timestamp,
     ) -> Result<()> {
-        let known = self.logged_model_rows(permit.workspace(), models.iter())?;
+        let known = self.logged_model_rows(permit.visible(), models.iter())?;
         for model in models {
             match known.get(model) {
                 Some(row) => self.consumed_add(run, *row, now).map(|_| ())?,
@@ -60,7 +60,7 @@ impl Tx<'_> {
              VALUES ('produced', 'run', $1, 'artifact_version', $2, $3, $4)
              ON CONFLICT (source_kind, source_id, kind, target_kind, target_id) DO UPDATE SET step = edge.step
              RETURNING step";
-        let known = self.logged_model_rows(permit.workspace(), outputs.iter().map(|output| &output.model))?;
+        let known = self.logged_model_rows(permit.visible(), outputs.iter().map(|output| &output.model))?;
         for output in outputs {
             let step = match known.get(&output.model) {
                 Some(row) => self.query_one(PRODUCED, params![run, *row, output.step, now], |row| row.int(0))?,

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
-use stele_domain::authz::{LogModel, LogRun, Permit, Visibility};
-use stele_domain::id::{ArtifactRow, ExperimentId, LoggedModelId, RunId, Timestamp, WorkspaceId};
+use stele_domain::authz::{LogModel, LogRun, Permit, Place, Visibility};
+use stele_domain::id::{ArtifactRow, ExperimentId, LoggedModelId, RunId, Timestamp};
 use stele_domain::lifecycle::{LoggedModelStatus, Presence};
 use stele_domain::record::{DatasetKey, LoggedModel, MetricSubject, MetricValue, ModelMetric, Param, RunInfo, Tag};
 use stele_domain::{Error, Kind, Point, Result};
@@ -38,6 +38,7 @@ impl Tx<'_> {
         const INSERT: &str = "INSERT INTO logged_model (id, public_id, workspace_id, experiment_id, name, artifact_uri,
                  status, model_type, source_run, presence, created_at, updated_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'active', $10, $10)";
+        permit.require(Place::Experiment(new.experiment), Kind::Experiment, new.experiment)?;
         let version = NewArtifactVersion {
             public_id: new.id.as_str(),
             name: &new.name,
@@ -65,8 +66,8 @@ impl Tx<'_> {
     }
 
     /// Reads a logged model, also a deleted one.
-    pub fn logged_model_get(&mut self, visible: Visibility, id: &LoggedModelId) -> Result<LoggedModel> {
-        let found = self.logged_model_rows(visible.workspace(), std::iter::once(id))?;
+    pub fn logged_model_get(&mut self, visible: &Visibility, id: &LoggedModelId) -> Result<LoggedModel> {
+        let found = self.logged_model_rows(visible, std::iter::once(id))?;
         let row = found.get(id).ok_or_else(|| not_found(id))?;
         self.logged_models_by_rows(&[*row])?.pop().ok_or_else(|| not_found(id))
     }
@@ -77,7 +78,10 @@ impl Tx<'_> {
             "SELECT {COLUMNS} FROM logged_model WHERE public_id = $1 AND workspace_id = $2{}",
             self.for_update()
         );
-        self.query_opt(&sql, params![id.as_str(), permit.workspace()], bare)?.ok_or_else(|| not_found(id))
+        let model =
+            self.query_opt(&sql, params![id.as_str(), permit.workspace()], bare)?.ok_or_else(|| not_found(id))?;
+        permit.require(Place::Experiment(model.experiment), Kind::LoggedModel, id)?;
+        Ok(model)
     }
 
     pub fn logged_model_set_status(
@@ -150,7 +154,7 @@ impl Tx<'_> {
         if about.is_empty() {
             return Ok(());
         }
-        let known = self.logged_model_rows(permit.workspace(), about.iter().map(|(_, subject)| &subject.model))?;
+        let known = self.logged_model_rows(permit.visible(), about.iter().map(|(_, subject)| &subject.model))?;
         let mut rows: Vec<Value> = Vec::with_capacity(about.len() * 9);
         for (metric, MetricSubject { model, dataset }) in about {
             let row = known.get(model).ok_or_else(|| {
@@ -177,19 +181,19 @@ impl Tx<'_> {
         self.insert_rows(head, 9, "ON CONFLICT DO NOTHING", &rows).map(|_| ())
     }
 
-    /// The row ids of those of the models that the workspace has, also deleted ones.
+    /// The row ids of those of the models that there are, also deleted ones.
     pub(crate) fn logged_model_rows<'i>(
         &mut self,
-        workspace: WorkspaceId,
+        visible: &Visibility,
         ids: impl Iterator<Item = &'i LoggedModelId>,
     ) -> Result<HashMap<LoggedModelId, ArtifactRow>> {
+        let mut values = params![visible.workspace(), list(ids.map(LoggedModelId::as_str))].to_vec();
+        let seen = self.and_experiment_seen(visible, "experiment_id", &mut values);
         let sql = format!(
-            "SELECT public_id, id FROM logged_model WHERE workspace_id = $1 AND public_id {}",
+            "SELECT public_id, id FROM logged_model WHERE workspace_id = $1 AND public_id {}{seen}",
             self.is_one_of_texts(2)
         );
-        let rows = self.query(&sql, params![workspace, list(ids.map(LoggedModelId::as_str))], |row| {
-            Ok((LoggedModelId(row.text(0)?), ArtifactRow(row.int(1)?)))
-        })?;
+        let rows = self.query(&sql, &values, |row| Ok((LoggedModelId(row.text(0)?), ArtifactRow(row.int(1)?))))?;
         Ok(rows.into_iter().collect())
     }
 

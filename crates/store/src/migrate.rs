@@ -13,7 +13,9 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V5__webhooks", include_str!("../migrations/V5__webhooks.sql")),
     ("V6__resources", include_str!("../migrations/V6__resources.sql")),
     ("V7__transfer", include_str!("../migrations/V7__transfer.sql")),
+    ("V8__identity", include_str!("../migrations/V8__identity.sql")),
     ("V11__audit", include_str!("../migrations/V11__audit.sql")),
+    ("V14__indexed_text", include_str!("../migrations/V14__indexed_text.sql")),
 ];
 
 /// What the placeholders stand for, an engine a column: SQLite, PostgreSQL.
@@ -23,6 +25,7 @@ const PLACEHOLDERS: &[(&str, &str, &str)] = &[
     ("{blob}", "BLOB", "BYTEA"),
     ("{keyed}", " WITHOUT ROWID", ""),
     ("{nulls_last}", "", " NULLS LAST"),
+    ("{sqlite}", "", "-- "),
 ];
 
 /// The advisory lock that servers starting together on one PostgreSQL database take turns on.

@@ -4,7 +4,7 @@
 //! What a model version was made from is kept: its files may lie there.
 
 use stele_domain::Result;
-use stele_domain::authz::{Permit, PurgeRecord, Visibility};
+use stele_domain::authz::{Permit, Place, PurgeRecord, Visibility};
 use stele_domain::id::Timestamp;
 
 use crate::Tx;
@@ -57,7 +57,10 @@ const EXPERIMENTS_DUE: &str =
 
 impl Tx<'_> {
     /// What a purge of everything that came to the trash at `cutoff` or before would remove.
-    pub fn trash_due(&mut self, visible: Visibility, cutoff: Timestamp) -> Result<Trash> {
+    pub fn trash_due(&mut self, visible: &Visibility, cutoff: Timestamp) -> Result<Trash> {
+        if !visible.sees(Place::Workspace) {
+            return Ok(Trash::default());
+        }
         let runs_kept = format!("SELECT COUNT(*) FROM run WHERE {RUNS_DUE} AND {RUN_IS_USED}");
         let runs = format!("SELECT COUNT(*) FROM run WHERE {RUNS_DUE} AND NOT {RUN_IS_USED}");
         let models_kept = format!("SELECT COUNT(*) FROM logged_model WHERE {MODELS_DUE} AND {MODEL_IS_USED}");
@@ -183,6 +186,7 @@ impl Tx<'_> {
              ORDER BY id LIMIT $3{}",
             self.for_update()
         );
+        permit.require_workspace()?;
         let due = self.query(&due, params![permit.workspace(), cutoff, most as i64], |row| {
             Ok(Purged { id: row.int(0)?.to_string(), name: row.text(1)?, artifact_uri: row.text(2)? })
         })?;
@@ -203,9 +207,12 @@ impl Tx<'_> {
     }
 
     /// The roots whose files are still to be removed, after the row `after`.
-    pub fn garbage_after(&mut self, visible: Visibility, after: i64, most: usize) -> Result<Vec<Garbage>> {
+    pub fn garbage_after(&mut self, visible: &Visibility, after: i64, most: usize) -> Result<Vec<Garbage>> {
         const GARBAGE: &str = "SELECT id, owner, uri FROM artifact_garbage WHERE workspace_id = $1 AND id > $2
              ORDER BY id LIMIT $3";
+        if !visible.sees(Place::Workspace) {
+            return Ok(Vec::new());
+        }
         self.query(GARBAGE, params![visible.workspace(), after, most as i64], |row| {
             Ok(Garbage { row: row.int(0)?, owner: row.text(1)?, uri: row.text(2)? })
         })
@@ -214,6 +221,7 @@ impl Tx<'_> {
     /// Notes that the files of a root are gone.
     pub fn garbage_forget(&mut self, permit: &Permit<PurgeRecord>, garbage: &Garbage) -> Result<()> {
         const FORGET: &str = "DELETE FROM artifact_garbage WHERE id = $1 AND workspace_id = $2";
+        permit.require_workspace()?;
         self.execute(FORGET, params![garbage.row, permit.workspace()]).map(|_| ())
     }
 
@@ -225,6 +233,7 @@ impl Tx<'_> {
         cutoff: Timestamp,
         most: usize,
     ) -> Result<(Value<'static>, Vec<Purged>)> {
+        permit.require_workspace()?;
         let due = self.query(due, params![permit.workspace(), cutoff, most as i64], |row| {
             Ok((row.int(0)?, Purged { id: row.text(1)?, name: row.text(2)?, artifact_uri: row.text(3)? }))
         })?;

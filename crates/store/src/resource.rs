@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use serde_json::Value as Json;
-use stele_domain::authz::{ManageResource, Permit, Visibility};
+use stele_domain::authz::{ManageResource, Permit, Place, Visibility};
 use stele_domain::id::{ExperimentId, ResourceRow, Timestamp};
 use stele_domain::record::Tag;
 use stele_domain::resource::{Document, Resource, ResourceVersion};
@@ -37,6 +37,10 @@ impl Tx<'_> {
         const INSERT: &str = "INSERT INTO resource
                  (public_id, workspace_id, kind, name, experiment_id, document, created_at, updated_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (workspace_id, kind, name) DO NOTHING RETURNING id";
+        match new.experiment {
+            Some(id) => permit.require(Place::Experiment(id), Kind::Experiment, id)?,
+            None => permit.require_workspace()?,
+        }
         let document = Json::Object(new.document.clone()).to_string();
         let values = params![&new.public_id, permit.workspace(), new.kind, &new.name, new.experiment, &document, now];
         let row = self
@@ -48,12 +52,14 @@ impl Tx<'_> {
         Ok(row)
     }
 
-    pub fn resource_get(&mut self, visible: Visibility, kind: &str, name: &str) -> Result<Resource> {
+    pub fn resource_get(&mut self, visible: &Visibility, kind: &str, name: &str) -> Result<Resource> {
         const FIND: &str = "SELECT id FROM resource WHERE workspace_id = $1 AND kind = $2 AND name = $3";
         let row = self
             .query_opt(FIND, params![visible.workspace(), kind, name], |row| row.int(0).map(ResourceRow))?
             .ok_or_else(|| Error::not_found(Kind::Resource, name))?;
-        self.resource_by_row(row)
+        let resource = self.resource_by_row(row)?;
+        visible.require(place(&resource), Kind::Resource, name)?;
+        Ok(resource)
     }
 
     /// Reads a resource that this transaction is about to change; other writers to it wait.
@@ -63,7 +69,9 @@ impl Tx<'_> {
         let row = self
             .query_opt(&sql, params![permit.workspace(), kind, name], |row| row.int(0).map(ResourceRow))?
             .ok_or_else(|| Error::not_found(Kind::Resource, name))?;
-        self.resource_by_row(row)
+        let resource = self.resource_by_row(row)?;
+        permit.require(place(&resource), Kind::Resource, name)?;
+        Ok(resource)
     }
 
     pub fn resource_by_row(&mut self, row: ResourceRow) -> Result<Resource> {
@@ -150,7 +158,7 @@ impl Tx<'_> {
     /// What an earlier request with this token asked for and made.
     pub fn idempotency_find(
         &mut self,
-        visible: Visibility,
+        visible: &Visibility,
         operation: &str,
         token: &str,
     ) -> Result<Option<(String, String)>> {
@@ -161,7 +169,7 @@ impl Tx<'_> {
 
     pub fn idempotency_keep(
         &mut self,
-        visible: Visibility,
+        visible: &Visibility,
         operation: &str,
         token: &str,
         request: &str,
@@ -172,6 +180,11 @@ impl Tx<'_> {
              VALUES ($1, $2, $3, $4, $5, $6)";
         self.execute(KEEP, params![visible.workspace(), operation, token, request, made, now]).map(|_| ())
     }
+}
+
+/// A trial is in its experiment.
+fn place(resource: &Resource) -> Place<'static> {
+    resource.experiment.as_ref().map_or(Place::Workspace, |(id, _)| Place::Experiment(*id))
 }
 
 fn resource(row: &Row) -> Result<Resource> {

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use stele_domain::authz::{LogRun, Permit, Visibility};
+use stele_domain::authz::{LogRun, Permit, Place, Visibility};
 use stele_domain::error::ParamChange;
 use stele_domain::id::{ExperimentId, RunId, RunRow, Timestamp};
 use stele_domain::lifecycle::{Presence, RunKind, RunStatus};
@@ -35,6 +35,7 @@ impl Tx<'_> {
                  user_name, artifact_uri, started_at, created_at)
              VALUES ($1, $2, $3, $4, $5, $6, 'active', $7, $8, $9, $10)
              ON CONFLICT (public_id) DO NOTHING RETURNING id";
+        permit.require(Place::Experiment(new.experiment), Kind::Experiment, new.experiment)?;
         let values = params![
             new.id.as_str(),
             permit.workspace(),
@@ -69,18 +70,24 @@ impl Tx<'_> {
         self.execute(NEST, params![run, parent.as_str(), permit.workspace()]).map(|_| ())
     }
 
-    pub fn run_info(&mut self, visible: Visibility, id: &RunId) -> Result<RunInfo> {
+    pub fn run_info(&mut self, visible: &Visibility, id: &RunId) -> Result<RunInfo> {
         let sql = format!("SELECT {RUN_COLUMNS} FROM run WHERE public_id = $1 AND workspace_id = $2");
-        self.query_opt(&sql, params![id.as_str(), visible.workspace()], run_info)?
-            .ok_or_else(|| Error::not_found(Kind::Run, id.as_str()))
+        let info = self
+            .query_opt(&sql, params![id.as_str(), visible.workspace()], run_info)?
+            .ok_or_else(|| Error::not_found(Kind::Run, id.as_str()))?;
+        visible.require(Place::Experiment(info.experiment), Kind::Run, id)?;
+        Ok(info)
     }
 
     /// Reads a run that this transaction is about to change; other writers to the same run wait.
     pub fn run_open(&mut self, permit: &Permit<LogRun>, id: &RunId) -> Result<RunInfo> {
         let sql =
             format!("SELECT {RUN_COLUMNS} FROM run WHERE public_id = $1 AND workspace_id = $2{}", self.for_update());
-        self.query_opt(&sql, params![id.as_str(), permit.workspace()], run_info)?
-            .ok_or_else(|| Error::not_found(Kind::Run, id.as_str()))
+        let info = self
+            .query_opt(&sql, params![id.as_str(), permit.workspace()], run_info)?
+            .ok_or_else(|| Error::not_found(Kind::Run, id.as_str()))?;
+        permit.require(Place::Experiment(info.experiment), Kind::Run, id)?;
+        Ok(info)
     }
 
     /// Stores the name, status and end of a run as `info` has them.

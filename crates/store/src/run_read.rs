@@ -13,24 +13,25 @@ use crate::run::{RUN_COLUMNS, run_info};
 use crate::{NewRun, Tx};
 
 impl Tx<'_> {
-    pub fn run_get(&mut self, visible: Visibility, id: &RunId) -> Result<Run> {
+    pub fn run_get(&mut self, visible: &Visibility, id: &RunId) -> Result<Run> {
         let info = self.run_info(visible, id)?;
         self.runs_complete(vec![info])?.pop().ok_or_else(|| Error::not_found(Kind::Run, id.as_str()))
     }
 
     /// Reads runs, also deleted ones, in the order of their ids as given; each of them must be there.
-    pub fn runs_get(&mut self, visible: Visibility, ids: &[RunId]) -> Result<Vec<Run>> {
-        let sql =
-            format!("SELECT {RUN_COLUMNS} FROM run WHERE workspace_id = $1 AND public_id {}", self.is_one_of_texts(2));
-        let given = list(ids.iter().map(RunId::as_str));
-        let infos = self.query(&sql, params![visible.workspace(), given], run_info)?;
+    pub fn runs_get(&mut self, visible: &Visibility, ids: &[RunId]) -> Result<Vec<Run>> {
+        let mut values = params![visible.workspace(), list(ids.iter().map(RunId::as_str))].to_vec();
+        let seen = self.and_experiment_seen(visible, "experiment_id", &mut values);
+        let one_of = self.is_one_of_texts(2);
+        let sql = format!("SELECT {RUN_COLUMNS} FROM run WHERE workspace_id = $1 AND public_id {one_of}{seen}");
+        let infos = self.query(&sql, &values, run_info)?;
         let mut found: HashMap<RunId, Run> =
             self.runs_complete(infos)?.into_iter().map(|run| (run.info.id.clone(), run)).collect();
         ids.iter().map(|id| found.remove(id).ok_or_else(|| Error::not_found(Kind::Run, id.as_str()))).collect()
     }
 
     /// Reads a run that this transaction has just made: it has its tags, and nothing else yet.
-    pub fn run_created(&mut self, visible: Visibility, new: &NewRun) -> Result<Run> {
+    pub fn run_created(&mut self, visible: &Visibility, new: &NewRun) -> Result<Run> {
         let mut run = bare(self.run_info(visible, &new.id)?);
         let tags: BTreeMap<&str, &str> = new.tags.iter().map(|tag| (tag.key.as_str(), tag.value.as_str())).collect();
         run.tags = tags.into_iter().map(|(key, value)| Tag { key: key.to_owned(), value: value.to_owned() }).collect();

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use stele_domain::Result;
-use stele_domain::authz::{LogRun, Permit, Visibility};
+use stele_domain::authz::{LogRun, Permit, Place, Visibility};
 use stele_domain::id::{ExperimentId, ResourceRow, RunId, RunRow, Timestamp};
 use stele_domain::record::{Param, RunInfo};
 use stele_domain::resource::TrialOfRun;
+use stele_domain::{Kind, Result};
 
 use crate::Tx;
 use crate::engine::{Value, list, params};
@@ -25,13 +25,17 @@ impl Tx<'_> {
     }
 
     /// The run of this name, or else the one of this id that has no name.
-    pub fn run_by_alias(&mut self, visible: Visibility, name: &str) -> Result<Option<RunId>> {
-        const FIND: &str = "SELECT run.public_id FROM run_alias JOIN run ON run.id = run_alias.run_id
-                 WHERE run_alias.workspace_id = $1 AND run_alias.name = $2
+    pub fn run_by_alias(&mut self, visible: &Visibility, name: &str) -> Result<Option<RunId>> {
+        let mut values = params![visible.workspace(), name].to_vec();
+        let seen = self.and_experiment_seen(visible, "run.experiment_id", &mut values);
+        let sql = format!(
+            "SELECT run.public_id FROM run_alias JOIN run ON run.id = run_alias.run_id
+                 WHERE run_alias.workspace_id = $1 AND run_alias.name = $2{seen}
              UNION ALL
-             SELECT run.public_id FROM run WHERE run.workspace_id = $1 AND run.public_id = $2
-                 AND NOT EXISTS (SELECT 1 FROM run_alias WHERE run_alias.run_id = run.id)";
-        self.query_opt(FIND, params![visible.workspace(), name], |row| row.text(0).map(RunId))
+             SELECT run.public_id FROM run WHERE run.workspace_id = $1 AND run.public_id = $2{seen}
+                 AND NOT EXISTS (SELECT 1 FROM run_alias WHERE run_alias.run_id = run.id)"
+        );
+        self.query_opt(&sql, &values, |row| row.text(0).map(RunId))
     }
 
     /// The names of those of these runs that have one.
@@ -43,17 +47,18 @@ impl Tx<'_> {
     }
 
     /// The trials, by name, that each of these runs is in, with the experiments of the trials.
-    pub fn run_trials(&mut self, runs: &[RunRow]) -> Result<HashMap<RunRow, Vec<TrialOfRun>>> {
+    pub fn run_trials(&mut self, visible: &Visibility, runs: &[RunRow]) -> Result<HashMap<RunRow, Vec<TrialOfRun>>> {
+        let mut values = params![list(runs.iter().map(|run| run.0))].to_vec();
+        let seen = self.and_experiment_seen(visible, "experiment.id", &mut values);
         let sql = format!(
             "SELECT trial_run.run_id, resource.name, experiment.id, experiment.name FROM trial_run
              JOIN resource ON resource.id = trial_run.trial_id
              JOIN experiment ON experiment.id = resource.experiment_id
-             WHERE trial_run.run_id {} ORDER BY trial_run.created_at, resource.id",
+             WHERE trial_run.run_id {}{seen} ORDER BY trial_run.created_at, resource.id",
             self.is_one_of_ints(1)
         );
         let mut trials: HashMap<RunRow, Vec<TrialOfRun>> = HashMap::new();
-        let rows = list(runs.iter().map(|run| run.0));
-        self.query(&sql, params![rows], |row| {
+        self.query(&sql, &values, |row| {
             trials.entry(RunRow(row.int(0)?)).or_default().push(TrialOfRun {
                 trial: row.text(1)?,
                 experiment: ExperimentId(row.int(2)?),
@@ -82,6 +87,12 @@ impl Tx<'_> {
         self.execute(REMOVE, params![trial, run]).map(|_| ())
     }
 
+    /// Whether a run is in any trial, also in one that the caller does not see.
+    pub fn run_has_trials(&mut self, run: RunRow) -> Result<bool> {
+        const SOME: &str = "SELECT trial_id FROM trial_run WHERE run_id = $1 LIMIT 1";
+        Ok(self.query_opt(SOME, params![run], |row| row.int(0))?.is_some())
+    }
+
     /// Whether any run that is not deleted is in a trial.
     pub fn trial_has_runs(&mut self, trial: ResourceRow) -> Result<bool> {
         const SOME: &str = "SELECT trial_run.run_id FROM trial_run JOIN run ON run.id = trial_run.run_id
@@ -95,13 +106,14 @@ impl Tx<'_> {
     }
 
     /// Moves a run with its values to another experiment. Its artifacts stay where they are.
-    pub fn run_move(&mut self, _permit: &Permit<LogRun>, run: RunRow, experiment: ExperimentId) -> Result<()> {
+    pub fn run_move(&mut self, permit: &Permit<LogRun>, run: RunRow, experiment: ExperimentId) -> Result<()> {
         const MOVES: [&str; 4] = [
             "UPDATE run SET experiment_id = $2 WHERE id = $1",
             "UPDATE run_tag SET experiment_id = $2 WHERE run_id = $1",
             "UPDATE run_param SET experiment_id = $2 WHERE run_id = $1",
             "UPDATE series SET experiment_id = $2 WHERE run_id = $1",
         ];
+        permit.require(Place::Experiment(experiment), Kind::Experiment, experiment)?;
         for statement in MOVES {
             self.execute(statement, params![run, experiment])?;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use stele_domain::authz::{ManageWebhook, Permit, Visibility};
+use stele_domain::authz::{ManageWebhook, Permit, Place, Visibility};
 use stele_domain::id::{Timestamp, WebhookRow, WorkspaceId};
 use stele_domain::search::{Page, Window};
 use stele_domain::webhook::{Subscription, Webhook, WebhookFormat, WebhookStatus};
@@ -20,6 +20,7 @@ impl Tx<'_> {
         const INSERT: &str = "INSERT INTO webhook
                  (public_id, workspace_id, name, description, url, secret, status, created_at, updated_at, format)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id";
+        permit.require_workspace()?;
         let values = params![
             &new.id,
             permit.workspace(),
@@ -36,13 +37,16 @@ impl Tx<'_> {
         self.webhook_subscribe(row, &new.subscriptions)
     }
 
-    pub fn webhook_get(&mut self, visible: Visibility, id: &str) -> Result<Webhook> {
+    pub fn webhook_get(&mut self, visible: &Visibility, id: &str) -> Result<Webhook> {
+        visible.require(Place::Workspace, Kind::Webhook, id)?;
         self.webhook_read(visible.workspace(), id, "")
     }
 
     /// Reads a webhook that this transaction is about to change.
     pub fn webhook_open(&mut self, permit: &Permit<ManageWebhook>, id: &str) -> Result<Webhook> {
-        self.webhook_read(permit.workspace(), id, self.for_update())
+        let webhook = self.webhook_read(permit.workspace(), id, self.for_update())?;
+        permit.require(Place::Workspace, Kind::Webhook, id)?;
+        Ok(webhook)
     }
 
     fn webhook_read(&mut self, workspace: WorkspaceId, id: &str, lock: &str) -> Result<Webhook> {
@@ -56,10 +60,13 @@ impl Tx<'_> {
     /// The webhooks there are, of one format or of all, newest first.
     pub fn webhooks_list(
         &mut self,
-        visible: Visibility,
+        visible: &Visibility,
         format: Option<WebhookFormat>,
         window: Window,
     ) -> Result<Page<Webhook>> {
+        if !visible.sees(Place::Workspace) {
+            return Ok(Page::empty());
+        }
         let sql = format!(
             "SELECT {COLUMNS} FROM webhook
              WHERE workspace_id = $1 AND deleted_at IS NULL AND ($4 = '' OR format = $4)

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde_json::json;
-use stele_domain::authz::WriteArtifact;
 use stele_domain::change::Change;
 use stele_domain::{ArtifactPath, Kind, Result};
 use stele_store::blobs::{MultipartUpload, PresignedUrl, UploadedPart};
@@ -20,8 +19,7 @@ impl App {
         path: &ArtifactPath,
         parts: u32,
     ) -> Result<MultipartUpload> {
-        self.permit::<WriteArtifact>(ctx, path.as_str()).await?;
-        let place = self.artifact_place(ctx, root, path).await?;
+        let (_permit, place) = self.artifact_place_to_write(ctx, root, path).await?;
         place.blobs.multipart_create(&place.path, parts).await
     }
 
@@ -34,8 +32,7 @@ impl App {
         upload_id: &str,
         parts: &[UploadedPart],
     ) -> Result<()> {
-        let permit = self.permit::<WriteArtifact>(ctx, path.as_str()).await?;
-        let place = self.artifact_place(ctx, root, path).await?;
+        let (permit, place) = self.artifact_place_to_write(ctx, root, path).await?;
         place.blobs.multipart_complete(&place.path, upload_id, parts).await?;
         let change = Change::quiet("artifact.put", Kind::Artifact, place.uri).after(json!({ "parts": parts.len() }));
         self.record(ctx, &permit, change).await
@@ -49,8 +46,7 @@ impl App {
         path: &ArtifactPath,
         upload_id: &str,
     ) -> Result<()> {
-        self.permit::<WriteArtifact>(ctx, path.as_str()).await?;
-        let place = self.artifact_place(ctx, root, path).await?;
+        let (_permit, place) = self.artifact_place_to_write(ctx, root, path).await?;
         place.blobs.multipart_abort(&place.path, upload_id).await
     }
 
@@ -76,8 +72,7 @@ impl App {
         content_type: &str,
         lifetime: Duration,
     ) -> Result<PresignedUrl> {
-        let permit = self.permit::<WriteArtifact>(ctx, path.as_str()).await?;
-        let place = self.artifact_place(ctx, root, path).await?;
+        let (permit, place) = self.artifact_place_to_write(ctx, root, path).await?;
         let url = place.blobs.presigned_put(&place.path, content_type, lifetime).await?;
         let change = Change::quiet("artifact.presign", Kind::Artifact, place.uri)
             .after(json!({ "seconds": lifetime.as_secs() }));

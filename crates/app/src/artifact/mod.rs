@@ -1,6 +1,7 @@
 //! The files of runs, logged models and model versions, wherever their roots lie.
 
 mod direct;
+mod owner;
 mod place;
 mod read;
 mod remove;

@@ -1,7 +1,8 @@
 use stele_domain::artifact_uri::{UriParts, append_to_uri_path, local_path, place_in_folder, proxied_path};
-use stele_domain::authz::Visibility;
+use stele_domain::authz::{Permit, Place as InRecord, Visibility, WriteArtifact, authorize};
 use stele_domain::id::RunId;
-use stele_domain::{ArtifactPath, Error, Result};
+use stele_domain::registry::version_id;
+use stele_domain::{ArtifactPath, Error, Kind, Result};
 use stele_store::Tx;
 use stele_store::blobs::Blobs;
 
@@ -22,11 +23,53 @@ impl App {
         let (visible, root) = (ctx.visible(), root.clone());
         match root {
             ArtifactRoot::Server => Ok(DEFAULT_ARTIFACT_ROOT.to_owned()),
-            root => self.read(move |tx| root_uri(tx, visible, &root)).await,
+            root => self.read(move |tx| root_uri(tx, &visible, &root)).await,
         }
     }
 
+    /// Where a path is for somebody who reads it.
     pub(super) async fn artifact_place(&self, ctx: &Ctx, root: &ArtifactRoot, path: &ArtifactPath) -> Result<Place> {
+        if *root == ArtifactRoot::Server {
+            let (visible, storage, path) = (ctx.visible(), self.artifact_storage().clone(), path.clone());
+            self.read(move |tx| storage.require_seen(tx, &visible, &path)).await?;
+        }
+        self.place(ctx, root, path).await
+    }
+
+    /// Where a path is for somebody who writes it; a denial is recorded.
+    pub(super) async fn artifact_place_to_write(
+        &self,
+        ctx: &Ctx,
+        root: &ArtifactRoot,
+        path: &ArtifactPath,
+    ) -> Result<(Permit<WriteArtifact>, Place)> {
+        let permit = authorize::<WriteArtifact>(ctx);
+        let asked = permit.clone();
+        let (storage, of, at) = (self.artifact_storage().clone(), root.clone(), path.clone());
+        let answer = self.read(move |tx| {
+            let visible = asked.visible();
+            match &of {
+                ArtifactRoot::Server => storage.require_writable(tx, &asked, &at),
+                ArtifactRoot::Run(id) => {
+                    let experiment = tx.run_info(visible, id)?.experiment;
+                    asked.require(InRecord::Experiment(experiment), Kind::Run, id)
+                }
+                ArtifactRoot::LoggedModel(id) => {
+                    let experiment = tx.logged_model_get(visible, id)?.experiment;
+                    asked.require(InRecord::Experiment(experiment), Kind::LoggedModel, id)
+                }
+                ArtifactRoot::ModelVersion { model, number } => {
+                    asked.require(InRecord::Model(model), Kind::ModelVersion, version_id(model, *number))
+                }
+            }
+        });
+        match answer.await {
+            Ok(()) => Ok((permit, self.place(ctx, root, path).await?)),
+            Err(error) => Err(self.refused(ctx, &permit, path.as_str(), error).await?),
+        }
+    }
+
+    async fn place(&self, ctx: &Ctx, root: &ArtifactRoot, path: &ArtifactPath) -> Result<Place> {
         let root_uri = self.artifact_root_uri(ctx, root).await?;
         let (blobs, base) = self.artifact_storage().root(&root_uri).await?;
         let uri = append_to_uri_path(&root_uri, path.as_str())?;
@@ -34,7 +77,7 @@ impl App {
     }
 }
 
-fn root_uri(tx: &mut Tx, visible: Visibility, root: &ArtifactRoot) -> Result<String> {
+fn root_uri(tx: &mut Tx, visible: &Visibility, root: &ArtifactRoot) -> Result<String> {
     match root {
         ArtifactRoot::Server => Ok(DEFAULT_ARTIFACT_ROOT.to_owned()),
         ArtifactRoot::Run(id) => Ok(tx.run_info(visible, id)?.artifact_uri),
@@ -47,7 +90,7 @@ fn root_uri(tx: &mut Tx, visible: Visibility, root: &ArtifactRoot) -> Result<Str
 }
 
 /// Versions may lie at `runs:/<run id>/<path>`, which is below the artifact root of the run.
-fn below_run(tx: &mut Tx, visible: Visibility, uri: String) -> Result<String> {
+fn below_run(tx: &mut Tx, visible: &Visibility, uri: String) -> Result<String> {
     let parts = UriParts::split(&uri);
     if parts.scheme != "runs" {
         return Ok(uri);

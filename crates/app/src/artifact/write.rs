@@ -4,7 +4,6 @@ use bytes::Bytes;
 use futures::Stream;
 use metrics::counter;
 use serde_json::json;
-use stele_domain::authz::WriteArtifact;
 use stele_domain::change::Change;
 use stele_domain::{ArtifactPath, Kind, Result};
 
@@ -27,8 +26,7 @@ impl App {
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: Display,
     {
-        let permit = self.permit::<WriteArtifact>(ctx, path.as_str()).await?;
-        let place = self.artifact_place(ctx, root, path).await?;
+        let (permit, place) = self.artifact_place_to_write(ctx, root, path).await?;
         let bytes = place.blobs.put(&place.path, length, content).await?;
         counter!("stele_artifact_bytes_total", "direction" => "in").increment(bytes);
         let change = Change::quiet("artifact.put", Kind::Artifact, place.uri).after(json!({ "bytes": bytes }));
@@ -38,8 +36,7 @@ impl App {
 
     /// Removes the file or the whole folder at `path`; that nothing is there is fine, since clients retry.
     pub async fn artifact_delete(&self, ctx: &Ctx, root: &ArtifactRoot, path: &ArtifactPath) -> Result<()> {
-        let permit = self.permit::<WriteArtifact>(ctx, path.as_str()).await?;
-        let place = self.artifact_place(ctx, root, path).await?;
+        let (permit, place) = self.artifact_place_to_write(ctx, root, path).await?;
         place.blobs.delete(&place.path).await?;
         self.record(ctx, &permit, Change::quiet("artifact.delete", Kind::Artifact, place.uri)).await
     }

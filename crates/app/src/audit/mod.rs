@@ -39,7 +39,7 @@ impl App {
         }
         self.permit::<ReadAudit>(ctx, "audit").await?;
         let visible = ctx.visible();
-        self.read(move |tx| tx.audit_list(visible, &filter, before, limit)).await
+        self.read(move |tx| tx.audit_list(&visible, &filter, before, limit)).await
     }
 
     /// The whole log as it is now, oldest first, in pages. It has the entries of all workspaces, since the chains run

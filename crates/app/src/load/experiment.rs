@@ -37,7 +37,7 @@ impl App {
             if is_default {
                 new.artifact_location = at_id(new.id)?;
             }
-            let id = match tx.experiment_get_by_name(visible, &new.name) {
+            let id = match tx.experiment_get_by_name(&visible, &new.name) {
                 Ok(known) => {
                     let is_replaced = known.id == new.id && tx.experiment_replace_unused(permit, known.id, &new)?;
                     if !is_replaced {

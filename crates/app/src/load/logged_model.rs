@@ -21,7 +21,7 @@ impl App {
         models.iter().try_for_each(check)?;
         let visible = ctx.visible();
         self.change::<LogModel, _>(ctx, &experiment.to_string(), move |tx, permit| {
-            let experiment = tx.experiment_hold(visible, experiment)?;
+            let experiment = tx.experiment_hold(&visible, experiment)?;
             let mut new = 0;
             for model in &models {
                 new += usize::from(tx.logged_model_load(permit, experiment.id, model)?);

@@ -39,7 +39,7 @@ impl App {
         let are_deleted = batch.are_all(Presence::Deleted);
         let (now, visible) = (ctx.now(), ctx.visible());
         self.change::<LogRun, _>(ctx, &experiment.to_string(), move |tx, permit| {
-            let experiment = tx.experiment_hold(visible, experiment)?;
+            let experiment = tx.experiment_hold(&visible, experiment)?;
             if !are_deleted {
                 require_active(Kind::Experiment, experiment.id.to_string(), experiment.presence)?;
             }
@@ -56,7 +56,7 @@ impl App {
     /// Those of the runs that the record has already, and that a load would leave out.
     pub async fn runs_known(&self, ctx: &Ctx, ids: Vec<RunId>) -> Result<HashSet<RunId>> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.runs_known(visible, &ids)).await
+        self.read(move |tx| tx.runs_known(&visible, &ids)).await
     }
 
     /// Adds a part of a long history to a metric of a run that was loaded without it. Points that are there already
@@ -82,9 +82,10 @@ impl App {
         let visible = ctx.visible();
         let mut linked = 0;
         loop {
+            let visible = visible.clone();
             let now = self
                 .change::<LogRun, _>(ctx, &experiment.to_string(), move |tx, permit| {
-                    let experiment = tx.experiment_hold(visible, experiment)?;
+                    let experiment = tx.experiment_hold(&visible, experiment)?;
                     let linked = tx.run_parents_link(permit, &experiment, key, MOST)?;
                     if linked == 0 {
                         return Ok(Changed::nothing(0));

@@ -1,7 +1,7 @@
 //! Decisions on versions, and the registration of versions that come with more than MLflow's clients say.
 
 use serde_json::json;
-use stele_domain::authz::{ApproveModel, Permit, PromoteModel, RegisterModel};
+use stele_domain::authz::{ApproveModel, Permit, Place, PromoteModel, RegisterModel};
 use stele_domain::change::Change;
 use stele_domain::id::{ModelVersionRow, Timestamp};
 use stele_domain::lifecycle::{ApprovalStatus, Stage, approval_after};
@@ -55,28 +55,26 @@ impl App {
         check_tags(&tags)?;
         let (now, visible, script) = (ctx.now(), ctx.visible(), ctx.script());
         let new = source.into_new_version(ctx.new_id().simple().to_string(), run_link, description, tags);
-        let approve = self.permit::<ApproveModel>(ctx, &name).await?;
-        let promotion = self.permit::<PromoteModel>(ctx, &name).await?;
         self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
             let model = tx.model_open(permit, &name)?;
             if let Some(Idempotency { token, request }) = &idempotency
-                && let Some((before, made)) = tx.idempotency_find(visible, REGISTER, token)?
+                && let Some((before, made)) = tx.idempotency_find(&visible, REGISTER, token)?
             {
                 let number = made.rsplit_once('/').and_then(|(_, number)| number.parse().ok()).unwrap_or_default();
                 if before != *request {
                     return Err(Error::conflict(format!("the client token {token} was used for another request")));
                 }
-                return Ok(Changed::nothing(tx.model_version_get(visible, &name, number)?));
+                return Ok(Changed::nothing(tx.model_version_get(&visible, &name, number)?));
             }
             let (row, number, mut changes) = create(tx, permit, &model, &new, now)?;
             tx.facets_set(permit, Faceted::ModelVersion, script, row.0, facets.clone())?;
             if let Some(Idempotency { token, request }) = &idempotency {
-                tx.idempotency_keep(visible, REGISTER, token, request, &version_id(&name, number), now)?;
+                tx.idempotency_keep(&visible, REGISTER, token, request, &version_id(&name, number), now)?;
             }
             let (model, version) = open_version(tx, permit, &name, number)?;
-            changes.extend(decide(tx, &approve, &model, row, approval, now)?);
+            changes.extend(decide(tx, &permit.other(), &model, row, approval, now)?);
             if stage != Stage::None {
-                changes.extend(promote(tx, &promotion, &model, &version, stage, Occupants::Archive, now)?);
+                changes.extend(promote(tx, &permit.other(), &model, &version, stage, Occupants::Archive, now)?);
             }
             Ok(Changed::many(complete(tx, row)?, changes))
         })
@@ -94,18 +92,26 @@ impl App {
     ) -> Result<ModelVersion> {
         let (now, visible, script) = (ctx.now(), ctx.visible(), ctx.script());
         let id = version_id(&model, number);
-        let approve = self.permit::<ApproveModel>(ctx, &id).await?;
-        let promotion = self.permit::<PromoteModel>(ctx, &id).await?;
         self.change::<RegisterModel, _>(ctx, &id.clone(), move |tx, permit| {
-            let (head, version) = open_version(tx, permit, &model, number)?;
+            // Whoever decides on versions or moves them need not be able to change them.
+            let (head, version) = match wanted {
+                VersionChange { approval: Some(_), .. } => {
+                    open_version(tx, &permit.other::<ApproveModel>(), &model, number)?
+                }
+                VersionChange { stage: Some(_), .. } => {
+                    open_version(tx, &permit.other::<PromoteModel>(), &model, number)?
+                }
+                VersionChange { approval: None, stage: None } => open_version(tx, permit, &model, number)?,
+            };
             let row = version.row;
             let mut changes = Vec::new();
-            let found = tx.facets(visible, Faceted::ModelVersion, script, &[row.0])?.remove(&row.0);
+            let found = tx.facets(&visible, Faceted::ModelVersion, script, &[row.0])?.remove(&row.0);
             let before = found.map(|facets| facets.document).unwrap_or_default();
             let mut after = before.clone();
             rewrite(&mut after)?;
             if after != before {
                 let kept = after.clone();
+                permit.require(Place::Model(&model), Kind::ModelVersion, &id)?;
                 tx.facets_set(permit, Faceted::ModelVersion, script, row.0, after)?;
                 tx.model_version_describe(permit, row, version.description.as_deref(), now)?;
                 let (before, after) = differences(&before, &kept);
@@ -113,10 +119,10 @@ impl App {
                 changes.push(change.before(before).after(after));
             }
             if let Some(approval) = wanted.approval {
-                changes.extend(decide(tx, &approve, &head, row, approval, now)?);
+                changes.extend(decide(tx, &permit.other(), &head, row, approval, now)?);
             }
             if let Some(stage) = wanted.stage.filter(|stage| *stage != version.stage) {
-                changes.extend(promote(tx, &promotion, &head, &version, stage, Occupants::Archive, now)?);
+                changes.extend(promote(tx, &permit.other(), &head, &version, stage, Occupants::Archive, now)?);
             }
             if !changes.is_empty() {
                 tx.model_touch(permit, head.row, now)?;
@@ -141,8 +147,10 @@ fn decide(
     if after == version.approval {
         return Ok(None);
     }
+    let id = version_id(&model.name, version.number);
+    permit.require(Place::Model(&model.name), Kind::ModelVersion, &id)?;
     tx.model_version_decide(permit, version.row, after, now)?;
-    let change = Change::event("model-version.approval", Kind::ModelVersion, version_id(&model.name, version.number))
+    let change = Change::event("model-version.approval", Kind::ModelVersion, id)
         .of_model(&model.id)
         .before(json!({ "approval": version.approval.as_str() }))
         .after(json!({ "approval": after.as_str() }));

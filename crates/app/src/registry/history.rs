@@ -20,7 +20,7 @@ impl App {
         let subjects = self.subjects(ctx, &name).await?;
         let subject = subjects.into_iter().next().ok_or_else(|| Error::not_found(Kind::Model, &name))?;
         let visible = ctx.visible();
-        self.read(move |tx| tx.audit_of_model(visible, &subject, before, limit)).await
+        self.read(move |tx| tx.audit_of_model(&visible, &subject, before, limit)).await
     }
 
     /// A model as it was at a time: the one that had the name then, or else the one that has it now.
@@ -28,7 +28,8 @@ impl App {
         let visible = ctx.visible();
         let mut under_other_name = None;
         for subject in self.subjects(ctx, &name).await? {
-            let entries = self.read(move |tx| tx.audit_of_model_until(visible, &subject, at, MOST)).await?;
+            let visible = visible.clone();
+            let entries = self.read(move |tx| tx.audit_of_model_until(&visible, &subject, at, MOST)).await?;
             let then = replay(&entries);
             if then.exists && then.name == name {
                 return Ok(then);
@@ -47,12 +48,12 @@ impl App {
         let (visible, wanted) = (ctx.visible(), name.to_owned());
         let (present, all) = self
             .read(move |tx| {
-                let present = match tx.model_get(visible, &wanted) {
+                let present = match tx.model_get(&visible, &wanted) {
                     Ok(_) => true,
                     Err(Error::NotFound { .. }) => false,
                     Err(error) => return Err(error),
                 };
-                Ok((present, tx.audit_models_named(visible, &wanted)?))
+                Ok((present, tx.audit_models_named(&visible, &wanted)?))
             })
             .await?;
         if !present {

@@ -1,7 +1,7 @@
 //! Moving versions through stages and aliases, whichever words a client uses for it.
 
 use serde_json::json;
-use stele_domain::authz::{Permit, PromoteModel};
+use stele_domain::authz::{Permit, Place, PromoteModel};
 use stele_domain::change::Change;
 use stele_domain::id::Timestamp;
 use stele_domain::lifecycle::{Stage, stage_after};
@@ -137,6 +137,7 @@ fn transition(
     now: Timestamp,
 ) -> Result<Change> {
     let after = stage_after(version.stage, target);
+    permit.require(Place::Model(&model.name), Kind::ModelVersion, version_id(&model.name, version.number))?;
     tx.model_version_transition(permit, version.row, after, now)?;
     let id = version_id(&model.name, version.number);
     Ok(Change::event("model-version.transition", Kind::ModelVersion, id)

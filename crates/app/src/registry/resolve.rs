@@ -13,7 +13,7 @@ impl App {
     /// the newest version in it.
     pub async fn model_version_by_alias(&self, ctx: &Ctx, model: String, alias: String) -> Result<ModelVersion> {
         let visible = ctx.visible();
-        self.read(move |tx| by_alias(tx, visible, &model, &alias)).await
+        self.read(move |tx| by_alias(tx, &visible, &model, &alias)).await
     }
 
     /// The newest version of a model in each of `stages` that has any.
@@ -24,11 +24,11 @@ impl App {
         stages: Vec<Stage>,
     ) -> Result<Vec<ModelVersion>> {
         let visible = ctx.visible();
-        self.read(move |tx| in_stages(tx, visible, &model, &stages)).await
+        self.read(move |tx| in_stages(tx, &visible, &model, &stages)).await
     }
 }
 
-pub(super) fn by_alias(tx: &mut Tx, visible: Visibility, model: &str, alias: &str) -> Result<ModelVersion> {
+pub(super) fn by_alias(tx: &mut Tx, visible: &Visibility, model: &str, alias: &str) -> Result<ModelVersion> {
     let missing = || Error::not_found(Kind::Alias, alias);
     if alias.eq_ignore_ascii_case("latest") {
         return newest(tx, visible, model)?.ok_or_else(missing);
@@ -41,12 +41,12 @@ pub(super) fn by_alias(tx: &mut Tx, visible: Visibility, model: &str, alias: &st
     tx.model_version_get(visible, model, number)
 }
 
-pub(super) fn newest(tx: &mut Tx, visible: Visibility, model: &str) -> Result<Option<ModelVersion>> {
+pub(super) fn newest(tx: &mut Tx, visible: &Visibility, model: &str) -> Result<Option<ModelVersion>> {
     let row = tx.model_find(visible, model)?;
     tx.model_version_newest(visible, row)
 }
 
-pub(super) fn in_stages(tx: &mut Tx, visible: Visibility, model: &str, stages: &[Stage]) -> Result<Vec<ModelVersion>> {
+pub(super) fn in_stages(tx: &mut Tx, visible: &Visibility, model: &str, stages: &[Stage]) -> Result<Vec<ModelVersion>> {
     let row = tx.model_find(visible, model)?;
     let found = tx.model_versions_latest(&[row], stages)?;
     tx.model_versions_by_rows(&found.into_iter().map(|(version, _)| version).collect::<Vec<_>>())

@@ -122,7 +122,7 @@ impl App {
     /// becomes that version's number, and inherits its run and logged model.
     pub async fn model_source_check(&self, ctx: &Ctx, request: SourceRequest) -> Checked<CheckedSource> {
         let visible = ctx.visible();
-        let outcome = self.read(move |tx| match check(tx, visible, request) {
+        let outcome = self.read(move |tx| match check(tx, &visible, request) {
             Ok(source) => Ok(Ok(source)),
             Err(SourceError::Refused(problem)) => Ok(Err(problem)),
             Err(SourceError::Failed(error)) => Err(error),
@@ -131,7 +131,7 @@ impl App {
     }
 }
 
-fn check(tx: &mut Tx, visible: Visibility, request: SourceRequest) -> Checked<CheckedSource> {
+fn check(tx: &mut Tx, visible: &Visibility, request: SourceRequest) -> Checked<CheckedSource> {
     let SourceRequest { source, run, logged_model } = request;
     if is_model_uri(&source) {
         if !UriParts::split(&source).authority.is_empty() {
@@ -158,7 +158,7 @@ fn check(tx: &mut Tx, visible: Visibility, request: SourceRequest) -> Checked<Ch
 
 fn from_version(
     tx: &mut Tx,
-    visible: Visibility,
+    visible: &Visibility,
     uri: ModelUri,
     run: Option<String>,
     logged_model: Option<String>,
@@ -177,7 +177,7 @@ fn from_version(
     })
 }
 
-fn resolve(tx: &mut Tx, visible: Visibility, uri: ModelUri) -> Checked<ModelVersion> {
+fn resolve(tx: &mut Tx, visible: &Visibility, uri: ModelUri) -> Checked<ModelVersion> {
     let (ModelUri::Version { model, .. }
     | ModelUri::Latest { model }
     | ModelUri::Stage { model, .. }
@@ -224,7 +224,7 @@ impl Claim<'_> {
     }
 
     /// The artifact root of the owner; `None` without one.
-    fn root(&self, tx: &mut Tx, visible: Visibility) -> Checked<Option<String>> {
+    fn root(&self, tx: &mut Tx, visible: &Visibility) -> Checked<Option<String>> {
         let root = match self {
             Claim::Run(None) => return Ok(None),
             Claim::Run(Some(run)) => tx.run_info(visible, &RunId((*run).to_owned())).map(|run| run.artifact_uri),
@@ -238,7 +238,7 @@ impl Claim<'_> {
     }
 }
 
-fn require_within(tx: &mut Tx, visible: Visibility, source: &str, claim: &Claim) -> Checked<()> {
+fn require_within(tx: &mut Tx, visible: &Visibility, source: &str, claim: &Claim) -> Checked<()> {
     let unclaimed = || SourceError::from(SourceProblem::Unclaimed(claim.owner()));
     let local = local_path(source).map_err(|error| SourceProblem::OtherMachine(error.to_string()))?;
     if let Some(path) = local {

@@ -45,7 +45,7 @@ impl App {
 
     pub async fn model_version_get(&self, ctx: &Ctx, model: String, number: i64) -> Result<ModelVersion> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.model_version_get(visible, &model, number)).await
+        self.read(move |tx| tx.model_version_get(&visible, &model, number)).await
     }
 
     /// Replaces the description of a version.

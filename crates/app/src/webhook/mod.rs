@@ -132,7 +132,7 @@ impl App {
 
     pub async fn webhook_get(&self, ctx: &Ctx, id: String) -> Result<Webhook> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.webhook_get(visible, &id)).await
+        self.read(move |tx| tx.webhook_get(&visible, &id)).await
     }
 
     /// Those of one format, or all, newest first.
@@ -143,7 +143,7 @@ impl App {
         window: Window,
     ) -> Result<Page<Webhook>> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.webhooks_list(visible, format, window)).await
+        self.read(move |tx| tx.webhooks_list(&visible, format, window)).await
     }
 
     pub async fn webhook_update(&self, ctx: &Ctx, id: String, change: WebhookChange) -> Result<Webhook> {
@@ -217,7 +217,7 @@ impl App {
     pub async fn webhook_delivery_log(&self, ctx: &Ctx, wanted: DeliveryFilter) -> Result<Vec<(String, Delivery)>> {
         check_text("webhook id", wanted.webhook.as_deref().unwrap_or(""))?;
         let visible = ctx.visible();
-        self.read(move |tx| tx.deliveries_log(visible, &wanted)).await
+        self.read(move |tx| tx.deliveries_log(&visible, &wanted)).await
     }
 
     /// Makes a delivery again that has ended, whichever way.
@@ -239,8 +239,8 @@ impl App {
     pub async fn webhook_deliveries(&self, ctx: &Ctx, id: String, window: Window) -> Result<Page<Delivery>> {
         let visible = ctx.visible();
         self.read(move |tx| {
-            let webhook = tx.webhook_get(visible, &id)?;
-            tx.deliveries_list(visible, webhook.row, window)
+            let webhook = tx.webhook_get(&visible, &id)?;
+            tx.deliveries_list(&visible, webhook.row, window)
         })
         .await
     }

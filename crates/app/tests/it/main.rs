@@ -4,6 +4,7 @@
 
 mod audit;
 mod history;
+mod identity;
 mod lineage;
 mod logged_model;
 mod packages;

@@ -8,7 +8,7 @@ use crate::webhooks::WebhookOptions;
 
 #[derive(Args)]
 pub(crate) struct Serve {
-    /// Address to listen on; only loopback, as there is no login yet
+    /// Address to listen on; others than loopback once `stele auth init` has turned authentication on
     #[arg(long, env = "STELE_HOST", default_value = "127.0.0.1", value_parser = host)]
     pub(crate) host: IpAddr,
 

@@ -64,7 +64,7 @@ impl Tx<'_> {
     /// The newest entries before the id `before` that a filter passes.
     pub fn audit_list(
         &mut self,
-        visible: Visibility,
+        visible: &Visibility,
         filter: &AuditFilter,
         before: Option<i64>,
         limit: i64,
@@ -187,7 +187,7 @@ impl Tx<'_> {
     }
 
     /// The lasting ids of the models that have or had a name: the one that has it now, then those of the newest entries.
-    pub fn audit_models_named(&mut self, visible: Visibility, name: &str) -> Result<Vec<String>> {
+    pub fn audit_models_named(&mut self, visible: &Visibility, name: &str) -> Result<Vec<String>> {
         const NOW: &str = "SELECT public_id FROM model WHERE workspace_id = $1 AND name = $2";
         const EVER: &str = "SELECT subject FROM audit_entry WHERE subject IS NOT NULL
                  AND substr(object, 1, 200) = substr($2, 1, 200) AND object = $2 AND kind = $3 AND workspace_id = $1
@@ -205,7 +205,7 @@ impl Tx<'_> {
     /// What was written about a model, newest first, before the id `before`.
     pub fn audit_of_model(
         &mut self,
-        visible: Visibility,
+        visible: &Visibility,
         subject: &str,
         before: Option<i64>,
         limit: i64,
@@ -221,7 +221,7 @@ impl Tx<'_> {
     /// What was written about a model until a time, oldest first.
     pub fn audit_of_model_until(
         &mut self,
-        visible: Visibility,
+        visible: &Visibility,
         subject: &str,
         until: Timestamp,
         limit: i64,

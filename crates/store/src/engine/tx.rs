@@ -182,6 +182,16 @@ impl EngineKind {
         }
     }
 
+    /// Selects the numbers in the list bound to a parameter.
+    pub(crate) fn select_ints(self, parameter: usize) -> String {
+        match self {
+            EngineKind::Sqlite => format!("SELECT value FROM json_each(${parameter})"),
+            EngineKind::Postgres => {
+                format!("SELECT CAST(item AS BIGINT) FROM json_array_elements_text(CAST(${parameter} AS json)) item")
+            }
+        }
+    }
+
     /// See [`Tx::is_one_of_texts`].
     pub(crate) fn is_one_of_texts(self, parameter: usize) -> String {
         match self {

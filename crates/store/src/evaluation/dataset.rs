@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use stele_domain::authz::{ManageEvaluationDataset, Permit, Visibility};
+use stele_domain::authz::{ManageEvaluationDataset, Permit, Place, Visibility};
 use stele_domain::evaluation::{EvaluationDataset, RecordSchema};
 use stele_domain::id::{EvaluationDatasetRow, ExperimentId, Timestamp};
 use stele_domain::record::Tag;
@@ -23,6 +23,7 @@ impl Tx<'_> {
         const INSERT: &str = "INSERT INTO evaluation_dataset
                  (workspace_id, public_id, name, digest, created_at, updated_at, created_by, updated_by)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id";
+        permit.require_workspace()?;
         let values = params![
             permit.workspace(),
             &new.id,
@@ -38,7 +39,8 @@ impl Tx<'_> {
         Ok(row)
     }
 
-    pub fn evaluation_dataset_get(&mut self, visible: Visibility, id: &str) -> Result<EvaluationDataset> {
+    pub fn evaluation_dataset_get(&mut self, visible: &Visibility, id: &str) -> Result<EvaluationDataset> {
+        visible.require(Place::Workspace, Kind::EvaluationDataset, id)?;
         self.evaluation_dataset_read(visible.workspace(), id, "")
     }
 
@@ -48,7 +50,9 @@ impl Tx<'_> {
         permit: &Permit<ManageEvaluationDataset>,
         id: &str,
     ) -> Result<EvaluationDataset> {
-        self.evaluation_dataset_read(permit.workspace(), id, self.for_update())
+        let dataset = self.evaluation_dataset_read(permit.workspace(), id, self.for_update())?;
+        permit.require(Place::Workspace, Kind::EvaluationDataset, id)?;
+        Ok(dataset)
     }
 
     fn evaluation_dataset_read(
@@ -170,21 +174,24 @@ impl Tx<'_> {
     }
 
     /// The experiments that a dataset is for, in the order in which they came; none for a dataset that is not there.
-    pub fn evaluation_dataset_experiments(&mut self, visible: Visibility, id: &str) -> Result<Vec<String>> {
+    pub fn evaluation_dataset_experiments(&mut self, visible: &Visibility, id: &str) -> Result<Vec<String>> {
         const EXPERIMENTS: &str = "SELECT link.experiment FROM evaluation_dataset_experiment AS link
              JOIN evaluation_dataset AS dataset ON dataset.id = link.dataset_id
              WHERE dataset.workspace_id = $1 AND dataset.public_id = $2 ORDER BY link.created_at, link.experiment";
+        if !visible.sees(Place::Workspace) {
+            return Ok(Vec::new());
+        }
         self.query(EXPERIMENTS, params![visible.workspace(), id], |row| row.text(0))
     }
 
     /// Which of these experiments there are, also deleted ones.
     pub fn experiments_known(
         &mut self,
-        visible: Visibility,
+        visible: &Visibility,
         experiments: &[ExperimentId],
     ) -> Result<Vec<ExperimentId>> {
         let sql = format!("SELECT id FROM experiment WHERE workspace_id = $1 AND id {}", self.is_one_of_ints(2));
-        let ids = list(experiments.iter().map(|id| id.0));
+        let ids = list(visible.among(experiments).iter().map(|id| id.0));
         self.query(&sql, params![visible.workspace(), ids], |row| row.int(0).map(ExperimentId))
     }
 }

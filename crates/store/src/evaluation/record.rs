@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use serde_json::Map;
-use stele_domain::authz::{ManageEvaluationDataset, Permit, Visibility};
+use stele_domain::authz::{ManageEvaluationDataset, Permit, Place, Visibility};
 use stele_domain::evaluation::{EvaluationRecord, RecordSource};
 use stele_domain::id::{EvaluationDatasetRow, Timestamp};
 use stele_domain::{Error, Result};
@@ -92,11 +92,14 @@ impl Tx<'_> {
     /// the id given; none for a dataset that is not there.
     pub fn evaluation_records_list(
         &mut self,
-        visible: Visibility,
+        visible: &Visibility,
         dataset: &str,
         after: Option<(Timestamp, &str)>,
         limit: i64,
     ) -> Result<Vec<EvaluationRecord>> {
+        if !visible.sees(Place::Workspace) {
+            return Ok(Vec::new());
+        }
         let sql = format!(
             "SELECT {COLUMNS} FROM evaluation_record AS record
              JOIN evaluation_dataset AS dataset ON dataset.id = record.dataset_id

@@ -1,4 +1,6 @@
-use stele_domain::authz::{ManageScorer, Permit, Visibility};
+use std::fmt::Write;
+
+use stele_domain::authz::{ManageScorer, Permit, Place, Visibility};
 use stele_domain::evaluation::{OnlineScoring, ScorerVersion};
 use stele_domain::id::{ExperimentId, Timestamp};
 use stele_domain::record::Experiment;
@@ -22,8 +24,11 @@ impl Tx<'_> {
             crate::experiment::COLUMNS,
             self.for_update()
         );
-        self.query_opt(&sql, params![permit.workspace(), id], crate::experiment::experiment)?
-            .ok_or_else(|| Error::not_found(Kind::Experiment, id.to_string()))
+        let experiment = self
+            .query_opt(&sql, params![permit.workspace(), id], crate::experiment::experiment)?
+            .ok_or_else(|| Error::not_found(Kind::Experiment, id.to_string()))?;
+        permit.require(Place::Experiment(id), Kind::Experiment, id)?;
+        Ok(experiment)
     }
 
     /// Makes the next version of a scorer, and the scorer under `public_id` when there is none of its name. The
@@ -59,7 +64,7 @@ impl Tx<'_> {
     }
 
     /// The newest version of every scorer of these experiments, by experiment and name.
-    pub fn scorers_latest(&mut self, visible: Visibility, experiments: &[ExperimentId]) -> Result<Vec<ScorerVersion>> {
+    pub fn scorers_latest(&mut self, visible: &Visibility, experiments: &[ExperimentId]) -> Result<Vec<ScorerVersion>> {
         let sql = format!(
             "SELECT {COLUMNS} FROM scorer
              JOIN experiment ON experiment.id = scorer.experiment_id AND experiment.workspace_id = $1
@@ -67,33 +72,37 @@ impl Tx<'_> {
              WHERE scorer.experiment_id {} ORDER BY scorer.experiment_id, scorer.name",
             self.is_one_of_ints(2)
         );
-        self.query(&sql, params![visible.workspace(), list(experiments.iter().map(|id| id.0))], version)
+        self.query(&sql, params![visible.workspace(), list(visible.among(experiments).iter().map(|id| id.0))], version)
     }
 
     /// The active ones of these experiments, or of all.
     pub fn experiments_active(
         &mut self,
-        visible: Visibility,
+        visible: &Visibility,
         among: Option<&[ExperimentId]>,
     ) -> Result<Vec<ExperimentId>> {
         const ALL: &str = "SELECT id FROM experiment WHERE workspace_id = $1 AND presence = 'active'";
         let id = |row: &Row| row.int(0).map(ExperimentId);
-        match among {
-            None => self.query(ALL, params![visible.workspace()], id),
-            Some(among) => {
-                let sql = format!("{ALL} AND id {}", self.is_one_of_ints(2));
-                self.query(&sql, params![visible.workspace(), list(among.iter().map(|id| id.0))], id)
-            }
+        let mut values = params![visible.workspace()].to_vec();
+        let mut sql = ALL.to_owned();
+        sql.push_str(&self.and_experiment_seen(visible, "id", &mut values));
+        if let Some(among) = among {
+            values.push(list(among.iter().map(|id| id.0)));
+            write!(sql, " AND id {}", self.is_one_of_ints(values.len())).map_err(|e| Error::internal(e.to_string()))?;
         }
+        self.query(&sql, &values, id)
     }
 
     /// All versions of a scorer, oldest first; none when there is no such scorer.
     pub fn scorer_versions(
         &mut self,
-        visible: Visibility,
+        visible: &Visibility,
         experiment: ExperimentId,
         name: &str,
     ) -> Result<Vec<ScorerVersion>> {
+        if !visible.sees(Place::Experiment(experiment)) {
+            return Ok(Vec::new());
+        }
         let sql = format!(
             "SELECT {COLUMNS} FROM scorer
              JOIN experiment ON experiment.id = scorer.experiment_id AND experiment.workspace_id = $1
@@ -146,16 +155,17 @@ impl Tx<'_> {
     }
 
     /// How these scorers judge by themselves; those that do not are left out.
-    pub fn online_scorings(&mut self, visible: Visibility, scorers: &[String]) -> Result<Vec<OnlineScoring>> {
+    pub fn online_scorings(&mut self, visible: &Visibility, scorers: &[String]) -> Result<Vec<OnlineScoring>> {
+        let mut values = params![visible.workspace(), list(scorers.iter().map(String::as_str))].to_vec();
+        let seen = self.and_experiment_seen(visible, "scorer.experiment_id", &mut values);
         let sql = format!(
             "SELECT scoring.public_id, scorer.public_id, scoring.experiment_id, scoring.sample_rate, scoring.filter
              FROM online_scoring AS scoring JOIN scorer ON scorer.id = scoring.scorer_id
              JOIN experiment ON experiment.id = scorer.experiment_id AND experiment.workspace_id = $1
-             WHERE scorer.public_id {} ORDER BY scorer.id",
+             WHERE scorer.public_id {}{seen} ORDER BY scorer.id",
             self.is_one_of_texts(2)
         );
-        let scorers = list(scorers.iter().map(String::as_str));
-        self.query(&sql, params![visible.workspace(), scorers], |row| {
+        self.query(&sql, &values, |row| {
             Ok(OnlineScoring {
                 id: row.text(0)?,
                 scorer: row.text(1)?,

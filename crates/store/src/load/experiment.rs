@@ -31,6 +31,7 @@ impl Tx<'_> {
         const WITHOUT_ID: &str = "INSERT INTO experiment
                  (workspace_id, name, artifact_location, presence, created_at, updated_at)
              VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING id";
+        permit.require_workspace()?;
         let LoadedExperiment { id, name, artifact_location, presence, created_at, updated_at, tags } = new;
         let (workspace, presence) = (permit.workspace(), presence.as_str());
         let with_id = params![*id, workspace, name, artifact_location, presence, *created_at, *updated_at];
@@ -62,6 +63,7 @@ impl Tx<'_> {
                  AND NOT EXISTS (SELECT 1 FROM run WHERE experiment_id = $1)
                  AND NOT EXISTS (SELECT 1 FROM logged_model WHERE experiment_id = $1)
                  AND NOT EXISTS (SELECT 1 FROM experiment_tag WHERE experiment_id = $1)";
+        permit.require_workspace()?;
         let LoadedExperiment { id: _, name: _, artifact_location, presence, created_at, updated_at, tags } = new;
         let values = params![id, permit.workspace(), artifact_location, presence.as_str(), *created_at, *updated_at];
         if self.execute(REPLACE, values)? == 0 {

@@ -1,9 +1,9 @@
 //! What loaded runs read and made, and what they measured of logged models.
 
-use stele_domain::Result;
-use stele_domain::authz::{LogRun, Permit};
+use stele_domain::authz::{LogRun, Permit, Place};
 use stele_domain::id::{LoggedModelId, RunId, RunRow, Timestamp};
 use stele_domain::record::{Dataset, Experiment, MetricValue, ModelOutput, RunInfo, Tag};
+use stele_domain::{Kind, Result};
 
 use super::LoadedRun;
 use crate::Tx;
@@ -53,7 +53,7 @@ impl Tx<'_> {
             return Ok(());
         }
         let subjects = model_metrics.iter().filter_map(|metric| Some(&metric.subject.as_ref()?.model));
-        let known = self.logged_model_rows(permit.workspace(), subjects)?;
+        let known = self.logged_model_rows(permit.visible(), subjects)?;
         let is_known =
             |metric: &&MetricValue| metric.subject.as_ref().is_some_and(|subject| known.contains_key(&subject.model));
         let about: Vec<MetricValue> = model_metrics.iter().filter(is_known).cloned().collect();
@@ -86,6 +86,7 @@ impl Tx<'_> {
              JOIN run AS parent ON parent.public_id = run_tag.value AND parent.workspace_id = $3 AND parent.id <> run.id
              WHERE run_tag.experiment_id = $1 AND run_tag.key = $2 AND run.parent_id IS NULL AND run.workspace_id = $3
              ORDER BY run.started_at, run.id LIMIT $4";
+        permit.require(Place::Experiment(experiment.id), Kind::Experiment, experiment.id)?;
         let values = params![experiment.id, key, permit.workspace(), most as i64];
         let orphans = self.query(ORPHANS, values, |row| Ok((RunRow(row.int(0)?), RunId(row.text(1)?))))?;
         for (run, parent) in &orphans {

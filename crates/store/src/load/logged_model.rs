@@ -1,10 +1,10 @@
 //! Logged models as they were somewhere else.
 
-use stele_domain::Result;
-use stele_domain::authz::{LogModel, Permit};
+use stele_domain::authz::{LogModel, Permit, Place};
 use stele_domain::id::{ExperimentId, LoggedModelId, RunId, Timestamp};
 use stele_domain::lifecycle::{LoggedModelStatus, Presence};
 use stele_domain::record::{Param, Tag};
+use stele_domain::{Kind, Result};
 
 use crate::Tx;
 use crate::artifact::{ArtifactType, NewArtifactVersion};
@@ -38,7 +38,8 @@ impl Tx<'_> {
         const INSERT: &str = "INSERT INTO logged_model (id, public_id, workspace_id, experiment_id, name, artifact_uri,
                  status, status_message, model_type, source_run, presence, created_at, updated_at, deleted_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
-        if self.logged_model_rows(permit.workspace(), std::iter::once(&new.id))?.contains_key(&new.id) {
+        permit.require(Place::Experiment(experiment), Kind::Experiment, experiment)?;
+        if self.logged_model_rows(permit.visible(), std::iter::once(&new.id))?.contains_key(&new.id) {
             return Ok(false);
         }
         let version = NewArtifactVersion {

@@ -16,11 +16,11 @@ mod registry;
 use std::collections::{HashMap, HashSet};
 
 use stele_domain::artifact_uri::append_to_uri_path;
-use stele_domain::authz::{LogRun, Permit, Visibility};
+use stele_domain::authz::{LogRun, Permit, Place, Visibility};
 use stele_domain::id::{RunId, RunRow, SeriesRow, Timestamp};
 use stele_domain::lifecycle::{Presence, RunKind, RunStatus};
 use stele_domain::record::{Experiment, Param, Tag};
-use stele_domain::{Error, Point, Result};
+use stele_domain::{Error, Kind, Point, Result};
 
 pub use self::batch::RunBatch;
 use self::batch::{PreparedRun, PreparedSeries};
@@ -93,6 +93,7 @@ impl Tx<'_> {
         if batch.runs.len() > MOST_RUNS {
             return Err(Error::LimitExceeded { message: format!("a batch has more than {MOST_RUNS} runs to load") });
         }
+        permit.require(Place::Experiment(experiment.id), Kind::Experiment, experiment.id)?;
         let known = self.run_ids_known(permit, batch)?;
         let new: Vec<&PreparedRun> = batch.runs.iter().filter(|run| !known.contains(run.loaded.id.as_str())).collect();
         let rows = self.row_ids_take("run", new.len())?;
@@ -130,11 +131,12 @@ impl Tx<'_> {
     }
 
     /// Those of the runs that the record has already.
-    pub fn runs_known(&mut self, visible: Visibility, ids: &[RunId]) -> Result<HashSet<RunId>> {
-        let sql =
-            format!("SELECT public_id FROM run WHERE public_id {} AND workspace_id = $2", self.is_one_of_texts(1));
-        let ids = list(ids.iter().map(RunId::as_str));
-        Ok(self.query(&sql, params![ids, visible.workspace()], |row| row.text(0).map(RunId))?.into_iter().collect())
+    pub fn runs_known(&mut self, visible: &Visibility, ids: &[RunId]) -> Result<HashSet<RunId>> {
+        let mut values = params![list(ids.iter().map(RunId::as_str)), visible.workspace()].to_vec();
+        let seen = self.and_experiment_seen(visible, "experiment_id", &mut values);
+        let one_of = self.is_one_of_texts(1);
+        let sql = format!("SELECT public_id FROM run WHERE public_id {one_of} AND workspace_id = $2{seen}");
+        Ok(self.query(&sql, &values, |row| row.text(0).map(RunId))?.into_iter().collect())
     }
 
     fn run_ids_known(&mut self, permit: &Permit<LogRun>, batch: &RunBatch) -> Result<HashSet<String>> {
@@ -157,7 +159,7 @@ impl Tx<'_> {
             let parent = run.parent.as_ref().and_then(|parent| places.get(parent.as_str())).copied();
             places.insert(
                 run.id.as_str().to_owned(),
-                Place { row: *row, root: parent.map_or(*row, |parent| parent.root) },
+                Nest { row: *row, root: parent.map_or(*row, |parent| parent.root) },
             );
             let artifact_uri = match &run.artifact_uri {
                 Some(uri) => Value::from(uri),
@@ -188,11 +190,7 @@ impl Tx<'_> {
     }
 
     /// Where the parents of new runs are that the record has already.
-    fn parents_known(
-        &mut self,
-        permit: &Permit<LogRun>,
-        new: &[(i64, &PreparedRun)],
-    ) -> Result<HashMap<String, Place>> {
+    fn parents_known(&mut self, permit: &Permit<LogRun>, new: &[(i64, &PreparedRun)]) -> Result<HashMap<String, Nest>> {
         let parents: HashSet<&str> =
             new.iter().filter_map(|(_, run)| run.loaded.parent.as_ref()).map(RunId::as_str).collect();
         if parents.is_empty() {
@@ -203,7 +201,7 @@ impl Tx<'_> {
             self.is_one_of_texts(1)
         );
         let found = self.query(&sql, params![list(parents), permit.workspace()], |row| {
-            Ok((row.text(0)?, Place { row: row.int(1)?, root: row.int(2)? }))
+            Ok((row.text(0)?, Nest { row: row.int(1)?, root: row.int(2)? }))
         })?;
         Ok(found.into_iter().collect())
     }
@@ -246,7 +244,7 @@ impl Tx<'_> {
 
 /// The row of a run, and that of the outermost run around it.
 #[derive(Clone, Copy)]
-struct Place {
+struct Nest {
     row: i64,
     root: i64,
 }

@@ -53,6 +53,7 @@ impl Tx<'_> {
         const INSERT: &str = "INSERT INTO model
                  (workspace_id, public_id, name, description, last_number, created_at, updated_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (workspace_id, name) DO NOTHING RETURNING id";
+        permit.require_workspace()?;
         let LoadedModel { name, description, created_at, updated_at, tags, aliases, last_number } = new;
         let values = params![
             permit.workspace(),

@@ -33,9 +33,13 @@ impl Tx<'_> {
     }
 
     /// The version that an alias points at.
-    pub fn model_alias_get(&mut self, visible: Visibility, model: ModelRow, alias: &str) -> Result<Option<i64>> {
-        const GET: &str = "SELECT model_alias.number FROM model_alias JOIN model ON model.id = model_alias.model_id
-             WHERE model.workspace_id = $1 AND model.id = $2 AND model_alias.alias = $3";
-        self.query_opt(GET, params![visible.workspace(), model, alias], |row| row.int(0))
+    pub fn model_alias_get(&mut self, visible: &Visibility, model: ModelRow, alias: &str) -> Result<Option<i64>> {
+        let mut values = params![visible.workspace(), model, alias].to_vec();
+        let seen = self.and_model_seen(visible, "model.name", &mut values);
+        let sql = format!(
+            "SELECT model_alias.number FROM model_alias JOIN model ON model.id = model_alias.model_id
+             WHERE model.workspace_id = $1 AND model.id = $2 AND model_alias.alias = $3{seen}"
+        );
+        self.query_opt(&sql, &values, |row| row.int(0))
     }
 }

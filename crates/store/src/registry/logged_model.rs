@@ -1,8 +1,8 @@
 //! What the registry needs to know of logged models, and the tag it leaves on them.
 
 use serde_json::Value;
-use stele_domain::authz::{Permit, RegisterModel, Visibility};
-use stele_domain::id::{LoggedModelId, RunId};
+use stele_domain::authz::{Permit, Place, RegisterModel, Visibility};
+use stele_domain::id::{ExperimentId, LoggedModelId, RunId};
 use stele_domain::{Error, Kind, Result};
 
 use crate::Tx;
@@ -20,14 +20,17 @@ const VERSIONS_TAG: &str = "mlflow.modelVersions";
 
 impl Tx<'_> {
     /// Reads where a logged model lies; a deleted one does not exist.
-    pub fn logged_model_root(&mut self, visible: Visibility, id: &LoggedModelId) -> Result<LoggedModelRoot> {
-        const ROOT: &str = "SELECT artifact_uri, source_run FROM logged_model
+    pub fn logged_model_root(&mut self, visible: &Visibility, id: &LoggedModelId) -> Result<LoggedModelRoot> {
+        const ROOT: &str = "SELECT artifact_uri, source_run, experiment_id FROM logged_model
              WHERE public_id = $1 AND workspace_id = $2 AND presence = 'active'";
-        self.query_opt(ROOT, params![id.as_str(), visible.workspace()], |row| {
-            let source_run = row.opt_text(1)?.filter(|run| !run.is_empty()).map(RunId);
-            Ok(LoggedModelRoot { artifact_uri: row.text(0)?, source_run })
-        })?
-        .ok_or_else(|| Error::not_found(Kind::LoggedModel, id.as_str()))
+        let (experiment, root) = self
+            .query_opt(ROOT, params![id.as_str(), visible.workspace()], |row| {
+                let source_run = row.opt_text(1)?.filter(|run| !run.is_empty()).map(RunId);
+                Ok((ExperimentId(row.int(2)?), LoggedModelRoot { artifact_uri: row.text(0)?, source_run }))
+            })?
+            .ok_or_else(|| Error::not_found(Kind::LoggedModel, id.as_str()))?;
+        visible.require(Place::Experiment(experiment), Kind::LoggedModel, id)?;
+        Ok(root)
     }
 
     /// Adds a version to the tag of a logged model that lists the versions made from it.
@@ -41,11 +44,17 @@ impl Tx<'_> {
         const LISTED: &str = "SELECT value FROM logged_model_tag WHERE logged_model_id = $1 AND key = $2";
         const UPSERT: &str = "INSERT INTO logged_model_tag (logged_model_id, key, value) VALUES ($1, $2, $3)
              ON CONFLICT (logged_model_id, key) DO UPDATE SET value = excluded.value";
-        let open =
-            format!("SELECT id FROM logged_model WHERE public_id = $1 AND workspace_id = $2{}", self.for_update());
-        let row = self
-            .query_opt(&open, params![id.as_str(), permit.workspace()], |row| row.int(0))?
+        let open = format!(
+            "SELECT id, experiment_id FROM logged_model WHERE public_id = $1 AND workspace_id = $2{}",
+            self.for_update()
+        );
+        let (row, experiment) = self
+            .query_opt(&open, params![id.as_str(), permit.workspace()], |row| {
+                Ok((row.int(0)?, ExperimentId(row.int(1)?)))
+            })?
             .ok_or_else(|| Error::not_found(Kind::LoggedModel, id.as_str()))?;
+        // Whoever registers what they may read need not be able to log to it.
+        permit.visible().require(Place::Experiment(experiment), Kind::LoggedModel, id)?;
         let listed = self.query_opt(LISTED, params![row, VERSIONS_TAG], |row| row.text(0))?;
         let tag = with_version(listed.as_deref(), model, number);
         self.execute(UPSERT, params![row, VERSIONS_TAG, &tag]).map(|_| ())

@@ -1,4 +1,4 @@
-use stele_domain::authz::{Permit, RegisterModel, Verb};
+use stele_domain::authz::{Permit, Place, RegisterModel, Verb};
 use stele_domain::id::{ModelRow, Timestamp};
 use stele_domain::record::Tag;
 use stele_domain::{Error, Kind, Result};
@@ -31,6 +31,7 @@ impl Tx<'_> {
     pub fn model_create(&mut self, permit: &Permit<RegisterModel>, new: &NewModel, now: Timestamp) -> Result<ModelRow> {
         const INSERT: &str = "INSERT INTO model (workspace_id, public_id, name, description, created_at, updated_at)
              VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT (workspace_id, name) DO NOTHING RETURNING id";
+        permit.require_workspace()?;
         let values = params![permit.workspace(), &new.public_id, &new.name, new.description.as_deref(), now];
         let row = self
             .query_opt(INSERT, values, |row| row.int(0))?
@@ -46,15 +47,18 @@ impl Tx<'_> {
             "SELECT id, name, description, public_id FROM model WHERE workspace_id = $1 AND name = $2{}",
             self.for_update()
         );
-        self.query_opt(&sql, params![permit.workspace(), name], |row| {
-            Ok(ModelHead {
-                row: ModelRow(row.int(0)?),
-                name: row.text(1)?,
-                description: row.opt_text(2)?,
-                id: row.text(3)?,
-            })
-        })?
-        .ok_or_else(|| Error::not_found(Kind::Model, name))
+        let head = self
+            .query_opt(&sql, params![permit.workspace(), name], |row| {
+                Ok(ModelHead {
+                    row: ModelRow(row.int(0)?),
+                    name: row.text(1)?,
+                    description: row.opt_text(2)?,
+                    id: row.text(3)?,
+                })
+            })?
+            .ok_or_else(|| Error::not_found(Kind::Model, name))?;
+        permit.require(Place::Model(name), Kind::Model, name)?;
+        Ok(head)
     }
 
     /// Renames a model; its versions come along and count as updated.
@@ -67,6 +71,7 @@ impl Tx<'_> {
     ) -> Result<()> {
         const RENAME: &str = "UPDATE model SET name = $2, updated_at = $3 WHERE id = $1";
         const VERSIONS: &str = "UPDATE model_version SET updated_at = $2 WHERE model_id = $1";
+        self.grants_of_model_follow(model, Some(name))?;
         self.execute(RENAME, params![model, name, now]).map_err(|error| match error {
             Error::Conflict { .. } => Error::already_exists(Kind::Model, name),
             other => other,
@@ -94,6 +99,7 @@ impl Tx<'_> {
     /// Deletes a model with its versions, tags and aliases.
     pub fn model_delete(&mut self, _permit: &Permit<RegisterModel>, model: ModelRow) -> Result<()> {
         const DELETE: &str = "DELETE FROM model WHERE id = $1";
+        self.grants_of_model_follow(model, None)?;
         self.execute(DELETE, params![model]).map(|_| ())
     }
 

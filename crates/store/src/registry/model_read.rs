@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use stele_domain::authz::Visibility;
+use stele_domain::authz::{Place, Visibility};
 use stele_domain::id::{ModelRow, ModelVersionRow, Timestamp};
 use stele_domain::lifecycle::Stage;
 use stele_domain::record::Tag;
@@ -13,22 +13,24 @@ use crate::Tx;
 use crate::engine::{list, params};
 
 impl Tx<'_> {
-    pub fn model_get(&mut self, visible: Visibility, name: &str) -> Result<Model> {
+    pub fn model_get(&mut self, visible: &Visibility, name: &str) -> Result<Model> {
         let row = self.model_find(visible, name)?;
         self.models_by_rows(&[row])?.pop().ok_or_else(|| Error::not_found(Kind::Model, name))
     }
 
-    pub fn model_find(&mut self, visible: Visibility, name: &str) -> Result<ModelRow> {
+    pub fn model_find(&mut self, visible: &Visibility, name: &str) -> Result<ModelRow> {
         const FIND: &str = "SELECT id FROM model WHERE workspace_id = $1 AND name = $2";
+        visible.require(Place::Model(name), Kind::Model, name)?;
         self.query_opt(FIND, params![visible.workspace(), name], |row| row.int(0))?
             .map(ModelRow)
             .ok_or_else(|| Error::not_found(Kind::Model, name))
     }
 
     /// The name of the model with this public id, which outlives renames.
-    pub fn model_name(&mut self, visible: Visibility, public_id: &str) -> Result<Option<String>> {
+    pub fn model_name(&mut self, visible: &Visibility, public_id: &str) -> Result<Option<String>> {
         const NAME: &str = "SELECT name FROM model WHERE workspace_id = $1 AND public_id = $2";
-        self.query_opt(NAME, params![visible.workspace(), public_id], |row| row.text(0))
+        let name = self.query_opt(NAME, params![visible.workspace(), public_id], |row| row.text(0))?;
+        Ok(name.filter(|name| visible.sees(Place::Model(name))))
     }
 
     /// Completes models whose rows a query has found, in the order given, with a few queries for all.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use stele_domain::authz::Visibility;
+use stele_domain::authz::{Place, Visibility};
 use stele_domain::id::{LoggedModelId, ModelRow, ModelVersionRow, RunId, Timestamp};
 use stele_domain::lifecycle::{ApprovalStatus, Stage};
 use stele_domain::record::Tag;
@@ -13,10 +13,11 @@ use crate::Tx;
 use crate::engine::{Row, list, params};
 
 impl Tx<'_> {
-    pub fn model_version_get(&mut self, visible: Visibility, model: &str, number: i64) -> Result<ModelVersion> {
+    pub fn model_version_get(&mut self, visible: &Visibility, model: &str, number: i64) -> Result<ModelVersion> {
         const FIND: &str = "SELECT version.id FROM model_version AS version JOIN model ON model.id = version.model_id
              WHERE model.workspace_id = $1 AND model.name = $2 AND version.number = $3";
         let missing = || Error::not_found(Kind::ModelVersion, version_id(model, number));
+        visible.require(Place::Model(model), Kind::ModelVersion, version_id(model, number))?;
         let row = self
             .query_opt(FIND, params![visible.workspace(), model, number], |row| row.int(0))?
             .map(ModelVersionRow)
@@ -25,10 +26,14 @@ impl Tx<'_> {
     }
 
     /// The version of a model with the highest number.
-    pub fn model_version_newest(&mut self, visible: Visibility, model: ModelRow) -> Result<Option<ModelVersion>> {
-        const FIND: &str = "SELECT version.id FROM model_version AS version JOIN model ON model.id = version.model_id
-             WHERE model.workspace_id = $1 AND model.id = $2 ORDER BY version.number DESC LIMIT 1";
-        let row = self.query_opt(FIND, params![visible.workspace(), model], |row| row.int(0))?;
+    pub fn model_version_newest(&mut self, visible: &Visibility, model: ModelRow) -> Result<Option<ModelVersion>> {
+        let mut values = params![visible.workspace(), model].to_vec();
+        let seen = self.and_model_seen(visible, "model.name", &mut values);
+        let sql = format!(
+            "SELECT version.id FROM model_version AS version JOIN model ON model.id = version.model_id
+             WHERE model.workspace_id = $1 AND model.id = $2{seen} ORDER BY version.number DESC LIMIT 1"
+        );
+        let row = self.query_opt(&sql, &values, |row| row.int(0))?;
         Ok(self.model_versions_by_rows(&row.map(ModelVersionRow).into_iter().collect::<Vec<_>>())?.pop())
     }
 

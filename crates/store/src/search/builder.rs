@@ -1,4 +1,5 @@
 use stele_domain::Result;
+use stele_domain::authz::Visibility;
 use stele_domain::search::{Direction, DocumentPath, Field, Filter, Predicate, Window};
 
 use crate::engine::{EngineKind, Value, list};
@@ -8,6 +9,24 @@ pub(super) struct Sql<'v> {
     engine: EngineKind,
     text: String,
     values: Vec<Value<'v>>,
+}
+
+/// The characters of a text that the indexes of PostgreSQL hold.
+const INDEXED: usize = 100;
+
+impl EngineKind {
+    /// What the indexes over texts hold of a text.
+    fn indexed(self, text: &str) -> &str {
+        match self {
+            EngineKind::Sqlite => text,
+            EngineKind::Postgres => text.char_indices().nth(INDEXED).map_or(text, |(end, _)| &text[..end]),
+        }
+    }
+}
+
+/// Whether there may be more of a text than an index of PostgreSQL holds.
+pub(super) fn is_long(text: &str) -> bool {
+    text.chars().nth(INDEXED - 1).is_some()
 }
 
 /// Writes one predicate on one field.
@@ -48,9 +67,51 @@ impl<'v> Sql<'v> {
         self
     }
 
+    /// A select of numbers.
+    pub(super) fn select_ints(&mut self, items: impl IntoIterator<Item = i64>) -> &mut Sql<'v> {
+        self.values.push(list(items));
+        self.text.push_str(&self.engine.select_ints(self.values.len()));
+        self
+    }
+
     pub(super) fn is_one_of_texts(&mut self, items: &[String]) -> &mut Sql<'v> {
         self.values.push(list(items.iter().map(String::as_str)));
         self.text.push_str(&self.engine.is_one_of_texts(self.values.len()));
+        self
+    }
+
+    /// What the indexes over texts hold of a column.
+    pub(super) fn indexed(&mut self, column: &'static str) -> &mut Sql<'v> {
+        match self.engine {
+            EngineKind::Sqlite => self.push(column),
+            EngineKind::Postgres => self.push("substr(").push(column).push(", 1, 100)"),
+        }
+    }
+
+    /// Binds what the indexes over texts hold of a text.
+    pub(super) fn bind_indexed(&mut self, text: &'v str) -> &mut Sql<'v> {
+        self.bind(self.engine.indexed(text))
+    }
+
+    /// As [`Sql::is_one_of_texts`], by what the indexes over texts hold of each.
+    pub(super) fn is_one_of_indexed(&mut self, items: &[String]) -> &mut Sql<'v> {
+        let engine = self.engine;
+        self.values.push(list(items.iter().map(|item| engine.indexed(item))));
+        self.text.push_str(&engine.is_one_of_texts(self.values.len()));
+        self
+    }
+
+    /// Whether the indexes may hold less than the whole of a text.
+    pub(super) fn is_cut(&self, text: &str) -> bool {
+        self.engine == EngineKind::Postgres && is_long(text)
+    }
+
+    /// Writes an order by a column in the order of the index over it.
+    pub(super) fn in_indexed_order(&mut self, column: &'static str, direction: Direction) -> &mut Sql<'v> {
+        self.indexed(column).direction(direction);
+        if self.engine == EngineKind::Postgres {
+            self.push(", ").push(column).direction(direction);
+        }
         self
     }
 
@@ -77,6 +138,18 @@ impl<'v> Sql<'v> {
                 self.push(" AS text), chr(31))) COLLATE \"C\"")
             }
         }
+    }
+
+    /// Requires, for those who do not see the whole workspace, that `column` is an experiment that they see.
+    pub(super) fn experiment_seen(&mut self, visible: &Visibility, column: &'static str) -> &mut Sql<'v> {
+        let Some(experiments) = visible.extent().experiments() else { return self };
+        self.push(column).push(" ").is_one_of_ints(experiments.iter().map(|id| id.0)).push(" AND ")
+    }
+
+    /// As [`Sql::experiment_seen`], for a column with the name of a model.
+    pub(super) fn model_seen(&mut self, visible: &Visibility, column: &'static str) -> &mut Sql<'v> {
+        let Some(models) = visible.extent().models() else { return self };
+        self.push(column).push(" ").is_one_of_texts(models).push(" AND ")
     }
 
     pub(super) fn like_suffix(&mut self) -> &mut Sql<'v> {

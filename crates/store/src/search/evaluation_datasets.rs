@@ -1,5 +1,5 @@
 use stele_domain::Result;
-use stele_domain::authz::Visibility;
+use stele_domain::authz::{Place, Visibility};
 use stele_domain::evaluation::EvaluationDataset;
 use stele_domain::search::{Attribute, EvaluationDatasetSearch, Field, Page, Predicate};
 
@@ -16,17 +16,20 @@ const TAGS: KeyedTable =
 impl Tx<'_> {
     pub fn evaluation_datasets_search(
         &mut self,
-        visible: Visibility,
+        visible: &Visibility,
         search: &EvaluationDatasetSearch,
     ) -> Result<Page<EvaluationDataset>> {
         super::check_bounds(&search.query)?;
+        if !visible.sees(Place::Workspace) {
+            return Ok(Page::empty());
+        }
         let (sql, values) = statement(self.engine(), visible, search)?.finish();
         let found = self.query(&sql, &values, dataset)?;
         Page::of(found, search.query.window).try_map(|datasets| self.evaluation_datasets_add_tags(datasets))
     }
 }
 
-fn statement(engine: EngineKind, visible: Visibility, search: &EvaluationDatasetSearch) -> Result<Sql<'_>> {
+fn statement<'s>(engine: EngineKind, visible: &Visibility, search: &'s EvaluationDatasetSearch) -> Result<Sql<'s>> {
     let query = &search.query;
     let mut sql = Sql::new(engine);
     sql.push("SELECT ").push(COLUMNS).push(" FROM evaluation_dataset WHERE workspace_id = ").bind(visible.workspace());

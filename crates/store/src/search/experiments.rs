@@ -15,7 +15,7 @@ use crate::experiment::{COLUMNS, experiment};
 const TAGS: KeyedTable = KeyedTable { name: "experiment_tag", owner: "experiment_id", is: "experiment.id" };
 
 impl Tx<'_> {
-    pub fn experiments_search(&mut self, visible: Visibility, search: &ExperimentSearch) -> Result<Page<Experiment>> {
+    pub fn experiments_search(&mut self, visible: &Visibility, search: &ExperimentSearch) -> Result<Page<Experiment>> {
         super::check_bounds(&search.query)?;
         let (sql, values) = statement(self.engine(), visible, search)?.finish();
         let found = self.query(&sql, &values, experiment)?;
@@ -41,11 +41,12 @@ impl Tx<'_> {
     }
 }
 
-pub(super) fn statement(engine: EngineKind, visible: Visibility, search: &ExperimentSearch) -> Result<Sql<'_>> {
+pub(super) fn statement<'s>(engine: EngineKind, visible: &Visibility, search: &'s ExperimentSearch) -> Result<Sql<'s>> {
     let query = &search.query;
     let mut sql = Sql::new(engine);
     sql.push("SELECT ").push(COLUMNS).push(" FROM experiment WHERE workspace_id = ").bind(visible.workspace());
     sql.push(" AND ").push(presence_condition(search.presences)).push(" AND ");
+    sql.experiment_seen(visible, "id");
     sql.filter(&query.filter, test)?;
     sql.push(" ORDER BY ");
     order_by(&mut sql, query, "experiments", column)?;

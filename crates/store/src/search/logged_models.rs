@@ -1,6 +1,6 @@
 use stele_domain::Result;
 use stele_domain::authz::Visibility;
-use stele_domain::id::ArtifactRow;
+use stele_domain::id::{ArtifactRow, ExperimentId};
 use stele_domain::record::LoggedModel;
 use stele_domain::search::{Attribute, Direction, Field, LoggedModelSearch, Page, Predicate};
 
@@ -17,25 +17,31 @@ const METRICS: KeyedTable = KeyedTable { name: "logged_model_metric", owner: "lo
 impl Tx<'_> {
     pub fn logged_models_search(
         &mut self,
-        visible: Visibility,
+        visible: &Visibility,
         search: &LoggedModelSearch,
     ) -> Result<Page<LoggedModel>> {
         super::check_bounds(&search.query)?;
-        if search.experiments.is_empty() {
+        let experiments = visible.among(&search.experiments);
+        if experiments.is_empty() {
             return Ok(Page::empty());
         }
-        let (sql, values) = statement(self.engine(), visible, search)?.finish();
+        let (sql, values) = statement(self.engine(), visible, search, &experiments)?.finish();
         let rows = self.query(&sql, &values, |row| row.int(0).map(ArtifactRow))?;
         Page::of(rows, search.query.window).try_map(|rows| self.logged_models_by_rows(&rows))
     }
 }
 
-pub(super) fn statement(engine: EngineKind, visible: Visibility, search: &LoggedModelSearch) -> Result<Sql<'_>> {
+pub(super) fn statement<'s>(
+    engine: EngineKind,
+    visible: &Visibility,
+    search: &'s LoggedModelSearch,
+    experiments: &[ExperimentId],
+) -> Result<Sql<'s>> {
     let query = &search.query;
     let mut sql = Sql::new(engine);
     sql.push("SELECT logged_model.id FROM logged_model WHERE logged_model.workspace_id = ").bind(visible.workspace());
     sql.push(" AND logged_model.experiment_id ");
-    sql.is_one_of_ints(search.experiments.iter().map(|experiment| experiment.0));
+    sql.is_one_of_ints(experiments.iter().map(|experiment| experiment.0));
     sql.push(" AND logged_model.presence = 'active' AND ");
     if !search.measured_on.is_empty() {
         measured_on(&mut sql, search);

@@ -10,6 +10,7 @@ mod predicate;
 mod resources;
 mod run_candidate;
 mod run_plan;
+mod run_set;
 mod run_statement;
 mod runs;
 mod sort;

@@ -13,7 +13,7 @@ use crate::engine::EngineKind;
 const TAGS: KeyedTable = KeyedTable { name: "model_version_tag", owner: "model_version_id", is: "version.id" };
 
 impl Tx<'_> {
-    pub fn model_versions_search(&mut self, visible: Visibility, query: &Query) -> Result<Page<ModelVersion>> {
+    pub fn model_versions_search(&mut self, visible: &Visibility, query: &Query) -> Result<Page<ModelVersion>> {
         super::check_bounds(query)?;
         let (sql, values) = statement(self.engine(), visible, query)?.finish();
         let rows = self.query(&sql, &values, |row| row.int(0).map(ModelVersionRow))?;
@@ -22,10 +22,11 @@ impl Tx<'_> {
 }
 
 /// Selects row ids, last changed first unless ordered otherwise; then by model and number, greatest first.
-pub(super) fn statement(engine: EngineKind, visible: Visibility, query: &Query) -> Result<Sql<'_>> {
+pub(super) fn statement<'s>(engine: EngineKind, visible: &Visibility, query: &'s Query) -> Result<Sql<'s>> {
     let mut sql = Sql::new(engine);
     sql.push("SELECT version.id FROM model_version AS version JOIN model ON model.id = version.model_id");
     sql.push(" WHERE model.workspace_id = ").bind(visible.workspace()).push(" AND ");
+    sql.model_seen(visible, "model.name");
     sql.filter(&query.filter, test)?;
     sql.push(" ORDER BY ");
     order_by(&mut sql, query, "model versions", column)?;

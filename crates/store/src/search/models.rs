@@ -13,7 +13,7 @@ use crate::engine::EngineKind;
 const TAGS: KeyedTable = KeyedTable { name: "model_tag", owner: "model_id", is: "model.id" };
 
 impl Tx<'_> {
-    pub fn models_search(&mut self, visible: Visibility, query: &Query) -> Result<Page<Model>> {
+    pub fn models_search(&mut self, visible: &Visibility, query: &Query) -> Result<Page<Model>> {
         super::check_bounds(query)?;
         let (sql, values) = statement(self.engine(), visible, query)?.finish();
         let rows = self.query(&sql, &values, |row| row.int(0).map(ModelRow))?;
@@ -22,9 +22,10 @@ impl Tx<'_> {
 }
 
 /// Selects row ids, by name unless ordered otherwise.
-pub(super) fn statement(engine: EngineKind, visible: Visibility, query: &Query) -> Result<Sql<'_>> {
+pub(super) fn statement<'s>(engine: EngineKind, visible: &Visibility, query: &'s Query) -> Result<Sql<'s>> {
     let mut sql = Sql::new(engine);
     sql.push("SELECT model.id FROM model WHERE model.workspace_id = ").bind(visible.workspace()).push(" AND ");
+    sql.model_seen(visible, "model.name");
     sql.filter(&query.filter, test)?;
     sql.push(" ORDER BY ");
     order_by(&mut sql, query, "models", column)?;

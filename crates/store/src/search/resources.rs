@@ -13,7 +13,7 @@ use crate::engine::EngineKind;
 const TAGS: KeyedTable = KeyedTable { name: "resource_tag", owner: "resource_id", is: "resource.id" };
 
 impl Tx<'_> {
-    pub fn resources_search(&mut self, visible: Visibility, search: &ResourceSearch) -> Result<Page<Resource>> {
+    pub fn resources_search(&mut self, visible: &Visibility, search: &ResourceSearch) -> Result<Page<Resource>> {
         super::check_bounds(&search.query)?;
         let (sql, values) = statement(self.engine(), visible, search)?.finish();
         let rows = self.query(&sql, &values, |row| row.int(0).map(ResourceRow))?;
@@ -21,11 +21,13 @@ impl Tx<'_> {
     }
 }
 
-fn statement(engine: EngineKind, visible: Visibility, search: &ResourceSearch) -> Result<Sql<'_>> {
+fn statement<'s>(engine: EngineKind, visible: &Visibility, search: &'s ResourceSearch) -> Result<Sql<'s>> {
     let mut sql = Sql::new(engine);
     sql.push("SELECT resource.id FROM resource LEFT JOIN experiment ON experiment.id = resource.experiment_id");
     sql.push(" WHERE resource.workspace_id = ").bind(visible.workspace()).push(" AND resource.kind = ");
     sql.bind(&search.kind).push(" AND ");
+    // What is in no experiment is in the workspace, which they do not see who see only parts of it.
+    sql.experiment_seen(visible, "resource.experiment_id");
     sql.filter(&search.query.filter, test)?;
     sql.push(" ORDER BY ");
     for order in &search.query.order_by {

@@ -8,21 +8,19 @@ use stele_domain::search::{
 
 use super::builder::Sql;
 use super::predicate::{self, KeyedTable};
-use super::run_candidate::{Required, first_hundred, in_experiments, only_rank, required};
+use super::run_candidate::{in_experiments, only_rank, required};
+use super::run_set::Set;
 use super::runs::{self, PARAMS, RANKS, SERIES, STATUS_RANK, TAGS};
 use super::sort::{self, Term};
 use crate::run::RUN_COLUMNS;
 
-/// Closes a set of row ids. Without the `IS TRUE` either engine may drive the statement from the set, out of order.
-const LISTED: &str = ") IS TRUE";
-
 /// Where the rows of a statement come from.
 #[derive(Clone, Copy)]
-pub(super) enum Source<'s> {
+pub(super) enum Source<'s, 'p> {
     Whole,
-    Candidate(Required<'s>),
-    /// Only among the runs that fulfil a predicate, if one is given.
-    Walk(Walk<'s>, Part, Option<Required<'s>>),
+    Candidate(&'p Set<'s>),
+    /// Only among the runs of a set, if one is given.
+    Walk(Walk<'s>, Part, Option<&'p Set<'s>>),
 }
 
 /// An index in the order that is wanted.
@@ -107,12 +105,12 @@ pub(super) fn parts(search: &RunSearch, walk: Walk, position: Option<&[SortValue
 
 pub(super) fn statement<'s>(
     mut sql: Sql<'s>,
-    visible: Visibility,
+    visible: &Visibility,
     search: &'s RunSearch,
-    source: Source<'s>,
+    source: Source<'s, '_>,
     output: Output,
 ) -> Result<Sql<'s>> {
-    if let Source::Candidate(required) = source {
+    if let Source::Candidate(Set::Of(required)) = source {
         sql.push("WITH candidate AS MATERIALIZED (");
         required.select(&mut sql, search)?;
         sql.push(") ");
@@ -123,14 +121,14 @@ pub(super) fn statement<'s>(
     };
     // SQLite joins a CROSS JOIN in the order it is written in.
     match source {
-        Source::Candidate(_) => sql.push(" FROM candidate CROSS JOIN run"),
+        Source::Candidate(Set::Of(_)) => sql.push(" FROM candidate CROSS JOIN run"),
         Source::Walk(Walk::Metric(..), Part::WithValue | Part::NotANumber, _) => {
             sql.push(" FROM series AS order_0 CROSS JOIN run")
         }
         Source::Walk(Walk::Text(table, ..), Part::WithValue, _) => {
             sql.push(" FROM ").push(table.name).push(" AS order_0 CROSS JOIN run")
         }
-        Source::Whole | Source::Walk(..) => sql.push(" FROM run"),
+        Source::Whole | Source::Candidate(Set::Both { .. }) | Source::Walk(..) => sql.push(" FROM run"),
     };
     let terms = &sort::terms(search)?;
     let position = sort::position(search, terms);
@@ -144,20 +142,30 @@ pub(super) fn statement<'s>(
     sql.push(" WHERE ");
     match source {
         Source::Whole => {}
-        Source::Candidate(_) => {
+        Source::Candidate(Set::Of(_)) => {
             sql.push("run.id = candidate.run_id AND ");
+        }
+        Source::Candidate(Set::Both { runs, .. }) => {
+            sql.push("run.id ").is_one_of_ints(runs.iter().copied()).push(" AND ");
         }
         Source::Walk(walk, part, among) => walk_condition(&mut sql, search, walk, part, among)?,
     }
     sql.push("run.workspace_id = ").bind(visible.workspace()).push(" AND ");
+    // Else SQLite may walk the experiment instead of looking up the ids.
+    let looks_up = matches!(source, Source::Candidate(Set::Both { .. }));
+    sql.push(if looks_up { "(" } else { "" });
     in_experiments(&mut sql, "run.experiment_id", search);
-    sql.push(" AND ").push(super::presence_condition(search.presences)).push(" AND ");
+    sql.push(" AND ").push(super::presence_condition(search.presences));
+    sql.push(if looks_up { ") IS TRUE AND " } else { " AND " });
     if let Some(position) = position
         && holds_position(source, position)
     {
         after_position(&mut sql, terms, &position[settled(source)..], source);
     }
-    sql.filter(&search.query.filter, runs::test)?;
+    match source {
+        Source::Candidate(set) | Source::Walk(_, _, Some(set)) => set.rest_of_filter(&mut sql, &search.query.filter)?,
+        Source::Whole | Source::Walk(_, _, None) => sql.filter(&search.query.filter, runs::test)?,
+    }
     if let Output::Rows(window) = output {
         order(&mut sql, terms, source);
         sql.window(window);
@@ -170,7 +178,7 @@ fn walk_condition<'s>(
     search: &'s RunSearch,
     walk: Walk<'s>,
     part: Part,
-    among: Option<Required<'s>>,
+    among: Option<&Set<'s>>,
 ) -> Result<()> {
     if let Walk::Start(_) = walk
         && let Some(rank) = only_rank(search)
@@ -184,7 +192,7 @@ fn walk_condition<'s>(
         }
         // True of every name, and what makes SQLite prefer the index by name to others that are as narrow.
         (Walk::Name(_), _) => {
-            sql.push("substr(run.name, 1, 100) >= '' AND ");
+            sql.indexed("run.name").push(" >= '' AND ");
         }
         (Walk::Start(_) | Walk::End(_), Part::WithValue) => {
             sql.push(time(walk)).push(" IS NOT NULL AND ");
@@ -202,18 +210,16 @@ fn walk_condition<'s>(
                 metric_range(sql, search, walk, part);
             }
             if let Some(among) = among {
-                sql.push(" AND order_0.run_id IN (");
-                among.select(sql, search)?;
-                sql.push(LISTED);
+                sql.push(" AND ");
+                among.contains(sql, "order_0.run_id", search)?;
             }
             sql.push(" AND run.id = order_0.run_id AND ");
             return Ok(());
         }
     }
     if let Some(among) = among {
-        sql.push("run.id IN (");
-        among.select(sql, search)?;
-        sql.push(LISTED).push(" AND ");
+        among.contains(sql, "run.id", search)?;
+        sql.push(" AND ");
     }
     Ok(())
 }
@@ -243,8 +249,7 @@ fn order(sql: &mut Sql, terms: &[Term], source: Source) {
                 true
             }
             (Walk::Text(_, _, direction), Part::WithValue) => {
-                sql.push("substr(order_0.value, 1, 100)").direction(direction);
-                sql.push(", order_0.value").direction(direction);
+                sql.in_indexed_order("order_0.value", direction);
                 true
             }
             // The direction of the index, read backwards; there is no NULL in this part.
@@ -253,8 +258,7 @@ fn order(sql: &mut Sql, terms: &[Term], source: Source) {
                 true
             }
             (Walk::Name(direction), _) => {
-                sql.push("substr(run.name, 1, 100)").direction(direction);
-                sql.push(", run.name").direction(direction);
+                sql.in_indexed_order("run.name", direction);
                 true
             }
             (_, _) => false,
@@ -283,7 +287,7 @@ fn settled(source: Source) -> usize {
 }
 
 /// Restricts the rows of a source to those after the position that the search goes on from.
-fn after_position<'s>(sql: &mut Sql<'s>, terms: &[Term], position: &'s [SortValue], source: Source<'s>) {
+fn after_position<'s>(sql: &mut Sql<'s>, terms: &[Term], position: &'s [SortValue], source: Source<'s, '_>) {
     let Some(first) = position.first() else { return };
     if let Source::Walk(walk, Part::WithValue | Part::Whole, _) = source {
         // What follows says the same and more, but this is what an index begins at.
@@ -295,12 +299,10 @@ fn after_position<'s>(sql: &mut Sql<'s>, terms: &[Term], position: &'s [SortValu
                 sql.push(time(walk)).push(or_after(direction)).bind(first).push(" AND ");
             }
             (Walk::Text(_, _, direction), SortValue::Text(text)) => {
-                sql.push("substr(order_0.value, 1, 100)").push(or_after(direction));
-                sql.bind(first_hundred(text)).push(" AND ");
+                sql.indexed("order_0.value").push(or_after(direction)).bind_indexed(text).push(" AND ");
             }
             (Walk::Name(direction), SortValue::Text(text)) => {
-                sql.push("substr(run.name, 1, 100)").push(or_after(direction));
-                sql.bind(first_hundred(text)).push(" AND ");
+                sql.indexed("run.name").push(or_after(direction)).bind_indexed(text).push(" AND ");
             }
             (Walk::Text(..) | Walk::Name(_) | Walk::Status(_), _) => {}
         }

@@ -19,12 +19,12 @@ const CONTEXT_TAG: &str = "mlflow.data.context";
 
 impl Tx<'_> {
     /// A page of runs with everything that belongs to them.
-    pub fn runs_search(&mut self, visible: Visibility, search: &RunSearch) -> Result<Page<Run>> {
+    pub fn runs_search(&mut self, visible: &Visibility, search: &RunSearch) -> Result<Page<Run>> {
         self.run_infos_search(visible, search)?.try_map(|infos| self.runs_complete(infos))
     }
 
     /// A page of runs, only their own columns.
-    pub fn run_infos_search(&mut self, visible: Visibility, search: &RunSearch) -> Result<Page<RunInfo>> {
+    pub fn run_infos_search(&mut self, visible: &Visibility, search: &RunSearch) -> Result<Page<RunInfo>> {
         super::check_bounds(&search.query)?;
         run_plan::search(self, visible, search)
     }

@@ -18,9 +18,10 @@ struct Record {
 impl Record {
     async fn new(store: Store) -> Record {
         let workspace = store.write(|tx| tx.bootstrap("mlflow-artifacts:/0", Timestamp(0))).await.unwrap();
-        let subject = Subject { principal: Principal::LocalOwner, workspace };
-        let manage = authorize::<ManageExperiment>(&subject).unwrap();
+        let subject = Subject { principal: Principal::LocalOwner, workspace, workspace_name: "default".into() };
+        let manage = authorize::<ManageExperiment>(&subject);
         let visible = visible(&subject);
+        let seen = visible.clone();
         let make = move |tx: &mut Tx| {
             let new = NewExperiment {
                 name: "loaded".to_owned(),
@@ -29,10 +30,10 @@ impl Record {
                 tags: Vec::new(),
             };
             let id = tx.experiment_create(&manage, &new, Timestamp(0))?;
-            tx.experiment_get(visible, id)
+            tx.experiment_get(&seen, id)
         };
         let experiment = store.write(make).await.unwrap();
-        Record { store, permit: authorize(&subject).unwrap(), visible, experiment }
+        Record { store, permit: authorize(&subject), visible, experiment }
     }
 
     async fn load(&self, runs: Vec<LoadedRun>) -> Result<LoadedRuns> {
@@ -43,8 +44,8 @@ impl Record {
     async fn runs(&self) -> Vec<Run> {
         let search =
             RunSearch { experiments: vec![self.experiment.id], presences: Presences::All, ..RunSearch::default() };
-        let visible = self.visible;
-        self.store.read(move |tx| tx.runs_search(visible, &search)).await.unwrap().items
+        let visible = self.visible.clone();
+        self.store.read(move |tx| tx.runs_search(&visible, &search)).await.unwrap().items
     }
 
     async fn points(&self, run: &Run, key: &'static str) -> Vec<Point> {
@@ -111,7 +112,7 @@ async fn a_loaded_run_reads_as_one_that_was_logged() {
                 tags: logged.tags.clone(),
             };
             tx.run_create(&permit, &new, Timestamp(0))?;
-            let mut info = tx.run_info(visible, &id)?;
+            let mut info = tx.run_info(&visible, &id)?;
             info.ended_at = logged.ended_at;
             tx.run_update(&permit, &info)?;
             tx.run_params_set(&permit, &info, &logged.params)?;
@@ -199,8 +200,8 @@ async fn by_accuracy_above(record: &Record, least: f64) -> Vec<String> {
         Filter::Test(Field::Attribute(Attribute::User), Predicate::IsNotNull),
     ]);
     search.query.order_by = vec![Order { field: accuracy(), direction: Direction::Descending }];
-    let visible = record.visible;
-    let found = record.store.read(move |tx| tx.runs_search(visible, &search)).await.unwrap();
+    let visible = record.visible.clone();
+    let found = record.store.read(move |tx| tx.runs_search(&visible, &search)).await.unwrap();
     found.items.into_iter().map(|run| run.info.id.0).collect()
 }
 

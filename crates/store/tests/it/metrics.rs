@@ -21,9 +21,8 @@ pub(crate) struct Logger {
 impl Logger {
     pub(crate) async fn new(store: Store, name: String) -> Logger {
         let workspace = store.write(|tx| tx.bootstrap("mlflow-artifacts:/0", Timestamp(0))).await.unwrap();
-        let subject = Subject { principal: Principal::LocalOwner, workspace };
-        let (manage, permit) =
-            (authorize::<ManageExperiment>(&subject).unwrap(), authorize::<LogRun>(&subject).unwrap());
+        let subject = Subject { principal: Principal::LocalOwner, workspace, workspace_name: "default".into() };
+        let (manage, permit) = (authorize::<ManageExperiment>(&subject), authorize::<LogRun>(&subject));
         let run = RunId(name.clone());
         let logger = Logger { store, permit, visible: visible(&subject), run };
         let (allowed, id) = (logger.permit.clone(), logger.run.clone());
@@ -78,7 +77,7 @@ impl Logger {
     ) -> T {
         let Logger { visible, run, .. } = self.clone();
         let read = self.store.read(move |tx| {
-            let run = tx.run_info(visible, &run)?;
+            let run = tx.run_info(&visible, &run)?;
             read(tx, run.row)
         });
         read.await.unwrap()
@@ -93,7 +92,7 @@ impl Logger {
         let Logger { visible, run, .. } = self.clone();
         self.store
             .read(move |tx| {
-                let run = tx.run_get(visible, &run)?;
+                let run = tx.run_get(&visible, &run)?;
                 let row: RunRow = run.info.row;
                 let points = tx.metric_points_at(row, "loss", &(i64::MIN..=i64::MAX), |count| (0..count).collect())?;
                 Ok((points, run.metrics.first().map(|metric| metric.point)))

@@ -65,7 +65,7 @@ fn experiments_by_name_time_and_tags() {
             tx.execute(insert, params![id, key, value])?;
         }
         let mut found = |presences, query| -> Result<Vec<i64>> {
-            let page = tx.experiments_search(everything(), &ExperimentSearch { presences, query })?;
+            let page = tx.experiments_search(&everything(), &ExperimentSearch { presences, query })?;
             Ok(page.items.iter().map(|experiment| experiment.id.0).collect())
         };
         use Presences::{Active, All, Deleted};
@@ -83,10 +83,10 @@ fn experiments_by_name_time_and_tags() {
 
         let window = Window { offset: 1, limit: 1 };
         let search = ExperimentSearch { presences: Active, query: Query { window, ..Query::default() } };
-        let page = tx.experiments_search(everything(), &search)?;
+        let page = tx.experiments_search(&everything(), &search)?;
         assert_eq!((page.items.len(), page.items[0].id.0, page.more), (1, 3, true));
         let search = ExperimentSearch { presences: Active, query: filtered(text_is(tag("tier"), "1")) };
-        assert_eq!(tx.experiments_search(everything(), &search)?.items[0].tags.len(), 2);
+        assert_eq!(tx.experiments_search(&everything(), &search)?.items[0].tags.len(), 2);
         Ok(())
     });
 }
@@ -113,7 +113,7 @@ fn models_and_versions() {
             )?;
         }
         let mut models = |query| -> Result<Vec<String>> {
-            Ok(tx.models_search(everything(), &query)?.items.into_iter().map(|model| model.name).collect())
+            Ok(tx.models_search(&everything(), &query)?.items.into_iter().map(|model| model.name).collect())
         };
         assert_eq!(models(Query::default())?, ["a", "b", "prompt"]);
         assert_eq!(
@@ -124,7 +124,7 @@ fn models_and_versions() {
         assert_eq!(models(filtered(no_prompts))?, ["a", "b"]);
 
         let mut versions = |query| -> Result<Vec<String>> {
-            let page = tx.model_versions_search(everything(), &query)?;
+            let page = tx.model_versions_search(&everything(), &query)?;
             Ok(page.items.into_iter().map(|version| format!("{}/{}", version.model, version.number)).collect())
         };
         assert_eq!(versions(Query::default())?, ["a/1", "b/2", "b/1"], "last changed first, then by model");
@@ -190,7 +190,7 @@ fn logged_models_by_metrics_on_datasets() {
                 .map(|(name, digest)| DatasetSelector { name: (*name).to_owned(), digest: digest.map(str::to_owned) })
                 .collect();
             let search = LoggedModelSearch { experiments: vec![ExperimentId(1)], measured_on, query };
-            Ok(tx.logged_models_search(everything(), &search)?.items.into_iter().map(|model| model.id.0).collect())
+            Ok(tx.logged_models_search(&everything(), &search)?.items.into_iter().map(|model| model.id.0).collect())
         };
         let acc = Field::Metric("acc".to_owned());
         let acc_on = |name: &str, digest: Option<&str>| Field::MetricOnDataset {
@@ -216,7 +216,7 @@ fn logged_models_by_metrics_on_datasets() {
 #[test]
 fn searches_have_bounds() {
     on_each_engine(|tx| {
-        let mut refused = |query: Query| tx.models_search(everything(), &query).is_err();
+        let mut refused = |query: Query| tx.models_search(&everything(), &query).is_err();
         let name = || text_is(Field::Attribute(Attribute::Name), "n");
         assert!(refused(Query { window: Window { offset: -1, limit: 1 }, ..Query::default() }));
         assert!(refused(Query { window: Window { offset: 0, limit: 0 }, ..Query::default() }));

@@ -10,8 +10,9 @@ use super::everything;
 use super::record::stores;
 use crate::engine::EngineKind;
 use crate::search::builder::Sql;
-use crate::search::run_candidate::{Required, required};
+use crate::search::run_candidate::required;
 use crate::search::run_plan;
+use crate::search::run_set::Set;
 use crate::search::run_statement::{self, Output, Source, parts, walk};
 
 fn search(filter: Filter, order_by: Vec<Order>) -> RunSearch {
@@ -40,11 +41,11 @@ fn walked(engine: EngineKind, search: &RunSearch) -> Vec<String> {
     walked_among(engine, search, None)
 }
 
-fn walked_among<'s>(engine: EngineKind, search: &'s RunSearch, among: Option<Required<'s>>) -> Vec<String> {
+fn walked_among<'s>(engine: EngineKind, search: &'s RunSearch, among: Option<&Set<'s>>) -> Vec<String> {
     let walk = walk(search).unwrap();
     let statement = |part| {
         let output = Output::Rows(search.query.window);
-        run_statement::statement(Sql::new(engine), everything(), search, Source::Walk(walk, part, among), output)
+        run_statement::statement(Sql::new(engine), &everything(), search, Source::Walk(walk, part, among), output)
             .unwrap()
             .finish()
             .0
@@ -54,9 +55,10 @@ fn walked_among<'s>(engine: EngineKind, search: &'s RunSearch, among: Option<Req
 }
 
 fn from_candidate(engine: EngineKind, search: &RunSearch) -> String {
-    let source = Source::Candidate(required(&search.query.filter)[0]);
+    let set = Set::Of(required(&search.query.filter)[0]);
+    let source = Source::Candidate(&set);
     let output = Output::Rows(search.query.window);
-    run_statement::statement(Sql::new(engine), everything(), search, source, output).unwrap().finish().0
+    run_statement::statement(Sql::new(engine), &everything(), search, source, output).unwrap().finish().0
 }
 
 /// How SQLite would run a statement, without the columns of automatic names.
@@ -130,44 +132,38 @@ fn by_a_metric_with_a_filter_on_others() {
 fn by_a_metric_among_runs_with_a_tag() {
     let tag = Filter::Test(Field::Tag("model".to_owned()), Predicate::Text(Comparison::Equal, "resnet".to_owned()));
     let search = search(tag, by(metric("accuracy"), Direction::Descending));
-    let among = required(&search.query.filter)[0];
-    let statements = walked_among(EngineKind::Sqlite, &search, Some(among));
-    insta::assert_snapshot!(columns_cut(&statements[0]), @"SELECT .. FROM series AS order_0 CROSS JOIN run WHERE order_0.experiment_id = $1 AND order_0.key = $2 AND order_0.is_nan = 0 AND order_0.run_id IN (SELECT run_id FROM run_tag WHERE experiment_id = $3 AND key = $4 AND substr(value, 1, 100) = $5) IS TRUE AND run.id = order_0.run_id AND run.workspace_id = $6 AND run.experiment_id = $7 AND presence = 'active' AND (SELECT TRUE FROM run_tag AS item WHERE item.run_id = run.id AND item.key = $8 AND item.value = $9 LIMIT 1) IS TRUE ORDER BY order_0.value DESC, run.started_at DESC NULLS LAST, run.public_id ASC LIMIT $10");
+    let among = Set::Of(required(&search.query.filter)[0]);
+    let statements = walked_among(EngineKind::Sqlite, &search, Some(&among));
+    insta::assert_snapshot!(columns_cut(&statements[0]), @"SELECT .. FROM series AS order_0 CROSS JOIN run WHERE order_0.experiment_id = $1 AND order_0.key = $2 AND order_0.is_nan = 0 AND (order_0.run_id IN (SELECT run_id FROM run_tag WHERE experiment_id = $3 AND key = $4 AND value = $5)) IS TRUE AND run.id = order_0.run_id AND run.workspace_id = $6 AND run.experiment_id = $7 AND presence = 'active' AND TRUE ORDER BY order_0.value DESC, run.started_at DESC NULLS LAST, run.public_id ASC LIMIT $8");
     insta::assert_snapshot!(explained(statements[0].clone()), @"
     SEARCH order_0 USING COVERING INDEX series_by_value (experiment_id=? AND key=? AND is_nan=?)
     LIST SUBQUERY 1
-    SEARCH run_tag USING COVERING INDEX run_tag_by_value (experiment_id=? AND key=? AND <expr>=?)
+    SEARCH run_tag USING COVERING INDEX run_tag_by_value (experiment_id=? AND key=? AND value=?)
     CREATE BLOOM FILTER
     SEARCH run USING INTEGER PRIMARY KEY (rowid=?)
-    CORRELATED SCALAR SUBQUERY 2
-    SEARCH item USING PRIMARY KEY (run_id=? AND key=?)
     USE TEMP B-TREE FOR LAST 2 TERMS OF ORDER BY
     ");
     insta::assert_snapshot!(explained(statements[2].clone()), @"
     SEARCH run USING INDEX run_by_start (experiment_id=? AND presence=?)
     LIST SUBQUERY 2
-    SEARCH run_tag USING COVERING INDEX run_tag_by_value (experiment_id=? AND key=? AND <expr>=?)
+    SEARCH run_tag USING COVERING INDEX run_tag_by_value (experiment_id=? AND key=? AND value=?)
     CREATE BLOOM FILTER
     CORRELATED SCALAR SUBQUERY 1
     SEARCH item USING COVERING INDEX sqlite_autoindex_series_1 (run_id=? AND key=?)
-    CORRELATED SCALAR SUBQUERY 3
-    SEARCH item USING PRIMARY KEY (run_id=? AND key=?)
     ");
 }
 
 #[test]
 fn newest_first_among_runs_with_a_param() {
     let search = search(param_is("lr", "0.1"), vec![]);
-    let among = required(&search.query.filter)[0];
-    let statements = walked_among(EngineKind::Sqlite, &search, Some(among));
-    insta::assert_snapshot!(columns_cut(&statements[0]), @"SELECT .. FROM run WHERE run.id IN (SELECT run_id FROM run_param WHERE experiment_id = $1 AND key = $2 AND substr(value, 1, 100) = $3) IS TRUE AND run.workspace_id = $4 AND run.experiment_id = $5 AND presence = 'active' AND (SELECT TRUE FROM run_param AS item WHERE item.run_id = run.id AND item.key = $6 AND item.value = $7 LIMIT 1) IS TRUE ORDER BY run.started_at DESC NULLS LAST, run.public_id ASC LIMIT $8");
+    let among = Set::Of(required(&search.query.filter)[0]);
+    let statements = walked_among(EngineKind::Sqlite, &search, Some(&among));
+    insta::assert_snapshot!(columns_cut(&statements[0]), @"SELECT .. FROM run WHERE (run.id IN (SELECT run_id FROM run_param WHERE experiment_id = $1 AND key = $2 AND value = $3)) IS TRUE AND run.workspace_id = $4 AND run.experiment_id = $5 AND presence = 'active' AND TRUE ORDER BY run.started_at DESC NULLS LAST, run.public_id ASC LIMIT $6");
     insta::assert_snapshot!(explained(statements[0].clone()), @"
     SEARCH run USING INDEX run_by_start (experiment_id=? AND presence=?)
     LIST SUBQUERY 1
-    SEARCH run_param USING COVERING INDEX run_param_by_value (experiment_id=? AND key=? AND <expr>=?)
+    SEARCH run_param USING COVERING INDEX run_param_by_value (experiment_id=? AND key=? AND value=?)
     CREATE BLOOM FILTER
-    CORRELATED SCALAR SUBQUERY 2
-    SEARCH item USING PRIMARY KEY (run_id=? AND key=?)
     ");
 }
 
@@ -178,15 +174,15 @@ fn by_name() {
     let filtered = search(is, vec![]);
     insta::assert_snapshot!(explained(from_candidate(EngineKind::Sqlite, &filtered)), @"
     MATERIALIZE candidate
-    SEARCH run USING COVERING INDEX run_by_name (experiment_id=? AND presence=? AND <expr>=?)
+    SEARCH run USING COVERING INDEX run_by_name (experiment_id=? AND presence=? AND name=?)
     SCAN candidate
     SEARCH run USING INTEGER PRIMARY KEY (rowid=?)
     USE TEMP B-TREE FOR ORDER BY
     ");
     let sorted = search(Filter::All, by(name, Direction::Ascending));
     insta::assert_snapshot!(explained(walked(EngineKind::Sqlite, &sorted)[0].clone()), @"
-    SEARCH run USING INDEX run_by_name (experiment_id=? AND presence=? AND <expr>>?)
-    USE TEMP B-TREE FOR LAST 3 TERMS OF ORDER BY
+    SEARCH run USING INDEX run_by_name (experiment_id=? AND presence=? AND name>?)
+    USE TEMP B-TREE FOR LAST 2 TERMS OF ORDER BY
     ");
 }
 
@@ -195,15 +191,13 @@ fn from_a_param_that_few_runs_have() {
     let filter = Filter::And(vec![param_is("lr", "0.1"), above("loss", 0.5)]);
     let search = search(filter, by(metric("accuracy"), Direction::Descending));
     let sql = from_candidate(EngineKind::Sqlite, &search);
-    insta::assert_snapshot!(columns_cut(&sql), @"WITH candidate AS MATERIALIZED (SELECT run_id FROM run_param WHERE experiment_id = $1 AND key = $2 AND substr(value, 1, 100) = $3) SELECT .. FROM candidate CROSS JOIN run LEFT JOIN series AS order_0 ON order_0.run_id = run.id AND order_0.key = $4 WHERE run.id = candidate.run_id AND run.workspace_id = $5 AND run.experiment_id = $6 AND presence = 'active' AND ((SELECT TRUE FROM run_param AS item WHERE item.run_id = run.id AND item.key = $7 AND item.value = $8 LIMIT 1) IS TRUE AND (SELECT TRUE FROM series AS item WHERE item.run_id = run.id AND item.key = $9 AND item.is_nan = 0 AND item.value > $10 LIMIT 1) IS TRUE) ORDER BY order_0.is_nan ASC NULLS LAST, order_0.value DESC NULLS LAST, run.started_at DESC NULLS LAST, run.public_id ASC LIMIT $11");
+    insta::assert_snapshot!(columns_cut(&sql), @"WITH candidate AS MATERIALIZED (SELECT run_id FROM run_param WHERE experiment_id = $1 AND key = $2 AND value = $3) SELECT .. FROM candidate CROSS JOIN run LEFT JOIN series AS order_0 ON order_0.run_id = run.id AND order_0.key = $4 WHERE run.id = candidate.run_id AND run.workspace_id = $5 AND run.experiment_id = $6 AND presence = 'active' AND (TRUE AND (SELECT TRUE FROM series AS item WHERE item.run_id = run.id AND item.key = $7 AND item.is_nan = 0 AND item.value > $8 LIMIT 1) IS TRUE) ORDER BY order_0.is_nan ASC NULLS LAST, order_0.value DESC NULLS LAST, run.started_at DESC NULLS LAST, run.public_id ASC LIMIT $9");
     insta::assert_snapshot!(explained(sql), @"
     MATERIALIZE candidate
-    SEARCH run_param USING COVERING INDEX run_param_by_value (experiment_id=? AND key=? AND <expr>=?)
+    SEARCH run_param USING COVERING INDEX run_param_by_value (experiment_id=? AND key=? AND value=?)
     SCAN candidate
     SEARCH run USING INTEGER PRIMARY KEY (rowid=?)
     CORRELATED SCALAR SUBQUERY 2
-    SEARCH item USING PRIMARY KEY (run_id=? AND key=?)
-    CORRELATED SCALAR SUBQUERY 3
     SEARCH item USING INDEX sqlite_autoindex_series_1 (run_id=? AND key=?)
     SEARCH order_0 USING INDEX sqlite_autoindex_series_1 (run_id=? AND key=?) LEFT-JOIN
     USE TEMP B-TREE FOR ORDER BY
@@ -218,9 +212,35 @@ fn from_a_metric_range_that_few_runs_are_in() {
     SEARCH series USING COVERING INDEX series_by_value (experiment_id=? AND key=? AND is_nan=? AND value>?)
     SCAN candidate
     SEARCH run USING INTEGER PRIMARY KEY (rowid=?)
-    CORRELATED SCALAR SUBQUERY 2
-    SEARCH item USING INDEX sqlite_autoindex_series_1 (run_id=? AND key=?)
     USE TEMP B-TREE FOR ORDER BY
+    ");
+}
+
+#[test]
+fn from_several_sets_that_say_all() {
+    let filter = Filter::And(vec![param_is("lr", "0.1"), above("loss", 0.5)]);
+    let search = search(filter, by(metric("accuracy"), Direction::Descending));
+    let set = Set::Both { tests: required(&search.query.filter), runs: vec![1, 2] };
+    let output = Output::Rows(search.query.window);
+    let source = Source::Candidate(&set);
+    let statement = run_statement::statement(Sql::new(EngineKind::Sqlite), &everything(), &search, source, output);
+    let sql = statement.unwrap().finish().0;
+    insta::assert_snapshot!(columns_cut(&sql), @"SELECT .. FROM run LEFT JOIN series AS order_0 ON order_0.run_id = run.id AND order_0.key = $1 WHERE run.id IN (SELECT value FROM json_each($2)) AND run.workspace_id = $3 AND (run.experiment_id = $4 AND presence = 'active') IS TRUE AND TRUE ORDER BY order_0.is_nan ASC NULLS LAST, order_0.value DESC NULLS LAST, run.started_at DESC NULLS LAST, run.public_id ASC LIMIT $5");
+    insta::assert_snapshot!(explained(sql), @"
+    SEARCH run USING INTEGER PRIMARY KEY (rowid=?)
+    LIST SUBQUERY 1
+    SCAN json_each VIRTUAL TABLE INDEX 1:
+    SEARCH order_0 USING INDEX sqlite_autoindex_series_1 (run_id=? AND key=?) LEFT-JOIN
+    USE TEMP B-TREE FOR ORDER BY
+    ");
+    let walked = walked_among(EngineKind::Sqlite, &search, Some(&set)).remove(0);
+    insta::assert_snapshot!(explained(walked), @"
+    SEARCH order_0 USING COVERING INDEX series_by_value (experiment_id=? AND key=? AND is_nan=?)
+    LIST SUBQUERY 1
+    SCAN json_each VIRTUAL TABLE INDEX 1:
+    CREATE BLOOM FILTER
+    SEARCH run USING INTEGER PRIMARY KEY (rowid=?)
+    USE TEMP B-TREE FOR LAST 2 TERMS OF ORDER BY
     ");
 }
 
@@ -232,7 +252,7 @@ fn from_tags_that_begin_alike() {
     insta::assert_snapshot!(columns_cut(&sql), @"WITH candidate AS MATERIALIZED (SELECT run_id FROM run_tag WHERE experiment_id = $1 AND key = $2 AND substr(value, 1, 100) >= $3 AND substr(value, 1, 100) < $4) SELECT .. FROM candidate CROSS JOIN run WHERE run.id = candidate.run_id AND run.workspace_id = $5 AND run.experiment_id = $6 AND presence = 'active' AND (SELECT TRUE FROM run_tag AS item WHERE item.run_id = run.id AND item.key = $7 AND item.value LIKE $8 ESCAPE '' LIMIT 1) IS TRUE ORDER BY run.started_at DESC NULLS LAST, run.public_id ASC LIMIT $9");
     insta::assert_snapshot!(explained(from_candidate(EngineKind::Sqlite, &search)), @"
     MATERIALIZE candidate
-    SEARCH run_tag USING COVERING INDEX run_tag_by_value (experiment_id=? AND key=? AND <expr>>? AND <expr><?)
+    SEARCH run_tag USING COVERING INDEX run_tag_by_value (experiment_id=? AND key=? AND value>? AND value<?)
     SCAN candidate
     SEARCH run USING INTEGER PRIMARY KEY (rowid=?)
     CORRELATED SCALAR SUBQUERY 2
@@ -246,9 +266,9 @@ fn by_a_param() {
     let search = search(Filter::All, by(Field::Param("lr".to_owned()), Direction::Ascending));
     let statements = walked(EngineKind::Sqlite, &search);
     insta::assert_snapshot!(explained(statements[0].clone()), @"
-    SEARCH order_0 USING INDEX run_param_by_value (experiment_id=? AND key=?)
+    SEARCH order_0 USING COVERING INDEX run_param_by_value (experiment_id=? AND key=?)
     SEARCH run USING INTEGER PRIMARY KEY (rowid=?)
-    USE TEMP B-TREE FOR LAST 3 TERMS OF ORDER BY
+    USE TEMP B-TREE FOR LAST 2 TERMS OF ORDER BY
     ");
 }
 
@@ -334,8 +354,15 @@ fn by_status_and_end_and_among_one_status() {
 #[test]
 fn a_sample_is_looked_up_by_row_id() {
     let search = search(above("loss", 0.5), vec![]);
-    let (sql, values) =
-        run_plan::sample(Sql::new(EngineKind::Sqlite), everything(), &search, 1_000_000).unwrap().finish();
+    let (sql, values) = run_plan::sample(
+        Sql::new(EngineKind::Sqlite),
+        &everything(),
+        &search,
+        &required(&search.query.filter),
+        1_000_000,
+    )
+    .unwrap()
+    .finish();
     assert!(explained(sql).starts_with("SEARCH run USING INTEGER PRIMARY KEY (rowid=?)"));
     let ids = values.iter().find_map(|value| match value {
         crate::engine::Value::Text(ids) if ids.starts_with('[') => serde_json::from_str::<Vec<i64>>(ids).ok(),

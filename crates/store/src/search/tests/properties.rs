@@ -13,9 +13,10 @@ use stele_domain::search::{
 use super::record::{runs, stores, texts, write_runs};
 use super::{everything, naive};
 use crate::Tx;
-use crate::search::run_candidate::required;
+use crate::search::run_candidate::{Required, required};
 use crate::search::run_plan;
-use crate::search::run_statement::{Source, walk};
+use crate::search::run_set::Set;
+use crate::search::run_statement::{Source, Walk, walk};
 
 #[test]
 fn every_plan_agrees_with_the_naive_search() {
@@ -111,7 +112,7 @@ fn a_position_of_another_order_is_not_looked_at() {
             };
             let (expected, _) = naive::search(&runs, &search);
             let asked = search.clone();
-            let page = runtime.block_on(store.read(move |tx| tx.run_infos_search(everything(), &asked))).unwrap();
+            let page = runtime.block_on(store.read(move |tx| tx.run_infos_search(&everything(), &asked))).unwrap();
             let found: Vec<String> = page.items.into_iter().map(|info| info.id.0).collect();
             assert_eq!(found, expected, "on {engine}: {:?}", search.after);
         }
@@ -119,7 +120,7 @@ fn a_position_of_another_order_is_not_looked_at() {
 }
 
 fn every_plan(tx: &mut Tx, search: &RunSearch) -> Result<Vec<(String, Page<RunInfo>)>> {
-    let visible = everything();
+    let visible = &everything();
     let mut pages = vec![
         ("chosen".to_owned(), tx.run_infos_search(visible, search)?),
         ("whole".to_owned(), run_plan::at_once(tx, visible, search, Source::Whole)?),
@@ -128,12 +129,20 @@ fn every_plan(tx: &mut Tx, search: &RunSearch) -> Result<Vec<(String, Page<RunIn
     if let Some(walk) = walk {
         pages.push(("walk".to_owned(), run_plan::walk_parts(tx, visible, search, walk, None)?));
     }
-    for test in required(&search.query.filter).into_iter().filter(|test| test.has_index()) {
-        if let Some(walk) = walk {
-            let page = run_plan::walk_parts(tx, visible, search, walk, Some(test))?;
-            pages.push((format!("walk among {test:?}"), page));
+    if let Some(Walk::Text(..)) = walk {
+        for many in [0, 3] {
+            pages.push((format!("by values of {many}"), run_plan::by_value(tx, visible, search, many)?));
         }
-        pages.push((format!("{test:?}"), run_plan::at_once(tx, visible, search, Source::Candidate(test))?));
+    }
+    let tests: Vec<Required> = required(&search.query.filter).into_iter().filter(|test| test.has_index()).collect();
+    let alone = tests.iter().map(std::slice::from_ref);
+    for tests in alone.chain((2..=tests.len()).map(|several| &tests[..several])) {
+        let set = Set::make(tx, search, tests)?;
+        if let Some(walk) = walk {
+            let page = run_plan::walk_parts(tx, visible, search, walk, Some(&set))?;
+            pages.push((format!("walk among {tests:?}"), page));
+        }
+        pages.push((format!("{tests:?}"), run_plan::at_once(tx, visible, search, Source::Candidate(&set))?));
     }
     Ok(pages)
 }

@@ -2,7 +2,9 @@
 
 use super::identity::{accounts, authentication, credentials, grants, groups};
 use super::route::{Route, route};
-use super::{artifacts, compare, experiments, metrics, models, openapi, runs, server, versions};
+use super::{
+    artifacts, audit, compare, experiments, history, metrics, models, openapi, runs, server, versions, webhooks,
+};
 
 #[rustfmt::skip::macros(route)]
 pub(super) fn routes() -> Vec<Route> {
@@ -17,6 +19,8 @@ pub(super) fn routes() -> Vec<Route> {
     routes.extend(of_accounts());
     routes.extend(of_groups_and_grants());
     routes.extend(of_credentials());
+    routes.extend(of_audit());
+    routes.extend(of_webhooks());
     routes
 }
 
@@ -174,6 +178,60 @@ fn of_credentials() -> Vec<Route> {
         .gives::<credentials::AccessKeyMadeDto>(),
         route!(revoke_access_key: DELETE "accounts/{account}/access-keys/{key_id}" => credentials::revoke_key,
             "Revokes an access key."),
+    ]
+}
+
+fn of_audit() -> Vec<Route> {
+    vec![
+        route!(list_audit_entries: GET "audit" => audit::list, "Lists entries of the audit log, the newest first.")
+            .query(audit::LIST)
+            .gives::<audit::AuditPageDto>(),
+        route!(export_audit_log: GET "audit/export" => audit::export,
+            "Writes the whole audit log as JSON Lines, the oldest entry first.")
+        .gives_file(),
+        route!(get_audit_heads: GET "audit/heads" => audit::heads,
+            "Says where the chains of the audit log end, to be kept elsewhere.")
+        .gives::<audit::HeadsDto>(),
+        route!(verify_audit_log: POST "audit/verification" => audit::verify,
+            "Looks for entries that were changed, removed, inserted or moved, also by what was noted elsewhere.")
+        .takes::<audit::NotedDto>()
+        .gives::<audit::ReportDto>(),
+        route!(get_model_history: GET "models/{model}/history" => history::history,
+            "Lists what happened to a model, whatever it was called, the newest first.")
+        .query(history::HISTORY)
+        .gives::<audit::AuditPageDto>(),
+        route!(get_model_at: GET "models/{model}/at" => history::at,
+            "Says what a model was at a time: its versions, their stages and approvals, its aliases, and who made it so.")
+        .query(history::AT)
+        .gives::<history::ModelThenDto>(),
+    ]
+}
+
+fn of_webhooks() -> Vec<Route> {
+    vec![
+        route!(list_webhooks: GET "webhooks" => webhooks::list, "Lists webhooks of all formats, the newest first.")
+            .query(webhooks::LIST)
+            .gives::<webhooks::WebhookPage>(),
+        route!(create_webhook: POST "webhooks" => webhooks::create,
+            "Lets an address be told of events, in the words of a format.")
+        .takes::<webhooks::NewWebhookDto>()
+        .gives::<webhooks::WebhookDto>(),
+        route!(get_webhook: GET "webhooks/{webhook_id}" => webhooks::get, "Reads a webhook, without its secret.")
+            .gives::<webhooks::WebhookDto>(),
+        route!(update_webhook: PATCH "webhooks/{webhook_id}" => webhooks::update, "Changes a webhook.")
+            .takes::<webhooks::WebhookChangeDto>()
+            .gives::<webhooks::WebhookDto>(),
+        route!(delete_webhook: DELETE "webhooks/{webhook_id}" => webhooks::delete,
+            "Deletes a webhook; what waits for it is not sent."),
+        route!(test_webhook: POST "webhooks/{webhook_id}/test" => webhooks::test,
+            "Sends an example of an event and says what came of it.")
+        .gives::<webhooks::TestDto>(),
+        route!(list_webhook_deliveries: GET "webhook-deliveries" => webhooks::deliveries,
+            "Lists what webhooks were told or are about to be told, the newest first; those given up have status failed.")
+        .query(webhooks::DELIVERIES)
+        .gives::<webhooks::DeliveryPage>(),
+        route!(redeliver: POST "webhook-deliveries/{delivery_id}/redelivery" => webhooks::redeliver,
+            "Makes a delivery again that has ended, whichever way."),
     ]
 }
 

@@ -343,6 +343,8 @@ fn hint(code: &str, detail: &str, path: &[&str]) -> Option<&'static str> {
             "`stele artifacts ls` shows what is there"
         }
         ("not_found", ["runs" | "run-comparison", ..]) => "`stele runs list` shows the runs that there are",
+        ("not_found", ["webhooks", ..]) => "`stele webhooks list` shows the webhooks that there are",
+        ("not_found", ["webhook-deliveries", ..]) => "`stele webhooks deliveries` shows what there is",
         ("not_found", ["models", ..]) => "`stele models list` and `stele models versions NAME` show what there is",
         ("unauthenticated", _) => "`stele login` logs in at a server; STELE_TOKEN or --token has a token",
         ("not_found", ["accounts", ..]) => "`stele auth users list` shows the accounts that there are",

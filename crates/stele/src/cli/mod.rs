@@ -4,6 +4,7 @@
 //! carries a hint and an exit code. `--json` prints what the native API answers, or a document of the command's own.
 
 mod artifacts;
+mod audit;
 mod auth;
 mod backup;
 mod client;
@@ -19,6 +20,7 @@ mod listing;
 mod login;
 mod models;
 mod output;
+mod past;
 mod progress;
 mod runs;
 mod secret;
@@ -26,6 +28,8 @@ mod serve;
 mod sheet;
 mod table;
 mod view;
+mod webhooks;
+mod when;
 
 use std::process::ExitCode;
 
@@ -82,6 +86,10 @@ pub(crate) enum Command {
     Runs(runs::Runs),
     /// List and show registered models, set stages and aliases
     Models(models::Models),
+    /// List, export and verify the entries of the audit log
+    Audit(audit::Audit),
+    /// Tell other systems of events, and see what they were told
+    Webhooks(webhooks::Webhooks),
     /// List, download and upload files
     Artifacts(artifacts::Artifacts),
     /// Bring in what MLflow kept
@@ -123,6 +131,8 @@ fn run(Cli { global, command }: Cli) -> anyhow::Result<ExitCode> {
         Command::Experiments(options) => block_on(experiments::run(&output, options))?,
         Command::Runs(options) => block_on(runs::run(&output, options))?,
         Command::Models(options) => block_on(models::run(&output, options))?,
+        Command::Webhooks(options) => block_on(webhooks::run(&output, options))?,
+        Command::Audit(options) => return block_on(audit::run(&output, options)),
         Command::Artifacts(options) => block_on(artifacts::run(&output, options))?,
         Command::Import(options) => block_on(import::run(&output, options))?,
         Command::Export(options) => block_on(export::run(&output, options))?,

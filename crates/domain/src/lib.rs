@@ -7,6 +7,7 @@ pub mod change;
 pub mod directory;
 pub mod error;
 pub mod evaluation;
+pub mod gate;
 pub mod id;
 pub mod identity;
 pub mod lifecycle;

@@ -14,6 +14,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V6__resources", include_str!("../migrations/V6__resources.sql")),
     ("V7__transfer", include_str!("../migrations/V7__transfer.sql")),
     ("V8__identity", include_str!("../migrations/V8__identity.sql")),
+    ("V10__gates", include_str!("../migrations/V10__gates.sql")),
     ("V14__indexed_text", include_str!("../migrations/V14__indexed_text.sql")),
 ];
 

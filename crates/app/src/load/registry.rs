@@ -4,9 +4,10 @@ use stele_domain::change::Change;
 use stele_domain::lifecycle::Stage;
 use stele_domain::registry::stage_of_alias;
 use stele_domain::{Error, Kind, Result};
-use stele_store::{LoadedModel, LoadedVersion};
+use stele_store::{LoadedModel, LoadedVersion, ModelHead};
 
 use crate::experiment::check_tags;
+use crate::governance::pass_renamed;
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
 
@@ -15,15 +16,19 @@ impl App {
     /// and stages. A model whose name is taken stays as it is. Says whether it is new.
     pub async fn model_load(&self, ctx: &Ctx, model: LoadedModel, versions: Vec<LoadedVersion>) -> Result<bool> {
         check(&model, &versions)?;
-        let ids = ctx.clone();
+        let (ids, now) = (ctx.clone(), ctx.now());
         self.change::<LoadRecord, _>(ctx, &model.name.clone(), move |tx, permit| {
             let new_id = || ids.new_id().simple().to_string();
             let Some(row) = tx.model_load(permit, &new_id(), &model)? else { return Ok(Changed::nothing(false)) };
             for version in &versions {
                 tx.model_version_load(permit, row, &new_id(), version)?;
             }
+            // No gate guarded the model before it was here.
+            let head = ModelHead { row, name: model.name.clone(), description: None };
+            let mut changes = pass_renamed(tx, permit, "", &head, now)?;
             let change = Change::quiet("model.load", Kind::Model, &model.name);
-            Ok(Changed::one(true, change.after(json!({ "versions": versions.len(), "aliases": model.aliases.len() }))))
+            changes.push(change.after(json!({ "versions": versions.len(), "aliases": model.aliases.len() })));
+            Ok(Changed::many(true, changes))
         })
         .await
     }

@@ -6,9 +6,10 @@ use stele_domain::lifecycle::Stage;
 use stele_domain::record::Tag;
 use stele_domain::registry::{Model, PROMPT_TAG, is_prompt};
 use stele_domain::{Error, Kind, Result};
-use stele_store::Tx;
+use stele_store::{ModelHead, Tx};
 
 use crate::experiment::check_tags;
+use crate::governance::pass_renamed;
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
 
@@ -72,10 +73,14 @@ impl App {
         self.change_identity::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
             let model = tx.model_open(permit, &name)?;
             tx.model_rename(permit, model.row, &new_name, now)?;
-            let change = Change::event("model.rename", Kind::Model, &new_name)
-                .before(json!({ "name": name }))
-                .after(json!({ "name": new_name }));
-            Ok(Changed::one(complete(tx, model.row)?, change))
+            let renamed = ModelHead { name: new_name.clone(), ..model };
+            let mut changes = pass_renamed(tx, permit, &name, &renamed, now)?;
+            changes.push(
+                Change::event("model.rename", Kind::Model, &new_name)
+                    .before(json!({ "name": name }))
+                    .after(json!({ "name": new_name })),
+            );
+            Ok(Changed::many(complete(tx, renamed.row)?, changes))
         })
         .await
     }

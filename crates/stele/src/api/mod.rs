@@ -9,6 +9,7 @@ mod artifacts;
 mod call;
 mod compare;
 mod experiments;
+mod governance;
 mod metrics;
 mod models;
 mod openapi;

@@ -112,6 +112,7 @@ fn path_parameter(name: &str) -> &'static str {
         "model" => "The name of a registered model.",
         "version" => "The number of a version, counted from 1.",
         "alias" => "An alias of a registered model.",
+        "gate" => "The name of a gate.",
         _ => "",
     }
 }

@@ -72,7 +72,7 @@ fn path_of_nothing(route: &Route) -> String {
         let nothing = match name {
             "experiment_id" => "999999",
             "version" => "7",
-            "run_id" | "model_id" | "model" | "alias" => "nobody",
+            "run_id" | "model_id" | "model" | "alias" | "gate" => "nobody",
             other => panic!("this test has nothing for {other}"),
         };
         path = path.replace(&format!("{{{name}}}"), nothing);
@@ -92,6 +92,13 @@ fn body_of(route: &Route) -> Option<Value> {
         (Content::Json(_), "create_experiment") => Some(json!({ "name": "from the table of routes" })),
         (Content::Json(_), "set_model_version_stage") => Some(json!({ "stage": "staging" })),
         (Content::Json(_), "set_model_alias") => Some(json!({ "version": 7 })),
+        (Content::Json(_), "apply_gate") => Some(json!({ "name": "from-the-table-of-routes", "models": "none",
+            "target": { "stage": "production" }, "rules": [{ "clean_commit": {} }] })),
+        (Content::Json(_), "add_review") => Some(json!({ "review": "comment", "reason": "so" })),
+        (Content::Json(_), "record_evaluation") => Some(json!({ "digest": "d", "metrics": { "auc": 0.5 } })),
+        (Content::Json(_), "make_gate_exception") => {
+            Some(json!({ "target": "stage production", "reason": "so", "minutes": 5 }))
+        }
         (Content::Json(_), other) => panic!("this test has no body for {other}"),
     }
 }

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Every test, on both databases: lints, the Rust tests, then the stock clients and the hostile suites against the release binary.
 # A failing stage does not stop the ones after it, unless there is no binary to go on with.
-# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions cli mlflow3 mlflow2 native sagemaker governance ui paths garbage kill transfer bench   (default: all of these), wheel
+# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions cli mlflow3 mlflow2 native sagemaker governance aws ui paths garbage kill transfer bench   (default: all of these), wheel
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-all_stages=(lint rust instructions cli mlflow3 mlflow2 native sagemaker governance ui paths garbage kill transfer bench)
+all_stages=(lint rust instructions cli mlflow3 mlflow2 native sagemaker governance aws ui paths garbage kill transfer bench)
 stages=("$@")
 [ ${#stages[@]} -gt 0 ] || stages=("${all_stages[@]}")
 for stage in "${stages[@]}"; do
@@ -94,10 +94,16 @@ governance() {
   STELE_DATABASE=$url pytest_in mlflow3 conformance/governance
 }
 
+aws() {
+  local url=
+  [ "$1" = sqlite ] || url=$(fresh_database .venv/mlflow3/bin/python) || return 1
+  STELE_DATABASE=$url pytest_in mlflow3 conformance/aws
+}
+
 # The Python environments that a stage needs.
 environments_of() {
   case $1 in
-    mlflow3 | native | sagemaker | governance | paths | garbage | kill) echo mlflow3 ;;
+    mlflow3 | native | sagemaker | governance | aws | paths | garbage | kill) echo mlflow3 ;;
     ui) echo mlflow3 ui ;;
     transfer) echo mlflow3 mlflow2 duckdb ;;
     cli | mlflow2) echo "$1" ;;
@@ -141,6 +147,10 @@ fi
 if wanted governance; then
   step "gates on SQLite" governance sqlite || true
   step "gates on PostgreSQL" governance postgres || true
+fi
+if wanted aws; then
+  step "boto3 for S3, STS and IAM on SQLite" aws sqlite || true
+  step "boto3 for S3, STS and IAM on PostgreSQL" aws postgres || true
 fi
 ! wanted ui || step "MLflow's web pages in Chromium" scripts/ui.sh || true
 ! wanted paths || step "paths that leave the root" pytest_in mlflow3 conformance/security || true

@@ -134,6 +134,10 @@ fn missing(kind: Kind, id: &str) -> String {
         | Kind::Evaluation
         | Kind::Metric
         | Kind::Dataset
+        | Kind::Bucket
+        | Kind::Object
+        | Kind::Upload
+        | Kind::Part
         | Kind::Scorer
         | Kind::Resource
         | Kind::Association
@@ -162,6 +166,10 @@ fn taken(kind: Kind, id: &str) -> String {
         | Kind::LoggedModel
         | Kind::ModelVersion
         | Kind::EvaluationDataset
+        | Kind::Bucket
+        | Kind::Object
+        | Kind::Upload
+        | Kind::Part
         | Kind::Scorer
         | Kind::Webhook
         | Kind::Resource

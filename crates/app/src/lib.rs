@@ -12,6 +12,7 @@ mod evaluation;
 mod experiment;
 mod export;
 mod facets;
+mod governance;
 mod identity;
 mod load;
 mod logged_model;
@@ -39,6 +40,7 @@ pub use ctx::{Ctx, RequestId, Script, Undisclosed, coming_from};
 pub use dataset::RunInputs;
 pub use evaluation::{NewEvaluationDataset, Upserted};
 pub use experiment::NewExperiment;
+pub use governance::{Checked, NewException, NewModelEvaluation, NewReview, Reviewed};
 pub use identity::{
     AccountChange, Admission, Held, KeyMade, NewAccount, NewCredential, Refusal, SESSION_LIFE, SignedBody,
     SignedPayload, Signer, TokenMade, Vouched, looks_like_token,
@@ -61,6 +63,7 @@ pub use stele_store::series::{Bucket, Summary};
 pub use stele_store::{Chart, HistoryPage, HistoryStart, StoreState};
 pub use stele_store::{ExportedDataset, ExportedModel, ExportedRun, Trash};
 pub use stele_store::{Faceted, Listed};
+pub use stele_store::{GateRecord, Review, ReviewKind, VerdictRecord};
 pub use stele_store::{
     LoadedExperiment, LoadedLineage, LoadedLoggedModel, LoadedMetric, LoadedModel, LoadedReading, LoadedRun,
     LoadedRuns, LoadedVersion,

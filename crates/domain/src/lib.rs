@@ -10,6 +10,7 @@ pub mod directory;
 pub mod error;
 pub mod evaluation;
 pub mod event;
+pub mod gate;
 pub mod id;
 pub mod identity;
 pub mod lifecycle;

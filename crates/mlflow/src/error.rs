@@ -96,7 +96,7 @@ impl From<Error> for Failure {
         match error {
             Error::NotFound { kind, id } => Failure::not_found(missing(kind, &id)),
             Error::AlreadyExists { kind, id } => Failure::new(Code::ResourceAlreadyExists, taken(kind, &id)),
-            Error::Invalid { message } | Error::GateFailed { message } => Failure::invalid(message),
+            Error::Invalid { message } | Error::GateFailed { message, .. } => Failure::invalid(message),
             Error::WrongState { kind, id, state, needed } => {
                 Failure::invalid(format!("The {kind} {id} must be in the '{needed}' state. Current state is {state}."))
             }
@@ -136,6 +136,8 @@ fn missing(kind: Kind, id: &str) -> String {
         | Kind::Group
         | Kind::Grant
         | Kind::Credential
+        | Kind::Gate
+        | Kind::Evaluation
         | Kind::Metric
         | Kind::Dataset
         | Kind::Bucket
@@ -162,6 +164,8 @@ fn taken(kind: Kind, id: &str) -> String {
         | Kind::Grant
         | Kind::Credential
         | Kind::Run
+        | Kind::Gate
+        | Kind::Evaluation
         | Kind::Metric
         | Kind::Dataset
         | Kind::Artifact

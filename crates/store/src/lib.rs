@@ -19,6 +19,7 @@ mod examine;
 mod experiment;
 mod export;
 mod facets;
+mod governance;
 mod history;
 mod identity;
 mod lineage;
@@ -56,6 +57,7 @@ pub use examine::{Examination, damage, examine};
 pub use experiment::NewExperiment;
 pub use export::{ExportedDataset, ExportedModel, ExportedRun};
 pub use facets::Faceted;
+pub use governance::{GateRecord, NewEvaluation, Review, ReviewKind, VerdictRecord};
 pub use history::Origin;
 pub use identity::{FoundCredential, LoginAccount, NewAccount, NewCredential};
 pub use load::{

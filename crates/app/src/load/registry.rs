@@ -4,9 +4,10 @@ use stele_domain::change::Change;
 use stele_domain::lifecycle::{ApprovalStatus, Stage};
 use stele_domain::registry::{stage_of_alias, version_id};
 use stele_domain::{Error, Kind, Result};
-use stele_store::{LoadedModel, LoadedVersion};
+use stele_store::{LoadedModel, LoadedVersion, ModelHead};
 
 use crate::experiment::check_tags;
+use crate::governance::pass_renamed;
 use crate::registry::{alias_map, tag_map};
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
@@ -16,7 +17,7 @@ impl App {
     /// and stages. A model whose name is taken stays as it is. Says whether it is new.
     pub async fn model_load(&self, ctx: &Ctx, model: LoadedModel, versions: Vec<LoadedVersion>) -> Result<bool> {
         check(&model, &versions)?;
-        let ids = ctx.clone();
+        let (ids, now) = (ctx.clone(), ctx.now());
         self.change::<LoadRecord, _>(ctx, &model.name.clone(), move |tx, permit| {
             let new_id = || ids.new_id().simple().to_string();
             let id = new_id();
@@ -24,7 +25,11 @@ impl App {
             for version in &versions {
                 tx.model_version_load(permit, row, &new_id(), version)?;
             }
-            Ok(Changed::many(true, loaded(&id, &model, &versions)))
+            // No gate guarded the model before it was here.
+            let head = ModelHead { row, id: id.clone(), name: model.name.clone(), description: None };
+            let mut changes = pass_renamed(tx, permit, "", &head, now)?;
+            changes.extend(loaded(&id, &model, &versions));
+            Ok(Changed::many(true, changes))
         })
         .await
     }

@@ -8,6 +8,7 @@ mod resolve;
 mod source;
 mod version;
 
+pub(crate) use approve::decide;
 pub use approve::{Idempotency, NewPackage, VersionChange};
 pub use model::NewModel;
 pub(crate) use model::{alias_map, tag_map};
@@ -17,9 +18,10 @@ use stele_domain::registry::version_id;
 use stele_domain::{Error, Kind, Result};
 use stele_store::{ModelHead, ModelVersionHead, Tx};
 pub use version::NewModelVersion;
+pub(crate) use version::complete;
 
 /// Opens a version for a change. A version of an unknown model is an unknown version.
-fn open_version<V: Verb>(
+pub(crate) fn open_version<V: Verb>(
     tx: &mut Tx,
     permit: &Permit<V>,
     model: &str,

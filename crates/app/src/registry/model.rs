@@ -9,6 +9,7 @@ use stele_domain::{Error, Kind, Result};
 use stele_store::{ModelHead, Tx};
 
 use crate::experiment::check_tags;
+use crate::governance::pass_renamed;
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
 
@@ -73,11 +74,15 @@ impl App {
         self.change_identity::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
             let model = tx.model_open(permit, &name)?;
             tx.model_rename(permit, model.row, &new_name, now)?;
-            let change = Change::event("model.rename", Kind::Model, &new_name)
-                .of_model(&model.id)
-                .before(json!({ "name": name }))
-                .after(json!({ "name": new_name }));
-            Ok(Changed::one(complete(tx, model.row)?, change))
+            let renamed = ModelHead { name: new_name.clone(), ..model };
+            let mut changes = pass_renamed(tx, permit, &name, &renamed, now)?;
+            changes.push(
+                Change::event("model.rename", Kind::Model, &new_name)
+                    .of_model(&renamed.id)
+                    .before(json!({ "name": name }))
+                    .after(json!({ "name": new_name })),
+            );
+            Ok(Changed::many(complete(tx, renamed.row)?, changes))
         })
         .await
     }

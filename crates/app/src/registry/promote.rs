@@ -3,6 +3,7 @@
 use serde_json::json;
 use stele_domain::authz::{Permit, Place, PromoteModel};
 use stele_domain::change::Change;
+use stele_domain::gate::Target;
 use stele_domain::id::Timestamp;
 use stele_domain::lifecycle::{Stage, stage_after};
 use stele_domain::registry::{ModelVersion, Occupants, stage_of_alias, version_id};
@@ -12,6 +13,7 @@ use stele_store::{ModelHead, ModelVersionHead, Tx};
 use super::model::{complete as complete_model, names_prompt};
 use super::open_version;
 use super::version::complete;
+use crate::governance::pass;
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
 
@@ -57,8 +59,10 @@ impl App {
                 changes.push(change);
                 return Ok(Changed::many((), changes));
             }
+            let mut changes = pass(tx, permit, &model, version.row, &Target::Alias(alias.clone()), None, now)?;
             tx.model_alias_set(permit, model.row, &alias, number)?;
-            Ok(Changed::one((), change))
+            changes.push(change);
+            Ok(Changed::many((), changes))
         })
         .await
     }
@@ -119,7 +123,10 @@ pub(super) fn promote(
         (_, Occupants::Archive) => others,
         (_, Occupants::Stay) => Vec::new(),
     };
-    let mut changes = Vec::with_capacity(leaving.len() + 1);
+    let mut changes = match Target::of_stage(target) {
+        Some(gated) if version.stage != target => pass(tx, permit, model, version.row, &gated, None, now)?,
+        _ => Vec::new(),
+    };
     for other in &leaving {
         changes.push(transition(tx, permit, model, other, Stage::Archived, now)?);
     }
@@ -153,5 +160,6 @@ fn one_in_production(model: &ModelHead, version: &ModelVersionHead, other: &Mode
              version in production at a time",
             version.number, model.name, other.number
         ),
+        refusal: None,
     }
 }

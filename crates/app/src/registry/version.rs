@@ -164,7 +164,7 @@ pub(super) fn create(
     Ok((row, number, changes))
 }
 
-pub(super) fn complete(tx: &mut Tx, row: ModelVersionRow) -> Result<ModelVersion> {
+pub(crate) fn complete(tx: &mut Tx, row: ModelVersionRow) -> Result<ModelVersion> {
     tx.model_versions_by_rows(&[row])?
         .pop()
         .ok_or_else(|| Error::internal(format!("model version row {row} has vanished")))

@@ -38,6 +38,8 @@ fn the_policy_matrix() {
     model:register             model               -              yes            -              -              yes
     model:promote              model version       -              -              -              yes            yes
     model:approve              model version       -              -              yes            -              yes
+    gate:manage                gate                -              -              -              -              yes
+    evaluation:record          evaluation          -              yes            -              -              yes
     resource:manage            resource            -              yes            -              -              yes
     lineage:manage             association         -              yes            -              -              yes
     evaluation-dataset:manage  evaluation dataset  -              yes            -              -              yes

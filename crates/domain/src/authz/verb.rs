@@ -59,6 +59,10 @@ verbs! {
     PromoteModel: "model:promote" on ModelVersion by Deployer,
     /// Decide on a model version.
     ApproveModel: "model:approve" on ModelVersion by Approver,
+    /// Declare, change or delete gates, and let a version past them.
+    ManageGate: "gate:manage" on Gate by Administrator,
+    /// Record how good a version is on a data set.
+    RecordEvaluation: "evaluation:record" on Evaluation by Contributor,
     /// Make, change, tag or delete what one script keeps beside the record.
     ManageResource: "resource:manage" on Resource by Contributor,
     /// Draw or erase lineage between things.

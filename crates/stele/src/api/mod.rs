@@ -10,6 +10,7 @@ mod audit;
 mod call;
 mod compare;
 mod experiments;
+mod governance;
 mod history;
 mod identity;
 mod metrics;

@@ -119,6 +119,7 @@ fn path_parameter(name: &str) -> &'static str {
         "key_id" => "The id of an access key.",
         "webhook_id" => "The id of a webhook.",
         "delivery_id" => "The id of a delivery to a webhook.",
+        "gate" => "The name of a gate.",
         _ => "",
     }
 }

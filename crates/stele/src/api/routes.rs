@@ -3,7 +3,8 @@
 use super::identity::{accounts, authentication, credentials, grants, groups};
 use super::route::{Route, route};
 use super::{
-    artifacts, audit, compare, experiments, history, metrics, models, openapi, runs, server, versions, webhooks,
+    artifacts, audit, compare, experiments, governance, history, metrics, models, openapi, runs, server, versions,
+    webhooks,
 };
 
 #[rustfmt::skip::macros(route)]
@@ -15,6 +16,7 @@ pub(super) fn routes() -> Vec<Route> {
     routes.extend(of_experiments());
     routes.extend(of_runs());
     routes.extend(of_models());
+    routes.extend(of_governance());
     routes.extend(of_artifacts());
     routes.extend(of_accounts());
     routes.extend(of_groups_and_grants());
@@ -232,6 +234,47 @@ fn of_webhooks() -> Vec<Route> {
         .gives::<webhooks::DeliveryPage>(),
         route!(redeliver: POST "webhook-deliveries/{delivery_id}/redelivery" => webhooks::redeliver,
             "Makes a delivery again that has ended, whichever way."),
+    ]
+}
+
+fn of_governance() -> Vec<Route> {
+    vec![
+        route!(list_gates: GET "gates" => governance::list, "Lists the gates there are, by name.")
+            .gives::<governance::GateList>(),
+        route!(apply_gate: POST "gates" => governance::apply,
+            "Declares a gate, or changes the one of that name, which makes its next version.")
+        .takes::<governance::GateBody>()
+        .gives::<governance::GateDto>(),
+        route!(get_gate: GET "gates/{gate}" => governance::get, "Reads a gate.").gives::<governance::GateDto>(),
+        route!(delete_gate: DELETE "gates/{gate}" => governance::delete, "Deletes a gate; its versions stay."),
+        route!(list_gate_versions: GET "gates/{gate}/versions" => governance::versions,
+            "Lists every version that a gate has had, the newest first.")
+        .gives::<governance::GateList>(),
+        route!(check_gates: GET "models/{model}/versions/{version}/gate-check" => governance::check,
+            "Says what the gates would answer if the version were to be moved now.")
+        .query(governance::CHECK)
+        .gives::<governance::CheckDto>(),
+        route!(list_verdicts: GET "models/{model}/versions/{version}/verdicts" => governance::verdicts,
+            "Lists what gates answered about a version, with the evidence.")
+        .gives::<governance::KeptVerdicts>(),
+        route!(list_reviews: GET "models/{model}/versions/{version}/reviews" => governance::reviews,
+            "Lists what was said of a version.")
+        .gives::<governance::ReviewList>(),
+        route!(add_review: POST "models/{model}/versions/{version}/reviews" => governance::review,
+            "Requests a review, comments, approves, rejects, or withdraws a decision.")
+        .takes::<governance::NewReviewDto>()
+        .gives::<governance::ReviewedDto>(),
+        route!(list_evaluations: GET "models/{model}/versions/{version}/evaluations" => governance::evaluations,
+            "Lists the evaluations that gates see of a version.")
+        .gives::<governance::EvaluationList>(),
+        route!(record_evaluation: POST "models/{model}/versions/{version}/evaluations" => governance::evaluate,
+            "Records how good a version is on a data set.")
+        .takes::<governance::NewEvaluationDto>()
+        .gives::<governance::EvaluationRef>(),
+        route!(make_gate_exception: POST "models/{model}/versions/{version}/gate-exceptions" => governance::except,
+            "Breaks the glass: lets a version past its gates for a while, for a reason, and loudly.")
+        .takes::<governance::NewExceptionDto>()
+        .gives::<governance::ExceptionDto>(),
     ]
 }
 

@@ -325,6 +325,7 @@ impl Client {
         let failure = match code.as_str() {
             "not_found" => Failure::not_found(detail),
             "unavailable" => Failure::unreachable(detail),
+            "gate_failed" => Failure::gate(detail),
             _ if status == StatusCode::BAD_REQUEST => Failure::usage(detail),
             _ => Failure::new(detail),
         };

@@ -14,6 +14,7 @@ mod experiments;
 mod export;
 mod failure;
 mod gc;
+mod governance;
 mod human;
 mod import;
 mod listing;
@@ -90,6 +91,18 @@ pub(crate) enum Command {
     Audit(audit::Audit),
     /// Tell other systems of events, and see what they were told
     Webhooks(webhooks::Webhooks),
+    /// Declare gates, and ask what they answer
+    Gate(governance::Gates),
+    /// Approve a version of a model
+    Approve(governance::Decide),
+    /// Reject a version of a model
+    Reject(governance::Decide),
+    /// Move a version of a model through the gates of a stage, in place of the one that is there
+    Promote(governance::Promote),
+    /// Request reviews of versions, comment on them, list what was said
+    Review(governance::Reviews),
+    /// Record and list how good versions are on data sets
+    Evaluation(governance::Evaluations),
     /// List, download and upload files
     Artifacts(artifacts::Artifacts),
     /// Bring in what MLflow kept
@@ -133,6 +146,12 @@ fn run(Cli { global, command }: Cli) -> anyhow::Result<ExitCode> {
         Command::Models(options) => block_on(models::run(&output, options))?,
         Command::Webhooks(options) => block_on(webhooks::run(&output, options))?,
         Command::Audit(options) => return block_on(audit::run(&output, options)),
+        Command::Gate(options) => block_on(governance::run(&output, options))?,
+        Command::Approve(options) => block_on(governance::approve(&output, options))?,
+        Command::Reject(options) => block_on(governance::reject(&output, options))?,
+        Command::Promote(options) => block_on(governance::promote(&output, options))?,
+        Command::Review(options) => block_on(governance::reviews(&output, options))?,
+        Command::Evaluation(options) => block_on(governance::evaluations(&output, options))?,
         Command::Artifacts(options) => block_on(artifacts::run(&output, options))?,
         Command::Import(options) => block_on(import::run(&output, options))?,
         Command::Export(options) => block_on(export::run(&output, options))?,

@@ -193,7 +193,13 @@ pub(super) async fn run(output: &Output, Models { action }: Models) -> anyhow::R
             let path = ["models", &model, "versions", &number, "stage"];
             let moved = client.ask(Method::PUT, &path, &[], Payload::Json(change)).await;
             let moved: Value = moved.map_err(|error| match error.downcast::<Failure>() {
-                Ok(failure) if stage == "production" && !archive_others && failure.is("gate_failed") => {
+                // A gate that refuses says what is missing; archiving the others would not help.
+                Ok(failure)
+                    if stage == "production"
+                        && !archive_others
+                        && failure.is("gate_failed")
+                        && failure.to_string().contains("one version in production") =>
+                {
                     failure.hint("--archive-others archives the version that is there").into()
                 }
                 Ok(failure) => failure.into(),

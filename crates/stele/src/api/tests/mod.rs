@@ -76,7 +76,7 @@ fn path_of_nothing(route: &Route) -> String {
         let nothing = match name {
             "experiment_id" => "999999",
             "version" => "7",
-            "webhook_id" | "delivery_id" | "run_id" | "model_id" | "model" | "alias" | "account" | "group"
+            "gate" | "webhook_id" | "delivery_id" | "run_id" | "model_id" | "model" | "alias" | "account" | "group"
             | "grant_id" | "token_id" | "key_id" => "nobody",
             other => panic!("this test has nothing for {other}"),
         };
@@ -112,6 +112,13 @@ fn body_of(route: &Route) -> Option<Value> {
         })),
         (Content::Json(_), "update_webhook") => Some(json!({ "name": "w" })),
         (Content::Json(_), "verify_audit_log") => Some(json!({ "ends": [] })),
+        (Content::Json(_), "apply_gate") => Some(json!({ "name": "from-the-table-of-routes", "models": "none",
+            "target": { "stage": "production" }, "rules": [{ "clean_commit": {} }] })),
+        (Content::Json(_), "add_review") => Some(json!({ "review": "comment", "reason": "so" })),
+        (Content::Json(_), "record_evaluation") => Some(json!({ "digest": "d", "metrics": { "auc": 0.5 } })),
+        (Content::Json(_), "make_gate_exception") => {
+            Some(json!({ "target": "stage production", "reason": "so", "minutes": 5 }))
+        }
         (Content::Json(_), other) => panic!("this test has no body for {other}"),
     }
 }

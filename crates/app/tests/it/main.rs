@@ -7,4 +7,5 @@ mod logged_model;
 mod packages;
 mod purge;
 mod registry;
+mod visibility;
 mod webhooks;

@@ -43,7 +43,7 @@ pub fn authorize<V: Verb>(subject: &Subject) -> Permit<V> {
 
 impl<V: Verb> Permit<V> {
     fn new(subject: Subject, answers: Arc<Answers>) -> Permit<V> {
-        let allowed = Extent::of(&subject, |role| V::ACTION.is_allowed_by(role));
+        let allowed = Extent::of(&subject, |grant| V::ACTION.is_granted_by(grant));
         let visible = visible(&subject);
         Permit { inner: Arc::new(Inner { subject, action: V::ACTION, allowed, visible, answers }), verb: PhantomData }
     }

@@ -1,7 +1,7 @@
 //! The verbs: what can be done to things, and the role that lets one do it.
 
 use crate::Kind;
-use crate::identity::Role;
+use crate::identity::{Grant, Role, Scope};
 
 /// A kind of change, as a type, so that a permit for one is none for another.
 pub trait Verb: Send + Sync + 'static {
@@ -11,7 +11,7 @@ pub trait Verb: Send + Sync + 'static {
 }
 
 macro_rules! verbs {
-    ($($(#[$doc:meta])* $verb:ident: $name:literal on $kind:ident by $role:ident),+ $(,)?) => {
+    ($($(#[$doc:meta])* $verb:ident: $name:literal on $kind:ident by $role:ident $(of $reach:ident)?),+ $(,)?) => {
         $(
             $(#[$doc])*
             #[derive(Debug)]
@@ -42,10 +42,18 @@ macro_rules! verbs {
             pub const fn role(self) -> Role {
                 match self { $(Action::$verb => Role::$role),+ }
             }
+
+            /// Whether only roles on the organisation count, since what is done reaches beyond a workspace.
+            pub const fn is_of_organisation(self) -> bool {
+                match self { $(Action::$verb => verbs!(@reach $($reach)?)),+ }
+            }
         }
     };
+    (@reach) => { false };
+    (@reach Organisation) => { true };
 }
 
+// The role that may do it, and `of Organisation` where a role on the workspace is not enough.
 verbs! {
     /// Create, rename, tag, delete or restore an experiment.
     ManageExperiment: "experiment:manage" on Experiment by Contributor,
@@ -86,5 +94,10 @@ impl Action {
     /// Whether somebody who holds `role` on a thing may do this to it.
     pub fn is_allowed_by(self, role: Role) -> bool {
         role == Role::Administrator || role == self.role()
+    }
+
+    /// Whether a grant lets its holder do this to what is in its scope.
+    pub(super) fn is_granted_by(self, grant: &Grant) -> bool {
+        self.is_allowed_by(grant.role) && (!self.is_of_organisation() || grant.scope == Scope::Organisation)
     }
 }

@@ -13,6 +13,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V5__webhooks", include_str!("../migrations/V5__webhooks.sql")),
     ("V6__resources", include_str!("../migrations/V6__resources.sql")),
     ("V7__transfer", include_str!("../migrations/V7__transfer.sql")),
+    ("V14__indexed_text", include_str!("../migrations/V14__indexed_text.sql")),
 ];
 
 /// What the placeholders stand for, an engine a column: SQLite, PostgreSQL.
@@ -22,6 +23,7 @@ const PLACEHOLDERS: &[(&str, &str, &str)] = &[
     ("{blob}", "BLOB", "BYTEA"),
     ("{keyed}", " WITHOUT ROWID", ""),
     ("{nulls_last}", "", " NULLS LAST"),
+    ("{sqlite}", "", "-- "),
 ];
 
 /// The advisory lock that servers starting together on one PostgreSQL database take turns on.

@@ -11,6 +11,24 @@ pub(super) struct Sql<'v> {
     values: Vec<Value<'v>>,
 }
 
+/// The characters of a text that the indexes of PostgreSQL hold.
+const INDEXED: usize = 100;
+
+impl EngineKind {
+    /// What the indexes over texts hold of a text.
+    fn indexed(self, text: &str) -> &str {
+        match self {
+            EngineKind::Sqlite => text,
+            EngineKind::Postgres => text.char_indices().nth(INDEXED).map_or(text, |(end, _)| &text[..end]),
+        }
+    }
+}
+
+/// Whether there may be more of a text than an index of PostgreSQL holds.
+pub(super) fn is_long(text: &str) -> bool {
+    text.chars().nth(INDEXED - 1).is_some()
+}
+
 /// Writes one predicate on one field.
 pub(super) type WriteTest<'v> = fn(&mut Sql<'v>, &'v Field, &'v Predicate) -> Result<()>;
 
@@ -59,6 +77,41 @@ impl<'v> Sql<'v> {
     pub(super) fn is_one_of_texts(&mut self, items: &[String]) -> &mut Sql<'v> {
         self.values.push(list(items.iter().map(String::as_str)));
         self.text.push_str(&self.engine.is_one_of_texts(self.values.len()));
+        self
+    }
+
+    /// What the indexes over texts hold of a column.
+    pub(super) fn indexed(&mut self, column: &'static str) -> &mut Sql<'v> {
+        match self.engine {
+            EngineKind::Sqlite => self.push(column),
+            EngineKind::Postgres => self.push("substr(").push(column).push(", 1, 100)"),
+        }
+    }
+
+    /// Binds what the indexes over texts hold of a text.
+    pub(super) fn bind_indexed(&mut self, text: &'v str) -> &mut Sql<'v> {
+        self.bind(self.engine.indexed(text))
+    }
+
+    /// As [`Sql::is_one_of_texts`], by what the indexes over texts hold of each.
+    pub(super) fn is_one_of_indexed(&mut self, items: &[String]) -> &mut Sql<'v> {
+        let engine = self.engine;
+        self.values.push(list(items.iter().map(|item| engine.indexed(item))));
+        self.text.push_str(&engine.is_one_of_texts(self.values.len()));
+        self
+    }
+
+    /// Whether the indexes may hold less than the whole of a text.
+    pub(super) fn is_cut(&self, text: &str) -> bool {
+        self.engine == EngineKind::Postgres && is_long(text)
+    }
+
+    /// Writes an order by a column in the order of the index over it.
+    pub(super) fn in_indexed_order(&mut self, column: &'static str, direction: Direction) -> &mut Sql<'v> {
+        self.indexed(column).direction(direction);
+        if self.engine == EngineKind::Postgres {
+            self.push(", ").push(column).direction(direction);
+        }
         self
     }
 

@@ -90,7 +90,7 @@ impl<'s> Required<'s> {
             Field::Document(_) => select_runs(sql, search),
             Field::Attribute(Attribute::Name) => {
                 select_runs(sql, search);
-                self.text_range(sql, "substr(name, 1, 100)", "name");
+                self.text_range(sql, "name");
             }
             Field::Attribute(Attribute::User) => {
                 select_runs(sql, search);
@@ -132,32 +132,29 @@ impl<'s> Required<'s> {
         sql.push("SELECT run_id FROM ").push(table).push(" WHERE ");
         in_experiments(sql, "experiment_id", search);
         sql.push(" AND key = ").bind(key);
-        self.text_range(sql, "substr(value, 1, 100)", "value");
+        self.text_range(sql, "value");
     }
 
-    /// The index holds the first hundred characters of each text, as `start`.
-    fn text_range(self, sql: &mut Sql<'s>, start: &'static str, column: &'static str) {
+    /// By the index over a column of texts.
+    fn text_range(self, sql: &mut Sql<'s>, column: &'static str) {
         match self.predicate {
             Predicate::Text(_, value) => {
-                let first = first_hundred(value);
-                sql.push(" AND ").push(start).push(" = ").bind(first);
-                // A text with a shorter start is that start.
-                if first.chars().nth(99).is_some() {
+                sql.push(" AND ").indexed(column).push(" = ").bind_indexed(value);
+                if sql.is_cut(value) {
                     sql.push(" AND ").push(column).push(" = ").bind(value);
                 }
             }
             Predicate::In(values) => {
-                let starts: Vec<String> = values.iter().map(|value| first_hundred(value).to_owned()).collect();
-                sql.push(" AND ").push(start).push(" ").is_one_of_texts(&starts);
-                if values.iter().any(|value| value.chars().nth(99).is_some()) {
+                sql.push(" AND ").indexed(column).push(" ").is_one_of_indexed(values);
+                if values.iter().any(|value| sql.is_cut(value)) {
                     sql.push(" AND ").push(column).push(" ").is_one_of_texts(values);
                 }
             }
             Predicate::Like { pattern, .. } => {
                 let prefix = literal_prefix(pattern);
-                sql.push(" AND ").push(start).push(" >= ").bind(prefix);
+                sql.push(" AND ").indexed(column).push(" >= ").bind(prefix);
                 if let Some(after) = first_after_prefix(prefix) {
-                    sql.push(" AND ").push(start).push(" < ").bind(after);
+                    sql.push(" AND ").indexed(column).push(" < ").bind(after);
                 }
             }
             Predicate::Number(..)
@@ -196,7 +193,7 @@ pub(super) fn in_experiments<'s>(sql: &mut Sql<'s>, column: &'static str, search
     };
 }
 
-pub(super) fn first_hundred(text: &str) -> &str {
+fn first_hundred(text: &str) -> &str {
     text.char_indices().nth(100).map_or(text, |(end, _)| &text[..end])
 }
 

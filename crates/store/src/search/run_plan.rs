@@ -25,8 +25,8 @@ use stele_domain::search::{
     Comparison, Direction, Field, Filter, Order, Page, Predicate, RunSearch, SortPosition, SortValue, Window,
 };
 
-use super::builder::Sql;
-use super::run_candidate::{Required, first_hundred, in_experiments, required};
+use super::builder::{Sql, is_long};
+use super::run_candidate::{Required, in_experiments, required};
 use super::run_set::Set;
 use super::run_statement::{Output, Source, Walk, parts, statement, walk};
 use super::{runs, sort};
@@ -51,11 +51,11 @@ const SHORT_WALK: f64 = 500.0;
 const MOST_COUNTED: usize = 8;
 
 /// What things cost, in microseconds, measured on SQLite with a million runs: to take a run from an index into a set, to
-/// step over one in an index with a look into a set, and to fetch a run, with and without testing it.
-const TAKE: f64 = 0.2;
-const STEP: f64 = 0.7;
-const FETCH: f64 = 8.0;
-const FETCH_AND_TEST: f64 = 20.0;
+/// step over one in an index with a look into a set, to fetch a run, and to test it against one predicate.
+const TAKE: f64 = 0.15;
+const STEP: f64 = 0.5;
+const FETCH: f64 = 4.0;
+const TEST: f64 = 6.0;
 
 /// A value that more runs than this share is a group of its own, and so many groups are looked at before the index is
 /// walked instead.
@@ -144,24 +144,24 @@ fn next_group(tx: &mut Tx, search: &RunSearch, order: &Order, done: Option<&str>
         None => None,
     };
     let mut sql = Sql::new(tx.engine());
-    sql.push("SELECT substr(value, 1, 100) FROM ").push(table).push(" WHERE ");
+    sql.push("SELECT ").indexed("value").push(" FROM ").push(table).push(" WHERE ");
     in_experiments(&mut sql, "experiment_id", search);
     sql.push(" AND key = ").bind(key);
     if let Some(from) = from {
-        sql.push(" AND substr(value, 1, 100)");
+        sql.push(" AND ").indexed("value");
         sql.push(match (order.direction, done) {
             (Direction::Ascending, Some(_)) => " > ",
             (Direction::Ascending, None) => " >= ",
             (Direction::Descending, Some(_)) => " < ",
             (Direction::Descending, None) => " <= ",
         });
-        sql.bind(first_hundred(from));
+        sql.bind_indexed(from);
     }
-    sql.push(" ORDER BY substr(value, 1, 100)").direction(order.direction).push(" LIMIT 1");
+    sql.push(" ORDER BY ").indexed("value").direction(order.direction).push(" LIMIT 1");
     let (sql, values) = sql.finish();
     let Some(value) = tx.query_opt(&sql, &values, |row| row.text(0))? else { return Ok(None) };
-    // The index does not hold the rest of longer ones.
-    if value.chars().nth(99).is_some() {
+    // The index may not hold the rest.
+    if is_long(&value) {
         return Ok(None);
     }
     let predicate = Predicate::Text(Comparison::Equal, value.clone());
@@ -267,15 +267,17 @@ fn cheapest<'s>(
 ) -> Result<Way<'s>> {
     let steps = estimates.walk_to(wanted);
     let whole = if can_walk { steps } else { estimates.runs };
-    let (mut least, mut best) = (whole * FETCH_AND_TEST, None);
+    let all = tests_in(&search.query.filter);
+    let (mut least, mut best) = (whole * (FETCH + as_cost(all) * TEST), None);
     let (mut making, mut share) = (0.0, 1.0);
     for (index, (_, matches)) in estimates.sets.iter().enumerate() {
         making += matches * TAKE;
         share *= matches / estimates.runs;
         let tests = &estimates.sets[..=index];
-        let is_all = Set::covers(tests.iter().map(|(test, _)| *test), &search.query.filter);
-        let fetch = if is_all { FETCH } else { FETCH_AND_TEST };
-        let found = (share * estimates.runs).max(if is_all { estimates.matching.unwrap_or(0.0) } else { 0.0 });
+        let exact = tests.iter().filter(|(test, _)| test.is_exact()).count() as i64;
+        let fetch = FETCH + as_cost(all - exact) * TEST;
+        // Predicates may go together, so that more runs fulfil them than their shares say.
+        let found = (share * estimates.runs).max(estimates.matching.unwrap_or(0.0));
         let fetching = making + found * fetch;
         let walking = making + steps * STEP + (steps * share).max(wanted) * fetch;
         if fetching < least {
@@ -289,6 +291,16 @@ fn cheapest<'s>(
     let tests: Vec<Required> = tests.iter().map(|(test, _)| *test).collect();
     let set = Set::make(tx, search, &tests)?;
     Ok(if walks { Way::Walk(Some(set)) } else { Way::Fetch(set) })
+}
+
+/// How many predicates a filter has.
+fn tests_in(filter: &Filter) -> i64 {
+    match filter {
+        Filter::All => 0,
+        Filter::And(parts) | Filter::Or(parts) => parts.iter().map(tests_in).sum(),
+        Filter::Not(part) => tests_in(part),
+        Filter::Test(..) => 1,
+    }
 }
 
 /// What is known of the runs that a search is about.

@@ -8,7 +8,7 @@ use stele_domain::search::{
 
 use super::builder::Sql;
 use super::predicate::{self, KeyedTable};
-use super::run_candidate::{first_hundred, in_experiments, only_rank, required};
+use super::run_candidate::{in_experiments, only_rank, required};
 use super::run_set::Set;
 use super::runs::{self, PARAMS, RANKS, SERIES, STATUS_RANK, TAGS};
 use super::sort::{self, Term};
@@ -192,7 +192,7 @@ fn walk_condition<'s>(
         }
         // True of every name, and what makes SQLite prefer the index by name to others that are as narrow.
         (Walk::Name(_), _) => {
-            sql.push("substr(run.name, 1, 100) >= '' AND ");
+            sql.indexed("run.name").push(" >= '' AND ");
         }
         (Walk::Start(_) | Walk::End(_), Part::WithValue) => {
             sql.push(time(walk)).push(" IS NOT NULL AND ");
@@ -249,8 +249,7 @@ fn order(sql: &mut Sql, terms: &[Term], source: Source) {
                 true
             }
             (Walk::Text(_, _, direction), Part::WithValue) => {
-                sql.push("substr(order_0.value, 1, 100)").direction(direction);
-                sql.push(", order_0.value").direction(direction);
+                sql.in_indexed_order("order_0.value", direction);
                 true
             }
             // The direction of the index, read backwards; there is no NULL in this part.
@@ -259,8 +258,7 @@ fn order(sql: &mut Sql, terms: &[Term], source: Source) {
                 true
             }
             (Walk::Name(direction), _) => {
-                sql.push("substr(run.name, 1, 100)").direction(direction);
-                sql.push(", run.name").direction(direction);
+                sql.in_indexed_order("run.name", direction);
                 true
             }
             (_, _) => false,
@@ -301,12 +299,10 @@ fn after_position<'s>(sql: &mut Sql<'s>, terms: &[Term], position: &'s [SortValu
                 sql.push(time(walk)).push(or_after(direction)).bind(first).push(" AND ");
             }
             (Walk::Text(_, _, direction), SortValue::Text(text)) => {
-                sql.push("substr(order_0.value, 1, 100)").push(or_after(direction));
-                sql.bind(first_hundred(text)).push(" AND ");
+                sql.indexed("order_0.value").push(or_after(direction)).bind_indexed(text).push(" AND ");
             }
             (Walk::Name(direction), SortValue::Text(text)) => {
-                sql.push("substr(run.name, 1, 100)").push(or_after(direction));
-                sql.bind(first_hundred(text)).push(" AND ");
+                sql.indexed("run.name").push(or_after(direction)).bind_indexed(text).push(" AND ");
             }
             (Walk::Text(..) | Walk::Name(_) | Walk::Status(_), _) => {}
         }

@@ -134,11 +134,11 @@ fn by_a_metric_among_runs_with_a_tag() {
     let search = search(tag, by(metric("accuracy"), Direction::Descending));
     let among = Set::Of(required(&search.query.filter)[0]);
     let statements = walked_among(EngineKind::Sqlite, &search, Some(&among));
-    insta::assert_snapshot!(columns_cut(&statements[0]), @"SELECT .. FROM series AS order_0 CROSS JOIN run WHERE order_0.experiment_id = $1 AND order_0.key = $2 AND order_0.is_nan = 0 AND (order_0.run_id IN (SELECT run_id FROM run_tag WHERE experiment_id = $3 AND key = $4 AND substr(value, 1, 100) = $5)) IS TRUE AND run.id = order_0.run_id AND run.workspace_id = $6 AND run.experiment_id = $7 AND presence = 'active' AND TRUE ORDER BY order_0.value DESC, run.started_at DESC NULLS LAST, run.public_id ASC LIMIT $8");
+    insta::assert_snapshot!(columns_cut(&statements[0]), @"SELECT .. FROM series AS order_0 CROSS JOIN run WHERE order_0.experiment_id = $1 AND order_0.key = $2 AND order_0.is_nan = 0 AND (order_0.run_id IN (SELECT run_id FROM run_tag WHERE experiment_id = $3 AND key = $4 AND value = $5)) IS TRUE AND run.id = order_0.run_id AND run.workspace_id = $6 AND run.experiment_id = $7 AND presence = 'active' AND TRUE ORDER BY order_0.value DESC, run.started_at DESC NULLS LAST, run.public_id ASC LIMIT $8");
     insta::assert_snapshot!(explained(statements[0].clone()), @"
     SEARCH order_0 USING COVERING INDEX series_by_value (experiment_id=? AND key=? AND is_nan=?)
     LIST SUBQUERY 1
-    SEARCH run_tag USING COVERING INDEX run_tag_by_value (experiment_id=? AND key=? AND <expr>=?)
+    SEARCH run_tag USING COVERING INDEX run_tag_by_value (experiment_id=? AND key=? AND value=?)
     CREATE BLOOM FILTER
     SEARCH run USING INTEGER PRIMARY KEY (rowid=?)
     USE TEMP B-TREE FOR LAST 2 TERMS OF ORDER BY
@@ -146,7 +146,7 @@ fn by_a_metric_among_runs_with_a_tag() {
     insta::assert_snapshot!(explained(statements[2].clone()), @"
     SEARCH run USING INDEX run_by_start (experiment_id=? AND presence=?)
     LIST SUBQUERY 2
-    SEARCH run_tag USING COVERING INDEX run_tag_by_value (experiment_id=? AND key=? AND <expr>=?)
+    SEARCH run_tag USING COVERING INDEX run_tag_by_value (experiment_id=? AND key=? AND value=?)
     CREATE BLOOM FILTER
     CORRELATED SCALAR SUBQUERY 1
     SEARCH item USING COVERING INDEX sqlite_autoindex_series_1 (run_id=? AND key=?)
@@ -158,11 +158,11 @@ fn newest_first_among_runs_with_a_param() {
     let search = search(param_is("lr", "0.1"), vec![]);
     let among = Set::Of(required(&search.query.filter)[0]);
     let statements = walked_among(EngineKind::Sqlite, &search, Some(&among));
-    insta::assert_snapshot!(columns_cut(&statements[0]), @"SELECT .. FROM run WHERE (run.id IN (SELECT run_id FROM run_param WHERE experiment_id = $1 AND key = $2 AND substr(value, 1, 100) = $3)) IS TRUE AND run.workspace_id = $4 AND run.experiment_id = $5 AND presence = 'active' AND TRUE ORDER BY run.started_at DESC NULLS LAST, run.public_id ASC LIMIT $6");
+    insta::assert_snapshot!(columns_cut(&statements[0]), @"SELECT .. FROM run WHERE (run.id IN (SELECT run_id FROM run_param WHERE experiment_id = $1 AND key = $2 AND value = $3)) IS TRUE AND run.workspace_id = $4 AND run.experiment_id = $5 AND presence = 'active' AND TRUE ORDER BY run.started_at DESC NULLS LAST, run.public_id ASC LIMIT $6");
     insta::assert_snapshot!(explained(statements[0].clone()), @"
     SEARCH run USING INDEX run_by_start (experiment_id=? AND presence=?)
     LIST SUBQUERY 1
-    SEARCH run_param USING COVERING INDEX run_param_by_value (experiment_id=? AND key=? AND <expr>=?)
+    SEARCH run_param USING COVERING INDEX run_param_by_value (experiment_id=? AND key=? AND value=?)
     CREATE BLOOM FILTER
     ");
 }
@@ -174,15 +174,15 @@ fn by_name() {
     let filtered = search(is, vec![]);
     insta::assert_snapshot!(explained(from_candidate(EngineKind::Sqlite, &filtered)), @"
     MATERIALIZE candidate
-    SEARCH run USING COVERING INDEX run_by_name (experiment_id=? AND presence=? AND <expr>=?)
+    SEARCH run USING COVERING INDEX run_by_name (experiment_id=? AND presence=? AND name=?)
     SCAN candidate
     SEARCH run USING INTEGER PRIMARY KEY (rowid=?)
     USE TEMP B-TREE FOR ORDER BY
     ");
     let sorted = search(Filter::All, by(name, Direction::Ascending));
     insta::assert_snapshot!(explained(walked(EngineKind::Sqlite, &sorted)[0].clone()), @"
-    SEARCH run USING INDEX run_by_name (experiment_id=? AND presence=? AND <expr>>?)
-    USE TEMP B-TREE FOR LAST 3 TERMS OF ORDER BY
+    SEARCH run USING INDEX run_by_name (experiment_id=? AND presence=? AND name>?)
+    USE TEMP B-TREE FOR LAST 2 TERMS OF ORDER BY
     ");
 }
 
@@ -191,10 +191,10 @@ fn from_a_param_that_few_runs_have() {
     let filter = Filter::And(vec![param_is("lr", "0.1"), above("loss", 0.5)]);
     let search = search(filter, by(metric("accuracy"), Direction::Descending));
     let sql = from_candidate(EngineKind::Sqlite, &search);
-    insta::assert_snapshot!(columns_cut(&sql), @"WITH candidate AS MATERIALIZED (SELECT run_id FROM run_param WHERE experiment_id = $1 AND key = $2 AND substr(value, 1, 100) = $3) SELECT .. FROM candidate CROSS JOIN run LEFT JOIN series AS order_0 ON order_0.run_id = run.id AND order_0.key = $4 WHERE run.id = candidate.run_id AND run.workspace_id = $5 AND run.experiment_id = $6 AND presence = 'active' AND (TRUE AND (SELECT TRUE FROM series AS item WHERE item.run_id = run.id AND item.key = $7 AND item.is_nan = 0 AND item.value > $8 LIMIT 1) IS TRUE) ORDER BY order_0.is_nan ASC NULLS LAST, order_0.value DESC NULLS LAST, run.started_at DESC NULLS LAST, run.public_id ASC LIMIT $9");
+    insta::assert_snapshot!(columns_cut(&sql), @"WITH candidate AS MATERIALIZED (SELECT run_id FROM run_param WHERE experiment_id = $1 AND key = $2 AND value = $3) SELECT .. FROM candidate CROSS JOIN run LEFT JOIN series AS order_0 ON order_0.run_id = run.id AND order_0.key = $4 WHERE run.id = candidate.run_id AND run.workspace_id = $5 AND run.experiment_id = $6 AND presence = 'active' AND (TRUE AND (SELECT TRUE FROM series AS item WHERE item.run_id = run.id AND item.key = $7 AND item.is_nan = 0 AND item.value > $8 LIMIT 1) IS TRUE) ORDER BY order_0.is_nan ASC NULLS LAST, order_0.value DESC NULLS LAST, run.started_at DESC NULLS LAST, run.public_id ASC LIMIT $9");
     insta::assert_snapshot!(explained(sql), @"
     MATERIALIZE candidate
-    SEARCH run_param USING COVERING INDEX run_param_by_value (experiment_id=? AND key=? AND <expr>=?)
+    SEARCH run_param USING COVERING INDEX run_param_by_value (experiment_id=? AND key=? AND value=?)
     SCAN candidate
     SEARCH run USING INTEGER PRIMARY KEY (rowid=?)
     CORRELATED SCALAR SUBQUERY 2
@@ -252,7 +252,7 @@ fn from_tags_that_begin_alike() {
     insta::assert_snapshot!(columns_cut(&sql), @"WITH candidate AS MATERIALIZED (SELECT run_id FROM run_tag WHERE experiment_id = $1 AND key = $2 AND substr(value, 1, 100) >= $3 AND substr(value, 1, 100) < $4) SELECT .. FROM candidate CROSS JOIN run WHERE run.id = candidate.run_id AND run.workspace_id = $5 AND run.experiment_id = $6 AND presence = 'active' AND (SELECT TRUE FROM run_tag AS item WHERE item.run_id = run.id AND item.key = $7 AND item.value LIKE $8 ESCAPE '' LIMIT 1) IS TRUE ORDER BY run.started_at DESC NULLS LAST, run.public_id ASC LIMIT $9");
     insta::assert_snapshot!(explained(from_candidate(EngineKind::Sqlite, &search)), @"
     MATERIALIZE candidate
-    SEARCH run_tag USING COVERING INDEX run_tag_by_value (experiment_id=? AND key=? AND <expr>>? AND <expr><?)
+    SEARCH run_tag USING COVERING INDEX run_tag_by_value (experiment_id=? AND key=? AND value>? AND value<?)
     SCAN candidate
     SEARCH run USING INTEGER PRIMARY KEY (rowid=?)
     CORRELATED SCALAR SUBQUERY 2
@@ -266,9 +266,9 @@ fn by_a_param() {
     let search = search(Filter::All, by(Field::Param("lr".to_owned()), Direction::Ascending));
     let statements = walked(EngineKind::Sqlite, &search);
     insta::assert_snapshot!(explained(statements[0].clone()), @"
-    SEARCH order_0 USING INDEX run_param_by_value (experiment_id=? AND key=?)
+    SEARCH order_0 USING COVERING INDEX run_param_by_value (experiment_id=? AND key=?)
     SEARCH run USING INTEGER PRIMARY KEY (rowid=?)
-    USE TEMP B-TREE FOR LAST 3 TERMS OF ORDER BY
+    USE TEMP B-TREE FOR LAST 2 TERMS OF ORDER BY
     ");
 }
 

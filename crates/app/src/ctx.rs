@@ -24,6 +24,8 @@ pub struct Ctx {
 pub enum Script {
     Mlflow,
     Sagemaker,
+    /// S3, STS and IAM.
+    Aws,
     /// Stele's own API.
     Native,
 }
@@ -41,6 +43,7 @@ impl Script {
         match self {
             Script::Mlflow => "mlflow",
             Script::Sagemaker => "sagemaker",
+            Script::Aws => "aws",
             Script::Native => "native",
         }
     }
@@ -63,6 +66,11 @@ impl App {
     /// The context of a request of `principal`, whom the login let in.
     pub fn context_of(&self, principal: Principal, script: Script, request_id: impl Into<String>) -> Ctx {
         self.ctx(principal, script, request_id.into())
+    }
+
+    /// What time it is, for logins, which have no context yet.
+    pub fn now(&self) -> Timestamp {
+        self.parts.clock.now()
     }
 
     /// What the audit log knows a request by.

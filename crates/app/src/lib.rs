@@ -3,6 +3,7 @@
 
 mod artifact;
 mod association;
+mod bucket;
 mod component;
 mod ctx;
 mod dataset;
@@ -10,6 +11,7 @@ mod evaluation;
 mod experiment;
 mod export;
 mod facets;
+mod identity;
 mod load;
 mod logged_model;
 mod maintenance;
@@ -28,11 +30,16 @@ mod webhook;
 use std::sync::Arc;
 
 pub use artifact::{ArtifactAt, ArtifactListing, ArtifactRoot, ArtifactStorage, blobs};
+pub use bucket::{CompletedPart, Condition, FoundObject, NewObject};
 pub use component::{Component, ComponentChange, NO_EXPERIMENT, NewComponent, TRIAL};
 pub use ctx::{Ctx, RequestId, Script, Undisclosed};
 pub use dataset::RunInputs;
 pub use evaluation::{NewEvaluationDataset, Upserted};
 pub use experiment::NewExperiment;
+pub use identity::{
+    AccountChange, Admission, Held, KeyMade, NewAccount, NewCredential, Refusal, SESSION_LIFE, SignedBody,
+    SignedPayload, Signer, TokenMade, Vouched, looks_like_token,
+};
 pub use load::LoadedInto;
 pub use logged_model::NewLoggedModel;
 pub use purge::PurgeReport;
@@ -46,11 +53,11 @@ pub use scorer::ScorersOf;
 pub use secret::SecretKey;
 use stele_domain::Result;
 use stele_domain::id::{Clock, IdSource, WorkspaceId};
-pub use stele_store::Faceted;
 use stele_store::Store;
 pub use stele_store::series::{Bucket, Summary};
 pub use stele_store::{Chart, HistoryPage, HistoryStart, StoreState};
 pub use stele_store::{ExportedDataset, ExportedModel, ExportedRun, Trash};
+pub use stele_store::{Faceted, Listed};
 pub use stele_store::{
     LoadedExperiment, LoadedLineage, LoadedLoggedModel, LoadedMetric, LoadedModel, LoadedReading, LoadedRun,
     LoadedRuns, LoadedVersion,
@@ -74,6 +81,7 @@ struct Parts {
     workspace: WorkspaceId,
     workspace_name: Arc<str>,
     webhooks: webhook::Webhooks,
+    identity: identity::Identity,
 }
 
 impl App {
@@ -93,17 +101,23 @@ impl App {
                 tx.bootstrap(&location, now)
             })
             .await?;
-        Ok(App {
-            parts: Arc::new(Parts {
-                store,
-                artifacts,
-                clock,
-                ids,
-                workspace,
-                workspace_name: stele_store::DEFAULT_WORKSPACE.into(),
-                webhooks: webhook::Webhooks::default(),
-            }),
-        })
+        let parts = Parts {
+            store,
+            artifacts,
+            clock,
+            ids,
+            workspace,
+            workspace_name: stele_store::DEFAULT_WORKSPACE.into(),
+            webhooks: webhook::Webhooks::default(),
+            identity: identity::Identity::new()?,
+        };
+        let app = App { parts: Arc::new(parts) };
+        app.authentication_refreshed().await?;
+        Ok(app)
+    }
+
+    pub(crate) fn identity(&self) -> &identity::Identity {
+        &self.parts.identity
     }
 
     pub(crate) fn webhooks(&self) -> &webhook::Webhooks {

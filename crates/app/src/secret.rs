@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::{digest, rand};
@@ -13,7 +14,8 @@ use stele_domain::{Error, Result};
 const LENGTH: usize = 32;
 
 /// Seals and opens secrets (AES-256-GCM). A sealed secret begins with its nonce, and is bound to what it belongs to.
-pub struct SecretKey(RandomizedNonceKey);
+#[derive(Clone)]
+pub struct SecretKey(Arc<RandomizedNonceKey>);
 
 impl SecretKey {
     /// From 32 bytes as base64, or from any other text of at least 16 characters, which is hashed.
@@ -53,12 +55,12 @@ impl SecretKey {
 
     fn from_bytes(bytes: &[u8]) -> Result<SecretKey> {
         RandomizedNonceKey::new(&AES_256_GCM, bytes)
-            .map(SecretKey)
+            .map(|key| SecretKey(Arc::new(key)))
             .map_err(|_| Error::internal("a secret key of this length cannot be used"))
     }
 
     /// Seals a secret of the thing called `owner`.
-    pub(crate) fn seal(&self, owner: &str, secret: &str) -> Result<Vec<u8>> {
+    pub fn seal(&self, owner: &str, secret: &str) -> Result<Vec<u8>> {
         let mut text = secret.as_bytes().to_vec();
         let nonce = self
             .0
@@ -70,7 +72,7 @@ impl SecretKey {
     }
 
     /// Opens what [`SecretKey::seal`] made with the same key for the same `owner`.
-    pub(crate) fn open(&self, owner: &str, sealed: &[u8]) -> Result<String> {
+    pub fn open(&self, owner: &str, sealed: &[u8]) -> Result<String> {
         let failed = || {
             let message = "a secret was sealed with another key; give every server of one database the same \
                            STELE_SECRET_KEY";

@@ -34,9 +34,23 @@ impl App {
         &self,
         ctx: &Ctx,
         object: &str,
+        work: impl FnMut(&mut Tx, &Permit<V>) -> Result<Changed<T>> + Send + 'static,
+    ) -> Result<T> {
+        let permit = match V::ACTION.is_on_organisation() {
+            true => self.permit::<V>(ctx, object).await?,
+            false => authorize::<V>(ctx),
+        };
+        self.change_permitted(ctx, object, permit, work).await
+    }
+
+    /// The rest of the frame, for a change that has its permit.
+    pub(crate) async fn change_permitted<V: Verb, T: Send + 'static>(
+        &self,
+        ctx: &Ctx,
+        object: &str,
+        permit: Permit<V>,
         mut work: impl FnMut(&mut Tx, &Permit<V>) -> Result<Changed<T>> + Send + 'static,
     ) -> Result<T> {
-        let permit = authorize::<V>(ctx);
         let origin = ctx.origin();
         let ids = ctx.clone();
         let asked = permit.clone();

@@ -10,7 +10,7 @@ mod permit;
 mod verb;
 
 pub use extent::{Extent, Place, Visibility};
-pub use permit::{Permit, authorize};
+pub use permit::{Permit, authorize, authorize_own};
 pub use verb::*;
 
 use std::sync::Arc;

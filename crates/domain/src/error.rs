@@ -58,6 +58,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     Workspace,
+    Account,
+    Group,
+    Grant,
+    Credential,
     Experiment,
     Run,
     Metric,
@@ -69,6 +73,10 @@ pub enum Kind {
     EvaluationDataset,
     Scorer,
     Webhook,
+    Bucket,
+    Object,
+    Upload,
+    Part,
     Resource,
     Association,
     Alias,
@@ -80,6 +88,10 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Kind::Workspace => "workspace",
+            Kind::Account => "account",
+            Kind::Group => "group",
+            Kind::Grant => "grant",
+            Kind::Credential => "credential",
             Kind::Experiment => "experiment",
             Kind::Run => "run",
             Kind::Metric => "metric",
@@ -91,6 +103,10 @@ impl Kind {
             Kind::EvaluationDataset => "evaluation dataset",
             Kind::Scorer => "scorer",
             Kind::Webhook => "webhook",
+            Kind::Bucket => "bucket",
+            Kind::Object => "object",
+            Kind::Upload => "upload",
+            Kind::Part => "part",
             Kind::Resource => "resource",
             Kind::Association => "association",
             Kind::Alias => "alias",

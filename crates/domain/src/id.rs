@@ -30,6 +30,9 @@ row_id! {
     ModelVersionRow,
     EvaluationDatasetRow,
     WebhookRow,
+    AccountRow,
+    GroupRow,
+    GrantRow,
     ResourceRow,
     DeliveryRow,
 }

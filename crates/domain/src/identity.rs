@@ -84,6 +84,85 @@ impl Role {
     }
 }
 
+impl Role {
+    /// Whether this role allows all that the other one does.
+    pub fn covers(self, other: Role) -> bool {
+        self == other || self == Role::Administrator || other == Role::Viewer
+    }
+
+    /// What both roles allow.
+    #[must_use]
+    pub fn meet(self, other: Role) -> Role {
+        match (self.covers(other), other.covers(self)) {
+            (true, _) => other,
+            (_, true) => self,
+            _ => Role::Viewer,
+        }
+    }
+}
+
+impl AccountKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AccountKind::User => "user",
+            AccountKind::Service => "service",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<AccountKind> {
+        [AccountKind::User, AccountKind::Service].into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+impl Scope {
+    /// The kind of scope, as grants are written.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Scope::Organisation => "organisation",
+            Scope::Workspace(_) => "workspace",
+            Scope::Experiment(_) => "experiment",
+            Scope::Model(_) => "model",
+        }
+    }
+
+    /// What it is the scope of; empty for the organisation.
+    pub fn name(&self) -> &str {
+        match self {
+            Scope::Organisation => "",
+            Scope::Workspace(name) | Scope::Experiment(name) | Scope::Model(name) => name,
+        }
+    }
+
+    /// The scope of a kind, which has a name unless it is the organisation.
+    pub fn of(kind: &str, name: &str) -> Option<Scope> {
+        match (kind, name.is_empty()) {
+            ("organisation", true) => Some(Scope::Organisation),
+            ("workspace", false) => Some(Scope::Workspace(name.to_owned())),
+            ("experiment", false) => Some(Scope::Experiment(name.to_owned())),
+            ("model", false) => Some(Scope::Model(name.to_owned())),
+            _ => None,
+        }
+    }
+}
+
+impl Account {
+    /// The account as a credential shows it that was narrowed to some roles: on no scope more than they allow, and
+    /// nowhere more than the account holds.
+    #[must_use]
+    pub fn narrowed(&self, roles: &[Role]) -> Account {
+        let mut grants = Vec::new();
+        for grant in &self.grants {
+            for role in roles {
+                let grant = Grant { role: grant.role.meet(*role), scope: grant.scope.clone() };
+                if !grants.contains(&grant) {
+                    grants.push(grant);
+                }
+            }
+        }
+        Account { grants, ..self.clone() }
+    }
+}
+
 impl Principal {
     /// What the audit log and records of authorship know them by.
     pub fn name(&self) -> &str {
@@ -99,5 +178,36 @@ impl Principal {
             Principal::LocalOwner => &[],
             Principal::Account(account) => &account.groups,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_two_roles_allow_is_allowed_by_each() {
+        for one in Role::ALL {
+            for other in Role::ALL {
+                let both = one.meet(other);
+                assert!(one.covers(both) && other.covers(both), "{one:?} {other:?}");
+                assert_eq!(both, other.meet(one));
+            }
+        }
+        assert_eq!(Role::Approver.meet(Role::Contributor), Role::Viewer);
+        assert_eq!(Role::Administrator.meet(Role::Deployer), Role::Deployer);
+    }
+
+    #[test]
+    fn a_narrowed_account_holds_less_and_never_more() {
+        let grant = |role, name: &str| Grant { role, scope: Scope::Model(name.to_owned()) };
+        let grants = vec![grant(Role::Administrator, "a"), grant(Role::Viewer, "b")];
+        let account = Account { name: "ann".to_owned(), kind: AccountKind::User, groups: Vec::new(), grants };
+        let narrowed = account.narrowed(&[Role::Contributor, Role::Approver]);
+        assert_eq!(
+            narrowed.grants,
+            [grant(Role::Contributor, "a"), grant(Role::Approver, "a"), grant(Role::Viewer, "b")]
+        );
+        assert_eq!(account.narrowed(&[]).grants, []);
     }
 }

@@ -7,11 +7,14 @@ use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
-use stele_app::{App, Ctx, RequestId, Script};
+use stele_app::{Admission, App, Ctx, RequestId, Script};
 
 use crate::MOST_JSON;
 use crate::error::{Failure, Result, json_response};
 use crate::input::Input;
+
+/// What anybody may ask.
+const OPEN: [&str; 4] = ["/health", "/version", "/api/3.0/mlflow/server-info", "/ajax-api/3.0/mlflow/server-info"];
 
 /// A request that has been let in, before its body is read.
 pub(crate) struct Call {
@@ -25,7 +28,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// Makes the context of a request. Without authentication everybody is the local owner.
+    /// Makes the context of a request that the login lets in.
     pub(crate) async fn admit(request: Request, app: App) -> Result<Call> {
         let (mut parts, body) = request.into_parts();
         crate::workspaces::check(&parts.uri, &parts.headers)?;
@@ -36,7 +39,11 @@ impl Call {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         let request_id = app.request_id(parts.extensions.remove::<RequestId>());
-        let ctx = app.local_owner(Script::Mlflow, request_id);
+        let ctx = match app.admit(parts.extensions.remove::<Admission>(), Script::Mlflow, request_id.clone()) {
+            // Load balancers and clients ask these before they know who they are.
+            Err(_) if OPEN.contains(&parts.uri.path()) => app.anonymous(Script::Mlflow, request_id),
+            admitted => admitted?,
+        };
         let query = parts.uri.query().map(str::to_owned);
         Ok(Call { app, ctx, method: parts.method, headers: parts.headers, query, path, body })
     }

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
-use stele_app::Undisclosed;
+use stele_app::{Refusal, Undisclosed};
 use stele_domain::error::ParamChange;
 use stele_domain::{Error, Kind};
 
@@ -19,6 +19,8 @@ pub(crate) struct Failure {
     message: String,
     /// What only the log may say.
     undisclosed: Option<String>,
+    /// After how many seconds it may go better.
+    retry_after: Option<u64>,
 }
 
 macro_rules! codes {
@@ -51,6 +53,7 @@ codes! {
     ResourceDoesNotExist = "RESOURCE_DOES_NOT_EXIST", NOT_FOUND, Some(("KAM00", "RESOURCE_NOT_FOUND"));
     Unauthenticated = "UNAUTHENTICATED", UNAUTHORIZED, None;
     PermissionDenied = "PERMISSION_DENIED", FORBIDDEN, Some(("KAM00", "PERMISSION_DENIED"));
+    RequestLimitExceeded = "REQUEST_LIMIT_EXCEEDED", TOO_MANY_REQUESTS, None;
     InternalError = "INTERNAL_ERROR", INTERNAL_SERVER_ERROR, Some(("XXM00", "CLIENT_INTERNAL_ERROR"));
     InvalidState = "INVALID_STATE", INTERNAL_SERVER_ERROR, Some(("XXM00", "CLIENT_INTERNAL_ERROR"));
     FeatureDisabled = "FEATURE_DISABLED", INTERNAL_SERVER_ERROR, Some(("KAM00", "FEATURE_DISABLED"));
@@ -60,7 +63,7 @@ codes! {
 
 impl Failure {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Failure {
-        Failure { code, message: message.into(), undisclosed: None }
+        Failure { code, message: message.into(), undisclosed: None, retry_after: None }
     }
 
     pub(crate) fn message(&self) -> &str {
@@ -122,9 +125,17 @@ fn missing(kind: Kind, id: &str) -> String {
         Kind::Artifact => format!("No such artifact: '{id}'"),
         Kind::Webhook => format!("Webhook with ID {id} not found."),
         Kind::EvaluationDataset => format!("Evaluation dataset with id '{id}' not found"),
+        Kind::Account => format!("User with username={id} not found"),
         Kind::Workspace
+        | Kind::Group
+        | Kind::Grant
+        | Kind::Credential
         | Kind::Metric
         | Kind::Dataset
+        | Kind::Bucket
+        | Kind::Object
+        | Kind::Upload
+        | Kind::Part
         | Kind::Scorer
         | Kind::Resource
         | Kind::Association
@@ -139,7 +150,11 @@ fn taken(kind: Kind, id: &str) -> String {
     match kind {
         Kind::Experiment => format!("Experiment(name={id}) already exists."),
         Kind::Model => format!("Registered Model (name={id}) already exists."),
+        Kind::Account => format!("User (username={id}) already exists."),
         Kind::Workspace
+        | Kind::Group
+        | Kind::Grant
+        | Kind::Credential
         | Kind::Run
         | Kind::Metric
         | Kind::Dataset
@@ -147,6 +162,10 @@ fn taken(kind: Kind, id: &str) -> String {
         | Kind::LoggedModel
         | Kind::ModelVersion
         | Kind::EvaluationDataset
+        | Kind::Bucket
+        | Kind::Object
+        | Kind::Upload
+        | Kind::Part
         | Kind::Scorer
         | Kind::Webhook
         | Kind::Resource
@@ -173,17 +192,45 @@ fn params_changed(run: &str, changes: &[ParamChange]) -> String {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let Failure { code, message, undisclosed } = self;
+        let Failure { code, message, undisclosed, retry_after } = self;
         let mut body = json!({ "error_code": code.text(), "message": message });
         if let Some((sqlstate, class)) = code.class() {
             body["sqlstate"] = sqlstate.into();
             body["error_class"] = class.into();
         }
         let mut response = json_response(code.status(), body.to_string());
+        if code == Code::Unauthenticated {
+            let challenge = HeaderValue::from_static("Basic realm=\"stele\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
         if let Some(cause) = undisclosed {
             response.extensions_mut().insert(Undisclosed(cause));
         }
         response
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Failure {
+        let message = refusal.message();
+        match refusal {
+            Refusal::Missing
+            | Refusal::Unknown
+            | Refusal::UnknownKey
+            | Refusal::NameTaken(_)
+            | Refusal::Incomplete(_)
+            | Refusal::Signature(_) => Failure::new(Code::Unauthenticated, message),
+            Refusal::TooMany { seconds } => {
+                Failure { retry_after: Some(seconds), ..Failure::new(Code::RequestLimitExceeded, message) }
+            }
+            Refusal::Unavailable(message) => Failure::new(Code::TemporarilyUnavailable, message),
+            Refusal::Internal(cause) => {
+                Failure { undisclosed: Some(cause), ..Failure::new(Code::InternalError, message) }
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! here touches the store.
 
 mod artifacts;
+mod auth;
 mod call;
 mod dto;
 mod error;

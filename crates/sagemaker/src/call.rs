@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
 use serde_json::Value;
-use stele_app::{App, Ctx, Script};
+use stele_app::{Admission, App, Ctx, Script};
 use stele_domain::id::Timestamp;
 use stele_domain::record::Tag;
 use stele_domain::resource::Document;
@@ -24,15 +24,23 @@ pub(crate) struct Call {
     pub(crate) account: Arc<str>,
 }
 
+/// What came with a request from before it reached the script.
+pub(crate) struct Asked {
+    pub(crate) request_id: String,
+    pub(crate) admission: Option<Admission>,
+}
+
 impl Call {
-    /// Without authentication everybody is the local owner, whatever the signature says.
+    /// Makes the context of a request that the login lets in, before its body is looked at.
     pub(crate) fn admit(
         server: &Server,
         name: &'static str,
         headers: &HeaderMap,
         body: &[u8],
-        request_id: String,
+        asked: Asked,
     ) -> Result<Call> {
+        let Asked { request_id, admission } = asked;
+        let ctx = server.app.admit(admission, Script::Sagemaker, request_id)?;
         let operation = shapes::operation(name).ok_or_else(|| unknown(name))?;
         let input = match body.iter().all(u8::is_ascii_whitespace) {
             true => Document::new(),
@@ -43,7 +51,6 @@ impl Call {
             },
         };
         let input = shapes::check(operation, input)?;
-        let ctx = server.app.local_owner(Script::Sagemaker, request_id);
         let account = Arc::clone(&server.account);
         Ok(Call { app: server.app.clone(), ctx, operation, name, input, region: region(headers), account })
     }

@@ -3,7 +3,7 @@
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
-use stele_app::Undisclosed;
+use stele_app::{Refusal, Undisclosed};
 use stele_domain::Error;
 
 pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
@@ -15,11 +15,13 @@ pub(crate) struct Failure {
     message: String,
     /// What only the log may say.
     undisclosed: Option<String>,
+    /// After how many seconds it may go better.
+    retry_after: Option<u64>,
 }
 
 impl Failure {
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Failure {
-        Failure { code, message: message.into(), undisclosed: None }
+        Failure { code, message: message.into(), undisclosed: None, retry_after: None }
     }
 
     pub(crate) fn validation(message: impl Into<String>) -> Failure {
@@ -77,18 +79,47 @@ impl From<Error> for Failure {
     }
 }
 
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Failure {
+        let message = refusal.message();
+        match refusal {
+            Refusal::Missing => Failure::new("MissingAuthenticationTokenException", message),
+            Refusal::Unknown | Refusal::UnknownKey | Refusal::NameTaken(_) => {
+                Failure::new("UnrecognizedClientException", message)
+            }
+            Refusal::Incomplete(message) => Failure::new("IncompleteSignatureException", message),
+            Refusal::Signature(message) => Failure::new("InvalidSignatureException", message),
+            Refusal::TooMany { seconds } => {
+                Failure { retry_after: Some(seconds), ..Failure::new("ThrottlingException", message) }
+            }
+            Refusal::Unavailable(message) => Failure::new("ServiceUnavailable", message),
+            Refusal::Internal(cause) => {
+                Failure { undisclosed: Some(cause), ..Failure::new("InternalFailure", message) }
+            }
+        }
+    }
+}
+
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let Failure { code, message, undisclosed } = self;
+        let Failure { code, message, undisclosed, retry_after } = self;
         let status = match code {
             "ServiceUnavailable" => StatusCode::SERVICE_UNAVAILABLE,
             "InternalFailure" => StatusCode::INTERNAL_SERVER_ERROR,
-            "AccessDeniedException" | "UnrecognizedClientException" => StatusCode::FORBIDDEN,
+            "AccessDeniedException"
+            | "IncompleteSignatureException"
+            | "InvalidSignatureException"
+            | "MissingAuthenticationTokenException"
+            | "UnrecognizedClientException" => StatusCode::FORBIDDEN,
+            "ThrottlingException" => StatusCode::TOO_MANY_REQUESTS,
             _ => StatusCode::BAD_REQUEST,
         };
         let body = json!({ "__type": code, "message": message, "Message": message });
         let mut response = json_response(status, body.to_string());
         response.headers_mut().insert(HeaderName::from_static("x-amzn-errortype"), HeaderValue::from_static(code));
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
         if let Some(cause) = undisclosed {
             response.extensions_mut().insert(Undisclosed(cause));
         }

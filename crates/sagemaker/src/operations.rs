@@ -7,9 +7,9 @@ use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
-use stele_app::RequestId;
+use stele_app::{Admission, RequestId};
 
-use crate::call::{Call, unknown};
+use crate::call::{Asked, Call, unknown};
 use crate::error::{Failure, Result, json_response};
 use crate::kinds::{ACTION, ARTIFACT, CONTEXT, MODEL, MODEL_CARD, TRIAL};
 use crate::{MOST_BODY, Server, experiments, lineage, metrics, packages, registry, resources, search, tags, trials};
@@ -113,36 +113,50 @@ pub fn operation_names() -> impl Iterator<Item = &'static str> {
     OPERATIONS.iter().map(|row| row.name)
 }
 
-/// The id that the request came with.
-type GivenId = Option<Extension<RequestId>>;
+/// The id that the request came with, and what the login found out.
+type Given = (Option<Extension<RequestId>>, Option<Extension<Admission>>);
 
 /// `POST /`, where `X-Amz-Target` says what is asked.
-pub(crate) async fn dispatch(State(server): State<Server>, id: GivenId, headers: HeaderMap, body: Body) -> Response {
+pub(crate) async fn dispatch(
+    State(server): State<Server>,
+    id: Option<Extension<RequestId>>,
+    admission: Option<Extension<Admission>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let name = target.strip_prefix("SageMaker.").unwrap_or_default();
     // What another service of the family offers at a path of its own is not offered here.
     let row = OPERATIONS.iter().find(|row| row.name == name && name != METRICS);
-    answer(&server, row.ok_or_else(|| unknown(target)), id, &headers, body).await
+    answer(&server, row.ok_or_else(|| unknown(target)), (id, admission), &headers, body).await
 }
 
 /// `PUT /BatchPutMetrics` of the service `sagemaker-metrics`.
 pub(crate) async fn batch_put_metrics(
     State(server): State<Server>,
-    id: GivenId,
+    id: Option<Extension<RequestId>>,
+    admission: Option<Extension<Admission>>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     let row = OPERATIONS.iter().find(|row| row.name == METRICS);
-    answer(&server, row.ok_or_else(|| unknown(METRICS)), id, &headers, body).await
+    answer(&server, row.ok_or_else(|| unknown(METRICS)), (id, admission), &headers, body).await
 }
 
 /// The body is read in any case, since a client that is still sending would not see the answer.
-async fn answer(server: &Server, row: Result<&'static Row>, id: GivenId, headers: &HeaderMap, body: Body) -> Response {
+async fn answer(
+    server: &Server,
+    row: Result<&'static Row>,
+    (id, admission): Given,
+    headers: &HeaderMap,
+    body: Body,
+) -> Response {
     let id = server.app.request_id(id.map(|Extension(id)| id));
     let body = axum::body::to_bytes(body, MOST_BODY).await.map_err(|_| {
         Failure::new("RequestEntityTooLargeException", format!("The request is larger than {MOST_BODY} bytes"))
     });
-    let admitted = row.and_then(|row| Ok((row, Call::admit(server, row.name, headers, &body?, id.clone())?)));
+    let asked = Asked { request_id: id.clone(), admission: admission.map(|Extension(admission)| admission) };
+    let admitted = row.and_then(|row| Ok((row, Call::admit(server, row.name, headers, &body?, asked)?)));
     let outcome = match admitted {
         // A client that goes away must not leave a change half done, or without its entry.
         Ok((row, call)) => tokio::spawn((row.handler)(call))

@@ -19,6 +19,8 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower::{Service, ServiceExt};
 
+use crate::login::Peer;
+
 /// How many connections there may be, and how long they may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -47,11 +49,12 @@ pub(crate) async fn serve<S>(
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
     loop {
-        let (stream, slot) = tokio::select! {
+        let (stream, peer, slot) = tokio::select! {
             taken = take(&listener, &slots) => taken,
             () = &mut stop => break,
         };
-        let connection = Connection { tls: tls.clone(), idle: limits.idle, stopping: stopping.clone(), _slot: slot };
+        let connection =
+            Connection { tls: tls.clone(), peer, idle: limits.idle, stopping: stopping.clone(), _slot: slot };
         connections.spawn(connection.run(stream, service.clone()));
         while connections.try_join_next().is_some() {}
     }
@@ -64,11 +67,11 @@ pub(crate) async fn serve<S>(
 }
 
 /// The next connection, once there is room for it. Those that wait do so with the system, which bounds them.
-async fn take(listener: &TcpListener, slots: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+async fn take(listener: &TcpListener, slots: &Arc<Semaphore>) -> (TcpStream, Peer, OwnedSemaphorePermit) {
     loop {
         let slot = Arc::clone(slots).acquire_owned().await.expect("nobody closes the semaphore");
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, slot),
+            Ok((stream, address)) => return (stream, Peer(address.ip().to_canonical()), slot),
             // The client has gone away already.
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) => {
@@ -87,6 +90,7 @@ fn is_about_one_connection(error: &io::Error) -> bool {
 
 struct Connection {
     tls: Option<TlsAcceptor>,
+    peer: Peer,
     idle: Duration,
     stopping: watch::Receiver<bool>,
     _slot: OwnedSemaphorePermit,
@@ -116,8 +120,11 @@ impl Connection {
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
         S::Future: Send,
     {
-        let service =
-            TowerToHyperService::new(service.map_request(|request: Request<Incoming>| request.map(Body::new)));
+        let peer = self.peer;
+        let service = TowerToHyperService::new(service.map_request(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            request.map(Body::new)
+        }));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.idle)

@@ -7,6 +7,7 @@ mod config;
 mod front_page;
 mod guard;
 mod listen;
+mod login;
 mod mlflow_ui;
 mod observe;
 mod operations;

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use axum::extract::Request;
-use axum::http::Uri;
+use axum::http::{Extensions, Uri};
 
 use crate::mlflow_ui;
 
@@ -26,14 +26,33 @@ pub(crate) fn prefix(text: &str) -> Result<String> {
 /// Takes away what is in front: a second slash, since clients whose tracking URI ends in one ask for `//api/..`; the
 /// prefix, unless a proxy has done so; and the place of MLflow's pages, whose calls are those of any client. Slashes
 /// inside are left alone: they may be part of an artifact path.
+///
+/// A request of one of AWS's services whose paths are anybody's is led to where it is answered.
 pub(crate) fn plain(mut request: Request, prefix: &str) -> Request {
+    if let Some(path) = stele_aws::route(request.uri(), request.headers()) {
+        let sent = std::mem::replace(request.uri_mut(), Uri::from_static(path));
+        request.extensions_mut().insert(stele_aws::Sent(sent.clone()));
+        request.extensions_mut().insert(AsSent(sent));
+        return request;
+    }
     let given = request.uri().path_and_query().map_or("/", |given| given.as_str());
     if let Some(plain) = inner(given, prefix)
         && let Ok(plain) = plain.parse::<Uri>()
     {
-        *request.uri_mut() = plain;
+        let sent = AsSent(std::mem::replace(request.uri_mut(), plain));
+        request.extensions_mut().insert(sent);
     }
     request
+}
+
+/// What was asked for before something was taken away in front, which is what clients have signed.
+#[derive(Debug, Clone)]
+pub(crate) struct AsSent(Uri);
+
+impl AsSent {
+    pub(crate) fn uri_of<'a>(uri: &'a Uri, extensions: &'a Extensions) -> &'a Uri {
+        extensions.get::<AsSent>().map_or(uri, |AsSent(uri)| uri)
+    }
 }
 
 /// The path and query to answer, if it is not the given one.

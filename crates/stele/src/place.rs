@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Args;
 use stele_app::blobs::BlobOptions;
-use stele_app::{App, ArtifactStorage};
+use stele_app::{App, ArtifactStorage, SecretKey};
 use stele_store::{DatabaseUrl, Store};
 
 use crate::cli::Failure;
@@ -27,7 +27,15 @@ pub(crate) struct Place {
     /// Folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX [default: DATA/artifacts]
     #[arg(long, env = "STELE_ARTIFACTS", value_name = "PLACE")]
     pub(crate) artifacts: Option<String>,
+
+    /// Key that seals secrets in the database; rather a variable than a flag, which other users of the machine can
+    /// see [default: a key that is made in DATA/secret.key]
+    #[arg(long, env = "STELE_SECRET_KEY", hide_env_values = true, value_name = "KEY")]
+    secret_key: Option<String>,
 }
+
+/// The file in the data folder that holds the key of secrets, unless a setting has it.
+const KEY_FILE: &str = "secret.key";
 
 impl Place {
     pub(crate) fn database_url(&self) -> Result<DatabaseUrl> {
@@ -45,6 +53,20 @@ impl Place {
             Some(place) => place.clone(),
             None => self.data.join("artifacts").display().to_string(),
         }
+    }
+
+    /// The key that the secrets in the database are sealed with; one is made if there is none.
+    pub(crate) fn secret_key(&self) -> Result<SecretKey> {
+        match self.given_secret_key()? {
+            Some(key) => Ok(key),
+            None => Ok(SecretKey::from_file(&self.data.join(KEY_FILE))?),
+        }
+    }
+
+    /// The key that a setting has; nothing is made.
+    pub(crate) fn given_secret_key(&self) -> Result<Option<SecretKey>> {
+        let key = self.secret_key.as_deref().map(SecretKey::from_text).transpose();
+        key.context("STELE_SECRET_KEY cannot be used")
     }
 
     /// Opens the record, making what is not there. On SQLite only one process at a time can have it open.

@@ -6,6 +6,8 @@ use anyhow::Result;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::IntoResponse;
 use stele_app::App;
 use stele_store::DatabaseUrl;
 use tokio::net::TcpListener;
@@ -16,30 +18,36 @@ use tower_http::limit::RequestBodyLimitLayer;
 use crate::beacon::Beacon;
 use crate::cli::{Failure, Serve};
 use crate::guard::{self, Guard};
+use crate::login::LoginPage;
+use crate::login::oidc::Provider;
 use crate::observe::{self, Numbers};
 use crate::operations::Checked;
-use crate::{api, front_page, listen, mlflow_ui, paths};
+use crate::{api, front_page, listen, login, mlflow_ui, paths};
 
 pub(crate) async fn run(options: Serve) -> Result<()> {
-    if !options.host.is_loopback() {
-        return Err(Failure::usage(format!(
-            "refusing to listen on {}, since anybody who reaches it could change everything: there is no login yet",
-            options.host
-        ))
-        .hint("listen on 127.0.0.1 and put a reverse proxy that authenticates in front")
-        .into());
-    }
     let Checked { pages, prefix, tls, limits, max_body } = options.operations.check()?;
     let numbers = Numbers::start()?;
     let place = &options.place;
     let app = place.open().await?;
+    if !options.host.is_loopback() && !app.authentication_required() {
+        return Err(Failure::usage(format!(
+            "refusing to listen on {}, since anybody who reaches it could change everything: this record has no \
+             authentication",
+            options.host
+        ))
+        .hint("`stele auth init` makes the first administrator and turns authentication on")
+        .into());
+    }
+    let key = place.secret_key()?;
+    app.enable_access_keys(key.clone());
+    let sealing = key.clone();
     let listener = TcpListener::bind((options.host, options.port)).await.map_err(|error| {
         Failure::new(format!("cannot listen on {}:{}: {error}", options.host, options.port))
             .hint("name another port with --port, or 0 for any free one")
     })?;
     let address = listener.local_addr()?;
 
-    app.enable_webhooks(options.webhooks.settings(&place.data)?);
+    app.enable_webhooks(options.webhooks.settings(key));
     let maintenance = tokio::spawn({
         let app = app.clone();
         async move { app.maintain().await }
@@ -55,11 +63,19 @@ pub(crate) async fn run(options: Serve) -> Result<()> {
     let beacon = Beacon::of_this_server(scheme, address);
     let lit = beacon.light(&place.data)?;
     let url = format!("{scheme}://{address}{prefix}");
+    let provider = Provider::configured(&options.oidc, &url)?.map(Arc::new);
+    let login_page = LoginPage(provider.as_ref().map(|_| prefix.clone()));
     greet(&url, &place.database_url()?, &place.artifact_destination(), pages.as_deref())?;
     let routes = scripts(app.clone(), &options.account, &beacon.instance)
-        .merge(observe::router(app.clone(), numbers))
-        .merge(front_page::router(&prefix, pages.is_some()))
-        .merge(pages.map_or_else(mlflow_ui::without_pages, |folder| mlflow_ui::router(folder, &prefix)));
+        .merge(
+            observe::router(app.clone(), numbers)
+                .merge(front_page::router(&prefix, pages.is_some()))
+                .merge(pages.map_or_else(mlflow_ui::without_pages, |folder| mlflow_ui::router(folder, &prefix)))
+                .layer(from_fn_with_state(login_page, login::required)),
+        )
+        .merge(provider.map_or_else(Router::new, |provider| login::oidc::router(app.clone(), provider, sealing)))
+        .fallback(nothing)
+        .layer(from_fn_with_state(app.clone(), login::identify));
     let router = limited(watched(routes, app, guard), max_body);
     // Before routing, which a layer of the router would be too late for.
     let service =
@@ -74,20 +90,23 @@ pub(crate) async fn run(options: Serve) -> Result<()> {
 
 /// What commands ask when no server runs; `instance` tells this start from others.
 pub(crate) fn router(app: App, account: &str, guard: Guard, instance: &str) -> Router {
-    watched(scripts(app.clone(), account, instance), app, guard)
+    let routes = scripts(app.clone(), account, instance).fallback(nothing).layer(from_fn(login::as_local_owner));
+    watched(routes, app, guard)
 }
 
 fn scripts(app: App, account: &str, instance: &str) -> Router {
     stele_mlflow::router(app.clone())
         .merge(stele_sagemaker::router(app.clone(), account))
+        .merge(stele_aws::router(app.clone(), account))
         .merge(api::router(app, instance))
 }
 
 fn watched(routes: Router, app: App, guard: Guard) -> Router {
-    routes
-        .fallback(|| async { (StatusCode::NOT_FOUND, "Not Found") })
-        .layer(axum::middleware::from_fn_with_state(Arc::new(guard), guard::check))
-        .layer(axum::middleware::from_fn_with_state(app, observe::watch))
+    routes.layer(from_fn_with_state(Arc::new(guard), guard::check)).layer(from_fn_with_state(app, observe::watch))
+}
+
+async fn nothing() -> impl IntoResponse {
+    (StatusCode::NOT_FOUND, "Not Found")
 }
 
 /// Refuses larger bodies: at once those that say how large they are, and the others when they are.

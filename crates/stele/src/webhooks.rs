@@ -1,14 +1,9 @@
 //! What is set about webhooks, under Stele's names or MLflow's.
 
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
 use clap::{ArgAction, Args};
 use stele_app::{SecretKey, WebhookSettings};
-
-/// The file in the data folder that holds the key of secrets, unless a setting has it.
-const KEY_FILE: &str = "secret.key";
 
 #[derive(Args)]
 #[command(next_help_heading = "Webhooks")]
@@ -55,33 +50,18 @@ pub(crate) struct WebhookOptions {
         value_name = "COUNT"
     )]
     retries: u32,
-
-    /// Key that seals secrets in the database; rather a variable than a flag, which other users of the machine can
-    /// see [default: a key that the server makes in DATA/secret.key]
-    #[arg(long, env = "STELE_SECRET_KEY", hide_env_values = true, value_name = "KEY")]
-    secret_key: Option<String>,
 }
 
 impl WebhookOptions {
-    /// Whether the key can be used; nothing is made.
-    pub(crate) fn check(&self) -> Result<()> {
-        let key = self.secret_key.as_deref().map(SecretKey::from_text).transpose();
-        key.context("STELE_SECRET_KEY cannot be used").map(drop)
-    }
-
-    pub(crate) fn settings(&self, data: &Path) -> Result<WebhookSettings> {
-        let WebhookOptions { schemes, private_ips, timeout, retries, secret_key } = self;
-        let key = match secret_key {
-            Some(text) => SecretKey::from_text(text).context("STELE_SECRET_KEY cannot be used")?,
-            None => SecretKey::from_file(&data.join(KEY_FILE))?,
-        };
-        Ok(WebhookSettings {
+    pub(crate) fn settings(&self, key: SecretKey) -> WebhookSettings {
+        let WebhookOptions { schemes, private_ips, timeout, retries } = self;
+        WebhookSettings {
             schemes: schemes.iter().map(|scheme| scheme.trim().to_ascii_lowercase()).collect(),
             private_addresses: *private_ips,
             timeout: Duration::from_secs(*timeout),
             retries: *retries,
             key,
-        })
+        }
     }
 }
 

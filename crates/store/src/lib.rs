@@ -9,6 +9,7 @@ mod association;
 mod backup;
 pub mod blobs;
 mod bootstrap;
+mod bucket;
 mod dataset;
 mod delivery;
 mod engine;
@@ -18,6 +19,7 @@ mod experiment;
 mod export;
 mod facets;
 mod history;
+mod identity;
 mod lineage;
 mod load;
 mod logged_model;
@@ -43,6 +45,7 @@ use std::time::Instant;
 pub use artifact_owner::OwnedRoot;
 pub use backup::{BackedUp, Verified, backup, verify};
 pub use bootstrap::DEFAULT_WORKSPACE;
+pub use bucket::{BUCKET_FILES, BucketRow, Listed, ObjectRow, OpenUpload, StoredPart};
 pub use engine::Tx;
 use engine::{Postgres, Sqlite};
 pub use examine::{Examination, damage, examine};
@@ -50,6 +53,7 @@ pub use experiment::NewExperiment;
 pub use export::{ExportedDataset, ExportedModel, ExportedRun};
 pub use facets::Faceted;
 pub use history::Origin;
+pub use identity::{FoundCredential, LoginAccount, NewAccount, NewCredential};
 pub use load::{
     LoadedExperiment, LoadedLineage, LoadedLoggedModel, LoadedMetric, LoadedModel, LoadedReading, LoadedRun,
     LoadedRuns, LoadedVersion, RunBatch,

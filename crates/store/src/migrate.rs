@@ -13,6 +13,8 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V5__webhooks", include_str!("../migrations/V5__webhooks.sql")),
     ("V6__resources", include_str!("../migrations/V6__resources.sql")),
     ("V7__transfer", include_str!("../migrations/V7__transfer.sql")),
+    ("V8__identity", include_str!("../migrations/V8__identity.sql")),
+    ("V13__buckets", include_str!("../migrations/V13__buckets.sql")),
     ("V14__indexed_text", include_str!("../migrations/V14__indexed_text.sql")),
 ];
 

@@ -68,7 +68,8 @@ impl App {
     pub async fn model_rename(&self, ctx: &Ctx, name: String, new_name: String) -> Result<Model> {
         check_name(&new_name)?;
         let now = ctx.now();
-        self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
+        // The roles that are held on the model follow its name.
+        self.change_identity::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
             let model = tx.model_open(permit, &name)?;
             tx.model_rename(permit, model.row, &new_name, now)?;
             let change = Change::event("model.rename", Kind::Model, &new_name)
@@ -81,7 +82,7 @@ impl App {
 
     /// Deletes a model with its versions, tags and aliases. Its name is free afterwards.
     pub async fn model_delete(&self, ctx: &Ctx, name: String) -> Result<()> {
-        self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
+        self.change_identity::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
             let model = tx.model_open(permit, &name)?;
             tx.model_delete(permit, model.row)?;
             Ok(Changed::one((), Change::event("model.delete", Kind::Model, &name)))
@@ -91,7 +92,7 @@ impl App {
 
     /// Deletes a model that has no versions.
     pub async fn model_delete_empty(&self, ctx: &Ctx, name: String) -> Result<()> {
-        self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
+        self.change_identity::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
             let model = tx.model_open(permit, &name)?;
             if !tx.model_versions_latest(&[model.row], Stage::ALL)?.is_empty() {
                 let (kind, id) = (Kind::Model, name.clone());

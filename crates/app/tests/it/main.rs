@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod identity;
 mod lineage;
 mod logged_model;
 mod packages;

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::Subject;
 use crate::id::{ExperimentId, WorkspaceId};
-use crate::identity::{Grant, Principal, Scope};
+use crate::identity::{Principal, Role, Scope};
 use crate::{Error, Kind, Result};
 
 /// Where in a workspace a thing is, which decides who may do what to it. A run, a logged model, a metric and a trial
@@ -26,14 +26,25 @@ pub enum Extent {
 }
 
 impl Extent {
-    /// The part of the workspace in which `subject` holds a grant that `counts`.
-    pub(super) fn of(subject: &Subject, counts: impl Fn(&Grant) -> bool) -> Extent {
+    /// Everything for those who hold a role that `counts` on the organisation, and else nothing.
+    pub(super) fn of_organisation(subject: &Subject, counts: impl Fn(Role) -> bool) -> Extent {
+        let is_wide = match &subject.principal {
+            Principal::LocalOwner => true,
+            Principal::Account(account) => {
+                account.grants.iter().any(|grant| counts(grant.role) && grant.scope == Scope::Organisation)
+            }
+        };
+        if is_wide { Extent::Whole } else { Extent::Parts { experiments: Arc::default(), models: Arc::default() } }
+    }
+
+    /// The part of the workspace in which `subject` holds a role that `counts`.
+    pub(super) fn of(subject: &Subject, counts: impl Fn(Role) -> bool) -> Extent {
         let account = match &subject.principal {
             Principal::LocalOwner => return Extent::Whole,
             Principal::Account(account) => account,
         };
         let (mut experiments, mut models) = (Vec::new(), Vec::new());
-        for grant in account.grants.iter().filter(|grant| counts(grant)) {
+        for grant in account.grants.iter().filter(|grant| counts(grant.role)) {
             match &grant.scope {
                 Scope::Organisation => return Extent::Whole,
                 Scope::Workspace(name) if **name == *subject.workspace_name => return Extent::Whole,

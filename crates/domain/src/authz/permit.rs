@@ -2,7 +2,7 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use super::{Action, Extent, Place, Subject, Verb, Visibility, visible};
+use super::{Action, Extent, ManageCredential, Place, Principal, Subject, Verb, Visibility, visible};
 use crate::id::WorkspaceId;
 use crate::{Error, Kind, Result};
 
@@ -41,9 +41,23 @@ pub fn authorize<V: Verb>(subject: &Subject) -> Permit<V> {
     Permit::new(subject.clone(), Arc::default())
 }
 
+/// Lets an account look after its own credentials, whatever its roles are.
+pub fn authorize_own(subject: &Subject, account: &str) -> Option<Permit<ManageCredential>> {
+    let own = matches!(&subject.principal, Principal::Account(principal) if principal.name == account);
+    own.then(|| Permit::over(subject.clone(), Arc::default(), Extent::Whole))
+}
+
 impl<V: Verb> Permit<V> {
     fn new(subject: Subject, answers: Arc<Answers>) -> Permit<V> {
-        let allowed = Extent::of(&subject, |grant| V::ACTION.is_granted_by(grant));
+        let counts = |role| V::ACTION.is_allowed_by(role);
+        let allowed = match V::ACTION.is_on_organisation() {
+            true => Extent::of_organisation(&subject, counts),
+            false => Extent::of(&subject, counts),
+        };
+        Permit::over(subject, answers, allowed)
+    }
+
+    fn over(subject: Subject, answers: Arc<Answers>, allowed: Extent) -> Permit<V> {
         let visible = visible(&subject);
         Permit { inner: Arc::new(Inner { subject, action: V::ACTION, allowed, visible, answers }), verb: PhantomData }
     }

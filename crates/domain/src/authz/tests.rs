@@ -44,8 +44,12 @@ fn the_policy_matrix() {
     scorer:manage              scorer              -              yes            -              -              yes
     webhook:manage             webhook             -              -              -              -              yes
     artifact:write             artifact            -              yes            -              -              yes
+    bucket:manage              bucket              -              yes            -              -              yes
+    object:write               object              -              yes            -              -              yes
     record:load                workspace           -              -              -              -              yes
     record:purge               workspace           -              -              -              -              yes
+    identity:manage            account             -              -              -              -              yes
+    credential:manage          credential          -              -              -              -              yes
     ");
 }
 

@@ -1,7 +1,7 @@
 //! The verbs: what can be done to things, and the role that lets one do it.
 
 use crate::Kind;
-use crate::identity::{Grant, Role, Scope};
+use crate::identity::Role;
 
 /// A kind of change, as a type, so that a permit for one is none for another.
 pub trait Verb: Send + Sync + 'static {
@@ -11,7 +11,7 @@ pub trait Verb: Send + Sync + 'static {
 }
 
 macro_rules! verbs {
-    ($($(#[$doc:meta])* $verb:ident: $name:literal on $kind:ident by $role:ident $(of $reach:ident)?),+ $(,)?) => {
+    ($($(#[$doc:meta])* $verb:ident: $name:literal on $kind:ident by $role:ident),+ $(,)?) => {
         $(
             $(#[$doc])*
             #[derive(Debug)]
@@ -42,18 +42,10 @@ macro_rules! verbs {
             pub const fn role(self) -> Role {
                 match self { $(Action::$verb => Role::$role),+ }
             }
-
-            /// Whether only roles on the organisation count, since what is done reaches beyond a workspace.
-            pub const fn is_of_organisation(self) -> bool {
-                match self { $(Action::$verb => verbs!(@reach $($reach)?)),+ }
-            }
         }
     };
-    (@reach) => { false };
-    (@reach Organisation) => { true };
 }
 
-// The role that may do it, and `of Organisation` where a role on the workspace is not enough.
 verbs! {
     /// Create, rename, tag, delete or restore an experiment.
     ManageExperiment: "experiment:manage" on Experiment by Contributor,
@@ -79,10 +71,18 @@ verbs! {
     ManageWebhook: "webhook:manage" on Webhook by Administrator,
     /// Upload or delete artifacts.
     WriteArtifact: "artifact:write" on Artifact by Contributor,
+    /// Make or remove a bucket.
+    ManageBucket: "bucket:manage" on Bucket by Contributor,
+    /// Put objects into buckets, and change or remove them.
+    WriteObject: "object:write" on Object by Contributor,
     /// Bring experiments and models from elsewhere, with their ids, times and stages.
     LoadRecord: "record:load" on Workspace by Administrator,
     /// Remove for good what is in the trash.
     PurgeRecord: "record:purge" on Workspace by Administrator,
+    /// Make, change, disable or delete accounts, groups and grants, and turn authentication on.
+    ManageIdentity: "identity:manage" on Account by Administrator,
+    /// Make or revoke tokens and access keys, and set a password.
+    ManageCredential: "credential:manage" on Credential by Administrator,
 }
 
 impl Action {
@@ -91,13 +91,13 @@ impl Action {
         Action::ALL.iter().copied().find(|action| action.name() == name)
     }
 
+    /// Whether it is done to what all workspaces share, so that only a role on the organisation lets one do it.
+    pub fn is_on_organisation(self) -> bool {
+        matches!(self, Action::ManageIdentity | Action::ManageCredential)
+    }
+
     /// Whether somebody who holds `role` on a thing may do this to it.
     pub fn is_allowed_by(self, role: Role) -> bool {
         role == Role::Administrator || role == self.role()
-    }
-
-    /// Whether a grant lets its holder do this to what is in its scope.
-    pub(super) fn is_granted_by(self, grant: &Grant) -> bool {
-        self.is_allowed_by(grant.role) && (!self.is_of_organisation() || grant.scope == Scope::Organisation)
     }
 }

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use stele_app::{App, Ctx, RequestId, Script};
+use stele_app::{Admission, App, Ctx, RequestId, Script};
 use stele_domain::Error;
 
 use super::problem::Problem;
@@ -16,6 +16,9 @@ use super::{Result, State};
 
 /// The largest JSON body, in bytes.
 const MOST_JSON: usize = 1024 * 1024;
+
+/// The route that anybody may ask.
+const OPEN: &str = "get_server";
 
 /// A request that has been let in.
 pub(super) struct Call {
@@ -31,10 +34,16 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// Makes the context of a request, and reads what every route reads. Without authentication everybody is the local
-    /// owner.
+    /// Makes the context of a request that the login lets in, and reads what every route reads.
     pub(super) async fn admit(request: Request, state: State, route: &Route) -> Result<Call> {
         let (mut parts, body) = request.into_parts();
+        let State { app, instance } = state;
+        let request_id = app.request_id(parts.extensions.remove::<RequestId>());
+        let ctx = match app.admit(parts.extensions.remove::<Admission>(), Script::Native, request_id.clone()) {
+            // By it a command finds a server, before it knows who it is there.
+            Err(_) if route.name == OPEN => app.anonymous(Script::Native, request_id),
+            admitted => admitted?,
+        };
         let path: HashMap<String, String> = RawPathParams::from_request_parts(&mut parts, &())
             .await
             .map_err(|error| Problem::invalid(format!("the path is not readable: {error}")))?
@@ -45,9 +54,6 @@ impl Call {
             return Err(Problem::invalid("the path contains a NUL character"));
         }
         let query = Query::parse(parts.uri.query().unwrap_or_default(), route.query)?;
-        let State { app, instance } = state;
-        let request_id = app.request_id(parts.extensions.remove::<RequestId>());
-        let ctx = app.local_owner(Script::Native, request_id);
         Ok(Call {
             app,
             ctx,

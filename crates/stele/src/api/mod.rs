@@ -9,6 +9,7 @@ mod artifacts;
 mod call;
 mod compare;
 mod experiments;
+mod identity;
 mod metrics;
 mod models;
 mod openapi;
@@ -61,6 +62,12 @@ pub(crate) fn router(app: App, instance: &str) -> Router {
         .fold(Router::new(), |router, (path, method)| router.route(&path, method))
         .route(&format!("{ROOT}/{{*rest}}"), any(no_such_path))
         .with_state(State { app, instance: instance.into() })
+}
+
+/// Every route: its method, its path and its name.
+#[cfg(test)]
+pub(crate) fn paths() -> Vec<(Method, String, &'static str)> {
+    routes().into_iter().map(|route| (route.method, format!("{ROOT}/{}", route.path), route.name)).collect()
 }
 
 async fn wrong_method(method: Method) -> Problem {

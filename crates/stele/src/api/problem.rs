@@ -1,9 +1,9 @@
 //! Errors of the native API: problem details (RFC 9457) with a `code` that programs can tell apart.
 
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use stele_app::Undisclosed;
+use stele_app::{Refusal, Undisclosed};
 use stele_domain::Error;
 use utoipa::ToSchema;
 
@@ -14,11 +14,13 @@ pub(super) struct Problem {
     detail: String,
     /// What only the log may say.
     undisclosed: Option<String>,
+    /// After how many seconds it may go better.
+    retry_after: Option<u64>,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
-        Problem { status, code, detail: detail.into(), undisclosed: None }
+        Problem { status, code, detail: detail.into(), undisclosed: None, retry_after: None }
     }
 
     pub(super) fn invalid(detail: impl Into<String>) -> Problem {
@@ -51,6 +53,29 @@ impl From<Error> for Problem {
     }
 }
 
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Problem {
+        let detail = refusal.message();
+        match refusal {
+            Refusal::Missing
+            | Refusal::Unknown
+            | Refusal::UnknownKey
+            | Refusal::NameTaken(_)
+            | Refusal::Incomplete(_)
+            | Refusal::Signature(_) => Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail),
+            Refusal::TooMany { seconds } => Problem {
+                retry_after: Some(seconds),
+                ..Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", detail)
+            },
+            Refusal::Unavailable(detail) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail),
+            Refusal::Internal(cause) => Problem {
+                undisclosed: Some(cause),
+                ..Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+            },
+        }
+    }
+}
+
 /// Why a request was refused, as RFC 9457 has it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
@@ -69,12 +94,19 @@ pub(super) struct ProblemDto {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Problem { status, code, detail, undisclosed } = self;
+        let Problem { status, code, detail, undisclosed, retry_after } = self;
         let title = status.canonical_reason().unwrap_or_default();
         let problem = ProblemDto { kind: "about:blank", title, status: status.as_u16(), code, detail };
         // Texts and a number cannot fail to be written.
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            let challenge = HeaderValue::from_static("Bearer realm=\"stele\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
         if let Some(cause) = undisclosed {
             response.extensions_mut().insert(Undisclosed(cause));
         }

@@ -4,6 +4,7 @@
 //! carries a hint and an exit code. `--json` prints what the native API answers, or a document of the command's own.
 
 mod artifacts;
+mod auth;
 mod backup;
 mod client;
 mod completions;
@@ -15,10 +16,12 @@ mod gc;
 mod human;
 mod import;
 mod listing;
+mod login;
 mod models;
 mod output;
 mod progress;
 mod runs;
+mod secret;
 mod serve;
 mod sheet;
 mod table;
@@ -65,6 +68,14 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Run the server
     Serve(Serve),
+    /// Say who uses the server, and who may do what
+    Auth(auth::Auth),
+    /// Log in at a server
+    Login(login::Login),
+    /// Log out at a server
+    Logout(login::Logout),
+    /// Say who you are at a server, and what you may do
+    Whoami(login::Whoami),
     /// List, show, create and delete experiments
     Experiments(experiments::Experiments),
     /// List, search, show, compare and delete runs
@@ -105,6 +116,10 @@ fn run(Cli { global, command }: Cli) -> anyhow::Result<ExitCode> {
     start_log(global.log.as_deref().unwrap_or(usual), format)?;
     match command {
         Command::Serve(options) => block_on(crate::serve::run(options))?,
+        Command::Auth(options) => block_on(auth::run(&output, options))?,
+        Command::Login(options) => block_on(login::login(&output, options))?,
+        Command::Logout(options) => block_on(login::logout(&output, options))?,
+        Command::Whoami(options) => block_on(login::whoami(&output, options))?,
         Command::Experiments(options) => block_on(experiments::run(&output, options))?,
         Command::Runs(options) => block_on(runs::run(&output, options))?,
         Command::Models(options) => block_on(models::run(&output, options))?,

@@ -2,13 +2,14 @@ use std::net::IpAddr;
 
 use clap::Args;
 
+use crate::login::oidc::OidcOptions;
 use crate::operations::Operations;
 use crate::place::Place;
 use crate::webhooks::WebhookOptions;
 
 #[derive(Args)]
 pub(crate) struct Serve {
-    /// Address to listen on; only loopback, as there is no login yet
+    /// Address to listen on; others than loopback once `stele auth init` has turned authentication on
     #[arg(long, env = "STELE_HOST", default_value = "127.0.0.1", value_parser = host)]
     pub(crate) host: IpAddr,
 
@@ -34,6 +35,9 @@ pub(crate) struct Serve {
     /// Origins, besides loopback, whose pages may change things
     #[arg(long, env = "STELE_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGIN")]
     pub(crate) allowed_origins: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) oidc: OidcOptions,
 
     #[command(flatten)]
     pub(crate) webhooks: WebhookOptions,

@@ -92,6 +92,9 @@ from_row_ids!(
     ModelVersionRow,
     EvaluationDatasetRow,
     WebhookRow,
+    AccountRow,
+    GroupRow,
+    GrantRow,
     ResourceRow,
     DeliveryRow,
     Timestamp

@@ -64,6 +64,7 @@ impl Tx<'_> {
     ) -> Result<()> {
         const RENAME: &str = "UPDATE model SET name = $2, updated_at = $3 WHERE id = $1";
         const VERSIONS: &str = "UPDATE model_version SET updated_at = $2 WHERE model_id = $1";
+        self.grants_of_model_follow(model, Some(name))?;
         self.execute(RENAME, params![model, name, now]).map_err(|error| match error {
             Error::Conflict { .. } => Error::already_exists(Kind::Model, name),
             other => other,
@@ -91,6 +92,7 @@ impl Tx<'_> {
     /// Deletes a model with its versions, tags and aliases.
     pub fn model_delete(&mut self, _permit: &Permit<RegisterModel>, model: ModelRow) -> Result<()> {
         const DELETE: &str = "DELETE FROM model WHERE id = $1";
+        self.grants_of_model_follow(model, None)?;
         self.execute(DELETE, params![model]).map(|_| ())
     }
 

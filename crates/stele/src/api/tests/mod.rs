@@ -36,7 +36,9 @@ async fn send_body(app: &App, method: Method, path: &str, document: Option<Value
 }
 
 async fn bytes(app: &App, request: Request<Body>) -> (StatusCode, HeaderMap, Vec<u8>) {
-    let response = router(app.clone(), "test").oneshot(request).await.unwrap();
+    app.enable_access_keys(stele_app::SecretKey::from_text("a passphrase of some length").unwrap());
+    let routes = router(app.clone(), "test").layer(axum::middleware::from_fn(crate::login::as_local_owner));
+    let response = routes.oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     (parts.status, parts.headers, to_bytes(body, usize::MAX).await.unwrap().to_vec())
 }
@@ -72,7 +74,9 @@ fn path_of_nothing(route: &Route) -> String {
         let nothing = match name {
             "experiment_id" => "999999",
             "version" => "7",
-            "run_id" | "model_id" | "model" | "alias" => "nobody",
+            "run_id" | "model_id" | "model" | "alias" | "account" | "group" | "grant_id" | "token_id" | "key_id" => {
+                "nobody"
+            }
             other => panic!("this test has nothing for {other}"),
         };
         path = path.replace(&format!("{{{name}}}"), nothing);
@@ -92,6 +96,15 @@ fn body_of(route: &Route) -> Option<Value> {
         (Content::Json(_), "create_experiment") => Some(json!({ "name": "from the table of routes" })),
         (Content::Json(_), "set_model_version_stage") => Some(json!({ "stage": "staging" })),
         (Content::Json(_), "set_model_alias") => Some(json!({ "version": 7 })),
+        (Content::Json(_), "create_account") => Some(json!({ "name": "table", "password": "of routes" })),
+        (Content::Json(_), "update_account") => Some(json!({ "disabled": false })),
+        (Content::Json(_), "set_account_password") => Some(json!({ "password": "of routes" })),
+        (Content::Json(_), "require_authentication") => Some(json!({ "name": "first", "password": "of routes" })),
+        (Content::Json(_), "create_group") => Some(json!({ "name": "tables" })),
+        (Content::Json(_), "create_grant") => {
+            Some(json!({ "account": "table", "role": "viewer", "scope": "organisation" }))
+        }
+        (Content::Json(_), "create_token" | "create_access_key") => Some(json!({})),
         (Content::Json(_), other) => panic!("this test has no body for {other}"),
     }
 }

@@ -112,14 +112,14 @@ fn configuration(global: &Global, serve: &Serve) -> Finding {
         None => "flags and variables; no file".to_owned(),
     };
     if !serve.host.is_loopback() {
-        return Finding::failed(
+        return Finding::warning(
             CHECK,
-            format!("the server would refuse to listen on {}, as there is no login yet", serve.host),
-            "listen on 127.0.0.1 and put a reverse proxy that authenticates in front",
+            format!("the server refuses to listen on {} unless the record has authentication", serve.host),
+            "`stele auth init` makes the first administrator and turns authentication on",
         );
     }
-    match serve.webhooks.check() {
-        Ok(()) => Finding::ok(CHECK, file),
+    match serve.place.given_secret_key() {
+        Ok(_) => Finding::ok(CHECK, file),
         Err(error) => {
             Finding::failed(CHECK, format!("{error:#}"), "docs/CONFIGURATION.md says what each setting takes")
         }

@@ -4,7 +4,7 @@ use stele_domain::change::Change;
 use stele_domain::gate::{Gate, Outcome, Refusal, Target, Verdict, Vote, evaluate};
 use stele_domain::id::{ModelVersionRow, Timestamp};
 use stele_domain::registry::version_id;
-use stele_domain::{Kind, Result};
+use stele_domain::{Error, Kind, Result};
 use stele_store::{ModelHead, Tx};
 
 use super::evidence::gather;
@@ -112,12 +112,21 @@ pub(crate) fn refusal_kept<V: Verb>(
 ) -> Result<Kept> {
     let Refusal { target, verdicts, evidence, vote } = refusal;
     let id = version_id(&evidence.model, evidence.version);
-    let model = tx.model_head(permit.visible(), &evidence.model)?;
+    // A model that was to get this name, or to be loaded, is not there under it.
+    let model = match tx.model_head(permit.visible(), &evidence.model) {
+        Ok(model) => Some(model.id),
+        Err(Error::NotFound { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    let of_model = |change: Change| match &model {
+        Some(id) => change.of_model(id),
+        None => change,
+    };
     let mut told = Kept::default();
     for (gate, verdict) in verdicts {
         let kept = tx.verdict_keep(permit, target, gate, evidence, verdict)?;
         if verdict.outcome == Outcome::Failed {
-            let change = Change::quiet("gate.refuse", Kind::ModelVersion, &id).of_model(&model.id);
+            let change = of_model(Change::quiet("gate.refuse", Kind::ModelVersion, &id));
             told.denials.push(change.after(json!({
                 "gate": verdict.gate, "gate_version": verdict.gate_version, "target": target.to_string(),
                 "verdict": kept, "findings": verdict.findings,
@@ -127,7 +136,7 @@ pub(crate) fn refusal_kept<V: Verb>(
     if let Some(vote) = vote
         && tx.vote_keep(permit, &evidence.model, evidence.version, vote, now)?
     {
-        told.changes.push(super::review::told(&id, vote.kind.as_str(), &vote.reason).of_model(&model.id));
+        told.changes.push(of_model(super::review::told(&id, vote.kind.as_str(), &vote.reason)));
     }
     Ok(told)
 }

@@ -12,4 +12,5 @@ mod packages;
 mod purge;
 mod registry;
 mod traces;
+mod visibility;
 mod webhooks;

@@ -24,6 +24,8 @@ pub struct Ctx {
 pub enum Script {
     Mlflow,
     Sagemaker,
+    /// S3, STS and IAM.
+    Aws,
     /// Stele's own API.
     Native,
 }
@@ -41,6 +43,7 @@ impl Script {
         match self {
             Script::Mlflow => "mlflow",
             Script::Sagemaker => "sagemaker",
+            Script::Aws => "aws",
             Script::Native => "native",
         }
     }

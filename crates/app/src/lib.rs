@@ -3,6 +3,7 @@
 
 mod artifact;
 mod association;
+mod bucket;
 mod component;
 mod ctx;
 mod dataset;
@@ -30,6 +31,7 @@ mod webhook;
 use std::sync::Arc;
 
 pub use artifact::{ArtifactAt, ArtifactListing, ArtifactRoot, ArtifactStorage, blobs};
+pub use bucket::{CompletedPart, Condition, FoundObject, NewObject};
 pub use component::{Component, ComponentChange, NO_EXPERIMENT, NewComponent, TRIAL};
 pub use ctx::{Ctx, RequestId, Script, Undisclosed};
 pub use dataset::RunInputs;
@@ -52,11 +54,11 @@ pub use scorer::ScorersOf;
 pub use secret::SecretKey;
 use stele_domain::Result;
 use stele_domain::id::{Clock, IdSource, WorkspaceId};
-pub use stele_store::Faceted;
 use stele_store::Store;
 pub use stele_store::series::{Bucket, Summary};
 pub use stele_store::{Chart, HistoryPage, HistoryStart, StoreState};
 pub use stele_store::{ExportedDataset, ExportedModel, ExportedRun, Trash};
+pub use stele_store::{Faceted, Listed};
 pub use stele_store::{
     LoadedExperiment, LoadedLineage, LoadedLoggedModel, LoadedMetric, LoadedModel, LoadedReading, LoadedRun,
     LoadedRuns, LoadedVersion,

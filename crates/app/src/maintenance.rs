@@ -37,6 +37,11 @@ impl App {
                     tokio::time::sleep(REST * 5).await;
                 }
             }
+            if rounds.is_multiple_of(30)
+                && let Err(error) = self.buckets_tidy().await
+            {
+                tracing::warn!(%error, "removing the files of objects that are gone failed, and is tried again");
+            }
             if rounds.is_multiple_of(1800) {
                 self.prune_events().await;
             }

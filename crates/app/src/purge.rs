@@ -137,6 +137,16 @@ impl App {
         .await
     }
 
+    /// Removes the files of what is gone from the record, and tells of those that it could not.
+    pub(crate) async fn garbage_sweep(&self, ctx: &Ctx) -> Result<()> {
+        let mut report = PurgeReport::default();
+        self.garbage_remove(ctx, &mut report).await?;
+        for (uri, why) in report.left {
+            tracing::warn!(uri, why, "files of what is gone could not be removed");
+        }
+        Ok(())
+    }
+
     /// Removes the files of what is gone from the record.
     async fn garbage_remove(&self, ctx: &Ctx, report: &mut PurgeReport) -> Result<()> {
         let visible = ctx.visible();

@@ -3,6 +3,7 @@
 pub mod artifact_path;
 pub mod artifact_uri;
 pub mod authz;
+pub mod bucket;
 pub mod change;
 pub mod directory;
 pub mod error;

@@ -138,6 +138,10 @@ fn missing(kind: Kind, id: &str) -> String {
         | Kind::Credential
         | Kind::Metric
         | Kind::Dataset
+        | Kind::Bucket
+        | Kind::Object
+        | Kind::Upload
+        | Kind::Part
         | Kind::Scorer
         | Kind::Resource
         | Kind::Association
@@ -164,6 +168,10 @@ fn taken(kind: Kind, id: &str) -> String {
         | Kind::LoggedModel
         | Kind::ModelVersion
         | Kind::EvaluationDataset
+        | Kind::Bucket
+        | Kind::Object
+        | Kind::Upload
+        | Kind::Part
         | Kind::Scorer
         | Kind::Webhook
         | Kind::Trace

@@ -26,7 +26,15 @@ pub(crate) fn prefix(text: &str) -> Result<String> {
 /// Takes away what is in front: a second slash, since clients whose tracking URI ends in one ask for `//api/..`; the
 /// prefix, unless a proxy has done so; and the place of MLflow's pages, whose calls are those of any client. Slashes
 /// inside are left alone: they may be part of an artifact path.
+///
+/// A request of one of AWS's services whose paths are anybody's is led to where it is answered.
 pub(crate) fn plain(mut request: Request, prefix: &str) -> Request {
+    if let Some(path) = stele_aws::route(request.uri(), request.headers()) {
+        let sent = std::mem::replace(request.uri_mut(), Uri::from_static(path));
+        request.extensions_mut().insert(stele_aws::Sent(sent.clone()));
+        request.extensions_mut().insert(AsSent(sent));
+        return request;
+    }
     let given = request.uri().path_and_query().map_or("/", |given| given.as_str());
     if let Some(plain) = inner(given, prefix)
         && let Ok(plain) = plain.parse::<Uri>()

@@ -91,6 +91,7 @@ pub(crate) fn router(app: App, account: &str, guard: Guard, instance: &str) -> R
 fn scripts(app: App, account: &str, instance: &str) -> Router {
     stele_mlflow::router(app.clone())
         .merge(stele_sagemaker::router(app.clone(), account))
+        .merge(stele_aws::router(app.clone(), account))
         .merge(api::router(app, instance))
 }
 

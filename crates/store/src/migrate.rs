@@ -15,6 +15,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V7__transfer", include_str!("../migrations/V7__transfer.sql")),
     ("V8__identity", include_str!("../migrations/V8__identity.sql")),
     ("V12__traces", include_str!("../migrations/V12__traces.sql")),
+    ("V13__buckets", include_str!("../migrations/V13__buckets.sql")),
     ("V14__indexed_text", include_str!("../migrations/V14__indexed_text.sql")),
 ];
 

@@ -110,7 +110,7 @@ impl ArtifactStorage {
     ///
     /// Clients choose the locations of experiments, so folders of this machine other than the destination are not
     /// read: whoever can create an experiment could read any file of the server.
-    pub(super) async fn root(&self, uri: &str) -> Result<(Blobs, ArtifactPath)> {
+    pub(crate) async fn root(&self, uri: &str) -> Result<(Blobs, ArtifactPath)> {
         if let Some(place) = proxied_path(uri)? {
             return Ok((self.destination.clone(), place));
         }

@@ -45,6 +45,8 @@ fn the_policy_matrix() {
     trace:log                  trace               -              yes            -              -              yes
     webhook:manage             webhook             -              -              -              -              yes
     artifact:write             artifact            -              yes            -              -              yes
+    bucket:manage              bucket              -              yes            -              -              yes
+    object:write               object              -              yes            -              -              yes
     record:load                workspace           -              -              -              -              yes
     record:purge               workspace           -              -              -              -              yes
     identity:manage            account             -              -              -              -              yes

@@ -73,6 +73,10 @@ verbs! {
     ManageWebhook: "webhook:manage" on Webhook by Administrator,
     /// Upload or delete artifacts.
     WriteArtifact: "artifact:write" on Artifact by Contributor,
+    /// Make or remove a bucket.
+    ManageBucket: "bucket:manage" on Bucket by Contributor,
+    /// Put objects into buckets, and change or remove them.
+    WriteObject: "object:write" on Object by Contributor,
     /// Bring experiments and models from elsewhere, with their ids, times and stages.
     LoadRecord: "record:load" on Workspace by Administrator,
     /// Remove for good what is in the trash.

@@ -25,6 +25,7 @@ use stele_domain::{Error, Result};
 
 use self::builder::Sql;
 use self::predicate::Attributed;
+pub(crate) use self::run_candidate::first_after_prefix;
 
 /// The most predicates in one filter.
 pub(crate) const MOST_PREDICATES: usize = 500;

@@ -204,7 +204,7 @@ fn literal_prefix(pattern: &str) -> &str {
 }
 
 /// The least text above every text with this prefix, by code point.
-fn first_after_prefix(prefix: &str) -> Option<String> {
+pub(crate) fn first_after_prefix(prefix: &str) -> Option<String> {
     let mut rest = prefix.to_owned();
     while let Some(last) = rest.pop() {
         // After U+D7FF come the surrogates, which no text contains.

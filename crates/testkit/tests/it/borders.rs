@@ -8,12 +8,13 @@ const BORDERS: &[(&str, &[&str], &[&str])] = &[
     ("store", &["stele-domain"], &["axum", "http", "tower", "tower-http"]),
     ("app", &["stele-domain", "stele-store"], &["axum", "http", "object_store", "postgres", "rusqlite"]),
     ("mlflow", &["stele-app", "stele-domain"], &["object_store", "postgres", "r2d2", "rusqlite"]),
+    ("aws", &["stele-app", "stele-domain"], &["object_store", "postgres", "r2d2", "rusqlite"]),
     ("sagemaker", &["stele-app", "stele-domain"], &["object_store", "postgres", "r2d2", "rusqlite"]),
     // It reads and writes databases of others, and reaches the record only through the app.
     ("transfer", &["stele-app", "stele-domain"], &["axum", "clap", "indicatif", "object_store", "r2d2", "refinery"]),
     (
         "stele",
-        &["stele-app", "stele-domain", "stele-mlflow", "stele-sagemaker", "stele-store", "stele-transfer"],
+        &["stele-app", "stele-aws", "stele-domain", "stele-mlflow", "stele-sagemaker", "stele-store", "stele-transfer"],
         &["object_store", "postgres", "rusqlite"],
     ),
 ];

@@ -1,0 +1,187 @@
+import base64
+import hashlib
+import threading
+import urllib.request
+
+import pytest
+from botocore.exceptions import ClientError
+
+KEYS = ["plain", "with space", "a%20b", "a+b", "ü/ö", "a//b", "/lead", "../x", "./x", "folder/", "a", "a/b", "#?&=:", "x" * 1024]
+
+
+def code_of(refusal):
+    return refusal.value.response["Error"]["Code"], refusal.value.response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_any_key_keeps_what_was_put_there(s3, bucket, key):
+    body = key.encode() * 3
+    put = s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="text/x", Metadata={"who": "me"})
+    assert put["ETag"] == f'"{hashlib.md5(body).hexdigest()}"'
+    got = s3.get_object(Bucket=bucket, Key=key)
+    assert (got["Body"].read(), got["ContentType"], got["Metadata"]) == (body, "text/x", {"who": "me"})
+    head = s3.head_object(Bucket=bucket, Key=key)
+    assert (head["ContentLength"], head["ETag"]) == (len(body), put["ETag"])
+    assert [found["Key"] for found in s3.list_objects_v2(Bucket=bucket)["Contents"]] == [key]
+    s3.delete_object(Bucket=bucket, Key=key)
+    s3.delete_object(Bucket=bucket, Key=key)
+    with pytest.raises(ClientError) as refusal:
+        s3.get_object(Bucket=bucket, Key=key)
+    assert code_of(refusal) == ("NoSuchKey", 404)
+
+
+def test_a_key_beside_keys_below_it(s3, bucket):
+    for key in ["a", "a/b", "a/b/c"]:
+        s3.put_object(Bucket=bucket, Key=key, Body=key.encode())
+    for key in ["a", "a/b", "a/b/c"]:
+        assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == key.encode()
+
+
+def test_keys_that_are_too_long(s3, bucket):
+    with pytest.raises(ClientError) as refusal:
+        s3.put_object(Bucket=bucket, Key="x" * 1025, Body=b"")
+    assert code_of(refusal) == ("KeyTooLongError", 400)
+
+
+def test_parts_of_an_object(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"0123456789")
+    for asked, bytes_, shown in [
+        ("bytes=0-4", b"01234", "bytes 0-4/10"),
+        ("bytes=5-", b"56789", "bytes 5-9/10"),
+        ("bytes=-3", b"789", "bytes 7-9/10"),
+        ("bytes=8-100", b"89", "bytes 8-9/10"),
+    ]:
+        got = s3.get_object(Bucket=bucket, Key="k", Range=asked)
+        assert (got["Body"].read(), got["ContentRange"]) == (bytes_, shown)
+        assert got["ResponseMetadata"]["HTTPStatusCode"] == 206
+    with pytest.raises(ClientError) as refusal:
+        s3.get_object(Bucket=bucket, Key="k", Range="bytes=10-")
+    assert code_of(refusal) == ("InvalidRange", 416)
+    s3.put_object(Bucket=bucket, Key="empty", Body=b"")
+    assert s3.get_object(Bucket=bucket, Key="empty")["Body"].read() == b""
+
+
+def test_conditions(s3, bucket):
+    etag = s3.put_object(Bucket=bucket, Key="k", Body=b"1", IfNoneMatch="*")["ETag"]
+    with pytest.raises(ClientError) as refusal:
+        s3.put_object(Bucket=bucket, Key="k", Body=b"2", IfNoneMatch="*")
+    assert code_of(refusal) == ("PreconditionFailed", 412)
+    with pytest.raises(ClientError) as refusal:
+        s3.get_object(Bucket=bucket, Key="k", IfNoneMatch=etag)
+    assert code_of(refusal)[1] == 304
+    with pytest.raises(ClientError) as refusal:
+        s3.get_object(Bucket=bucket, Key="k", IfMatch='"other"')
+    assert code_of(refusal) == ("PreconditionFailed", 412)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"3", IfMatch=etag)
+    with pytest.raises(ClientError) as refusal:
+        s3.put_object(Bucket=bucket, Key="k", Body=b"4", IfMatch=etag)
+    assert code_of(refusal) == ("PreconditionFailed", 412)
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"3"
+
+
+@pytest.mark.parametrize("algorithm", ["CRC32", "SHA1", "SHA256"])
+def test_checksums_are_looked_at_and_given_back(s3, bucket, algorithm):
+    put = s3.put_object(Bucket=bucket, Key="k", Body=b"content", ChecksumAlgorithm=algorithm)
+    got = s3.get_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
+    assert got["Body"].read() == b"content"
+    assert got[f"Checksum{algorithm}"] == put[f"Checksum{algorithm}"]
+    with pytest.raises(ClientError) as refusal:
+        s3.put_object(Bucket=bucket, Key="other", Body=b"content", **{f"Checksum{algorithm}": put[f"Checksum{algorithm}"][::-1]})
+    assert code_of(refusal) == ("BadDigest", 400)
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket, Prefix="other")
+
+
+def test_wrong_md5(s3, bucket):
+    wrong = base64.b64encode(hashlib.md5(b"other").digest()).decode()
+    with pytest.raises(ClientError) as refusal:
+        s3.put_object(Bucket=bucket, Key="k", Body=b"content", ContentMD5=wrong)
+    assert code_of(refusal) == ("BadDigest", 400)
+    with pytest.raises(ClientError) as refusal:
+        s3.put_object(Bucket=bucket, Key="k", Body=b"content", ContentMD5="no")
+    assert code_of(refusal) == ("InvalidDigest", 400)
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+
+
+def test_listing_in_pages_and_folders(s3, bucket):
+    keys = [f"{folder}/{number:03}" for folder in ["a", "b", "b/c", "d é"] for number in range(30)] + ["top"]
+    for key in keys:
+        s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, PaginationConfig={"PageSize": 7})
+    found = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    assert found == sorted(keys, key=str.encode)
+    pages = s3.get_paginator("list_objects").paginate(Bucket=bucket, Prefix="b/", PaginationConfig={"PageSize": 11})
+    assert len([item for page in pages for item in page["Contents"]]) == 60
+    for size in [1, 2, 1000]:
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Delimiter="/", PaginationConfig={"PageSize": size})
+        pages = list(pages)
+        folders = [item["Prefix"] for page in pages for item in page.get("CommonPrefixes", [])]
+        assert folders == ["a/", "b/", "d é/"]
+        assert [item["Key"] for page in pages for item in page.get("Contents", [])] == ["top"]
+    inside = s3.list_objects_v2(Bucket=bucket, Prefix="b/", Delimiter="/")
+    assert ([item["Prefix"] for item in inside["CommonPrefixes"]], inside["KeyCount"]) == (["b/c/"], 31)
+    assert s3.list_objects_v2(Bucket=bucket, StartAfter="b/c/029")["Contents"][0]["Key"] == "d é/000"
+    assert s3.list_objects_v2(Bucket=bucket, MaxKeys=0)["KeyCount"] == 0
+    with pytest.raises(ClientError) as refusal:
+        s3.list_objects_v2(Bucket=bucket, ContinuationToken="!")
+    assert code_of(refusal) == ("InvalidArgument", 400)
+
+
+def test_removing_many(s3, bucket):
+    for number in range(5):
+        s3.put_object(Bucket=bucket, Key=f"k{number}", Body=b"x")
+    asked = {"Objects": [{"Key": f"k{number}"} for number in range(4)] + [{"Key": "not there"}]}
+    told = s3.delete_objects(Bucket=bucket, Delete=asked)
+    assert len(told["Deleted"]) == 5
+    assert [found["Key"] for found in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["k4"]
+
+
+def test_copies(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="ü from", Body=b"content", Metadata={"a": "1"}, ContentType="text/x", Tagging="t=1")
+    told = s3.copy_object(Bucket=bucket, Key="to", CopySource={"Bucket": bucket, "Key": "ü from"})
+    assert told["CopyObjectResult"]["ETag"] == s3.head_object(Bucket=bucket, Key="ü from")["ETag"]
+    got = s3.get_object(Bucket=bucket, Key="to")
+    assert (got["Body"].read(), got["Metadata"], got["ContentType"]) == (b"content", {"a": "1"}, "text/x")
+    assert s3.get_object_tagging(Bucket=bucket, Key="to")["TagSet"] == [{"Key": "t", "Value": "1"}]
+    s3.copy_object(
+        Bucket=bucket, Key="to", CopySource={"Bucket": bucket, "Key": "to"}, Metadata={"b": "2"}, MetadataDirective="REPLACE"
+    )
+    got = s3.get_object(Bucket=bucket, Key="to")
+    assert (got["Body"].read(), got["Metadata"]) == (b"content", {"b": "2"})
+    s3.delete_object(Bucket=bucket, Key="ü from")
+    assert s3.get_object(Bucket=bucket, Key="to")["Body"].read() == b"content"
+    with pytest.raises(ClientError) as refusal:
+        s3.copy_object(Bucket=bucket, Key="x", CopySource={"Bucket": bucket, "Key": "not there"})
+    assert code_of(refusal) == ("NoSuchKey", 404)
+
+
+def test_tags(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    tags = [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": ""}]
+    s3.put_object_tagging(Bucket=bucket, Key="k", Tagging={"TagSet": tags})
+    assert s3.get_object_tagging(Bucket=bucket, Key="k")["TagSet"] == tags
+    s3.delete_object_tagging(Bucket=bucket, Key="k")
+    assert s3.get_object_tagging(Bucket=bucket, Key="k")["TagSet"] == []
+    with pytest.raises(ClientError) as refusal:
+        s3.put_object_tagging(Bucket=bucket, Key="k", Tagging={"TagSet": [{"Key": f"{n}", "Value": ""} for n in range(11)]})
+    assert code_of(refusal) == ("InvalidArgument", 400)
+
+
+@pytest.mark.parametrize("version", ["s3", "s3v4"])
+def test_presigned_urls(client_of, bucket, version):
+    s3 = client_of("s3", signature_version=version)
+    url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "a b"})
+    urllib.request.urlopen(urllib.request.Request(url, data=b"content", method="PUT"))
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "a b", "ResponseContentType": "text/y"})
+    got = urllib.request.urlopen(url)
+    assert (got.read(), got.headers["content-type"]) == (b"content", "text/y")
+
+
+def test_writers_at_once_leave_one_of_what_they_wrote(s3, bucket):
+    bodies = [bytes([number]) * 200_000 for number in range(8)]
+    threads = [threading.Thread(target=s3.put_object, kwargs={"Bucket": bucket, "Key": "k", "Body": body}) for body in bodies]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    got = s3.get_object(Bucket=bucket, Key="k")
+    assert got["Body"].read() in bodies

@@ -1,0 +1,75 @@
+import os
+
+import pytest
+from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import ClientError
+
+MIB = 1024 * 1024
+
+
+def test_a_large_file_goes_up_in_parts_and_comes_back(s3, bucket, tmp_path):
+    content = os.urandom(30 * MIB + 17)
+    (tmp_path / "up").write_bytes(content)
+    config = TransferConfig(multipart_threshold=8 * MIB, multipart_chunksize=8 * MIB, max_concurrency=4)
+    s3.upload_file(str(tmp_path / "up"), bucket, "large", Config=config, ExtraArgs={"Metadata": {"a": "1"}})
+    head = s3.head_object(Bucket=bucket, Key="large")
+    assert (head["ContentLength"], head["Metadata"]) == (len(content), {"a": "1"})
+    assert head["ETag"].endswith('-4"')
+    s3.download_file(bucket, "large", str(tmp_path / "down"), Config=config)
+    assert (tmp_path / "down").read_bytes() == content
+    middle = s3.get_object(Bucket=bucket, Key="large", Range=f"bytes={8 * MIB - 5}-{16 * MIB + 5}")["Body"].read()
+    assert middle == content[8 * MIB - 5 : 16 * MIB + 6]
+    s3.copy({"Bucket": bucket, "Key": "large"}, bucket, "copied", Config=config)
+    assert s3.get_object(Bucket=bucket, Key="copied")["Body"].read() == content
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+
+
+def test_parts_one_by_one(s3, bucket):
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="k", ContentType="text/x")["UploadId"]
+    named = {"Bucket": bucket, "Key": "k", "UploadId": upload}
+    bodies = {1: b"a" * 5 * MIB, 3: b"b" * 5 * MIB, 7: b"c"}
+    etags = {number: s3.upload_part(**named, PartNumber=number, Body=body)["ETag"] for number, body in bodies.items()}
+    s3.upload_part(**named, PartNumber=5, Body=b"left out")
+    listed = s3.list_parts(**named, MaxParts=2)
+    assert ([part["PartNumber"] for part in listed["Parts"]], listed["IsTruncated"]) == ([1, 3], True)
+    rest = s3.list_parts(**named, PartNumberMarker=listed["NextPartNumberMarker"])
+    assert [part["PartNumber"] for part in rest["Parts"]] == [5, 7]
+    assert [found["UploadId"] for found in s3.list_multipart_uploads(Bucket=bucket)["Uploads"]] == [upload]
+
+    def complete(*numbers, **changed):
+        parts = [{"PartNumber": number, "ETag": changed.get(f"p{number}", etags[number])} for number in numbers]
+        return s3.complete_multipart_upload(**named, MultipartUpload={"Parts": parts})
+
+    for numbers, changed, code in [
+        ((3, 1), {}, "InvalidPartOrder"),
+        ((1, 3), {"p3": '"0"'}, "InvalidPart"),
+        ((7, ), {"p7": etags[1]}, "InvalidPart"),
+    ]:
+        with pytest.raises(ClientError) as refusal:
+            complete(*numbers, **changed)
+        assert refusal.value.response["Error"]["Code"] == code
+    complete(1, 3, 7)
+    got = s3.get_object(Bucket=bucket, Key="k")
+    assert (got["Body"].read(), got["ContentType"]) == (b"".join(bodies.values()), "text/x")
+    with pytest.raises(ClientError) as refusal:
+        complete(1, 3, 7)
+    assert refusal.value.response["Error"]["Code"] == "NoSuchUpload"
+
+
+def test_small_parts_and_aborted_uploads(s3, bucket):
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    named = {"Bucket": bucket, "Key": "k", "UploadId": upload}
+    etags = [s3.upload_part(**named, PartNumber=number, Body=b"small")["ETag"] for number in (1, 2)]
+    parts = [{"PartNumber": number + 1, "ETag": etag} for number, etag in enumerate(etags)]
+    with pytest.raises(ClientError) as refusal:
+        s3.complete_multipart_upload(**named, MultipartUpload={"Parts": parts})
+    assert refusal.value.response["Error"]["Code"] == "EntityTooSmall"
+    with pytest.raises(ClientError) as refusal:
+        s3.delete_bucket(Bucket=bucket)
+    assert refusal.value.response["Error"]["Code"] == "BucketNotEmpty"
+    s3.abort_multipart_upload(**named)
+    with pytest.raises(ClientError) as refusal:
+        s3.upload_part(**named, PartNumber=1, Body=b"late")
+    assert refusal.value.response["Error"]["Code"] == "NoSuchUpload"
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+    s3.delete_bucket(Bucket=bucket)

@@ -1,0 +1,204 @@
+//! The bytes that a request brings, checked against what it says of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use crc_fast::{CrcAlgorithm, Digest as Crc};
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use md5::{Digest, Md5};
+use parking_lot::Mutex;
+
+use super::call::Call;
+use super::chunks::{Chunks, Next, hex};
+use super::error::{Failure, Result};
+
+const CHECKSUMS: [&str; 5] = [
+    "x-amz-checksum-crc32",
+    "x-amz-checksum-crc32c",
+    "x-amz-checksum-crc64nvme",
+    "x-amz-checksum-sha1",
+    "x-amz-checksum-sha256",
+];
+
+/// The largest object that comes in one request, in bytes.
+const MOST_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+
+pub(super) fn is_checksum(header: &str) -> bool {
+    CHECKSUMS.contains(&header)
+}
+
+/// A body on its way in. Its content ends with an error unless it is what the request says.
+pub(super) struct Incoming {
+    /// In bytes, if the client says it.
+    pub(super) length: Option<u64>,
+    pub(super) content: BoxStream<'static, std::result::Result<Bytes, String>>,
+    verdict: Arc<Mutex<Option<Failure>>>,
+}
+
+impl Incoming {
+    /// Why the content ended with an error, if it was not what the request says.
+    pub(super) fn failure(&self) -> Option<Failure> {
+        self.verdict.lock().take()
+    }
+}
+
+/// Takes the body of a request.
+pub(super) fn incoming(call: &mut Call) -> Result<Incoming> {
+    let said = call.header("x-amz-content-sha256").unwrap_or("").to_owned();
+    let is_chunked = said.starts_with("STREAMING-");
+    let length = call.header(if is_chunked { "x-amz-decoded-content-length" } else { "content-length" });
+    let length = match length {
+        None if is_chunked => {
+            let message = "a body in chunks needs the header x-amz-decoded-content-length";
+            return Err(Failure::new(axum::http::StatusCode::LENGTH_REQUIRED, "MissingContentLength", message));
+        }
+        None => None,
+        Some(text) => Some(text.parse::<u64>().map_err(|_| Failure::argument(format!("'{text}' is not a length")))?),
+    };
+    if length.is_some_and(|length| length > MOST_BYTES) {
+        return Err(Failure::bad("EntityTooLarge", format!("one request brings at most {MOST_BYTES} bytes")));
+    }
+    let mut checks = Checks::of(call, &said)?;
+    let verdict = Arc::new(Mutex::new(None));
+    let told = Arc::clone(&verdict);
+    let body = std::mem::take(&mut *call.body.lock());
+    let signed = call.signed.take();
+    let content = async_stream::stream! {
+        let refused = if is_chunked {
+            let mut chunks = Chunks::new(body, signed);
+            loop {
+                match chunks.next().await {
+                    Ok(Next::Bytes(part)) => {
+                        checks.update(&part);
+                        yield Ok(part);
+                    }
+                    Ok(Next::End(trailers)) => break checks.finish(&trailers).err(),
+                    Err(message) => break Some(Failure::bad("IncompleteBody", message)),
+                }
+            }
+        } else {
+            let mut body = body.into_data_stream();
+            loop {
+                match body.next().await {
+                    Some(Ok(part)) => {
+                        checks.update(&part);
+                        yield Ok(part);
+                    }
+                    None => break checks.finish(&BTreeMap::new()).err(),
+                    // The hash that the signature covers is compared while the body is read.
+                    Some(Err(error)) => break Some(Failure::bad("XAmzContentSHA256Mismatch", error.to_string())),
+                }
+            }
+        };
+        if let Some(failure) = refused {
+            *told.lock() = Some(failure);
+            yield Err("the body is not what the request says".to_owned());
+        }
+    };
+    Ok(Incoming { length, content: content.boxed(), verdict })
+}
+
+/// What a body must come to.
+struct Checks {
+    md5: Option<(Md5, Vec<u8>)>,
+    /// As the signature has it, in hex.
+    sha256: Option<(digest::Context, String)>,
+    /// By header; what trails the body is expected later.
+    named: Vec<(&'static str, Sum, Option<String>)>,
+}
+
+enum Sum {
+    Crc(Box<Crc>, usize),
+    Hash(digest::Context),
+}
+
+impl Checks {
+    fn of(call: &Call, said: &str) -> Result<Checks> {
+        let md5 = match call.header("content-md5") {
+            None => None,
+            Some(text) => {
+                let expected = BASE64_STANDARD.decode(text).ok().filter(|bytes| bytes.len() == 16);
+                let invalid = || Failure::bad("InvalidDigest", "the Content-MD5 you specified is not valid");
+                Some((Md5::new(), expected.ok_or_else(invalid)?))
+            }
+        };
+        let is_hash = said.len() == 64 && said.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let sha256 = is_hash.then(|| (digest::Context::new(&digest::SHA256), said.to_ascii_lowercase()));
+        let trailing = call.header("x-amz-trailer").unwrap_or("").to_ascii_lowercase();
+        let mut named = Vec::new();
+        for name in CHECKSUMS {
+            let expected = call.header(name);
+            let trails = trailing.split(',').any(|trailer| trailer.trim() == name);
+            if expected.is_some() || trails {
+                named.push((name, Sum::of(name), expected.map(str::to_owned)));
+            }
+        }
+        Ok(Checks { md5, sha256, named })
+    }
+
+    fn update(&mut self, part: &[u8]) {
+        if let Some((md5, _)) = &mut self.md5 {
+            md5.update(part);
+        }
+        if let Some((sha256, _)) = &mut self.sha256 {
+            sha256.update(part);
+        }
+        for (_, sum, _) in &mut self.named {
+            match sum {
+                Sum::Crc(crc, _) => crc.update(part),
+                Sum::Hash(hash) => hash.update(part),
+            }
+        }
+    }
+
+    fn finish(self, trailers: &BTreeMap<String, String>) -> Result<()> {
+        if let Some((md5, expected)) = self.md5
+            && md5.finalize().as_slice() != expected
+        {
+            return Err(Failure::bad("BadDigest", "the Content-MD5 you specified did not match what was received"));
+        }
+        if let Some((sha256, expected)) = self.sha256
+            && hex(sha256.finish().as_ref()) != expected
+        {
+            let message = "the provided x-amz-content-sha256 header does not match what was computed";
+            return Err(Failure::bad("XAmzContentSHA256Mismatch", message));
+        }
+        for (name, sum, expected) in self.named {
+            let Some(expected) = expected.as_ref().or_else(|| trailers.get(name)) else {
+                return Err(Failure::bad("MalformedTrailerError", format!("the trailing header {name} did not come")));
+            };
+            if sum.finish() != *expected {
+                return Err(Failure::bad(
+                    "BadDigest",
+                    format!("the {name} you specified did not match what was received"),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Sum {
+    fn of(header: &str) -> Sum {
+        match header {
+            "x-amz-checksum-crc32" => Sum::Crc(Box::new(Crc::new(CrcAlgorithm::Crc32IsoHdlc)), 4),
+            "x-amz-checksum-crc32c" => Sum::Crc(Box::new(Crc::new(CrcAlgorithm::Crc32Iscsi)), 4),
+            "x-amz-checksum-crc64nvme" => Sum::Crc(Box::new(Crc::new(CrcAlgorithm::Crc64Nvme)), 8),
+            "x-amz-checksum-sha1" => Sum::Hash(digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY)),
+            _ => Sum::Hash(digest::Context::new(&digest::SHA256)),
+        }
+    }
+
+    /// In base64, as headers have it.
+    fn finish(self) -> String {
+        match self {
+            Sum::Crc(crc, bytes) => BASE64_STANDARD.encode(&crc.finalize().to_be_bytes()[8 - bytes..]),
+            Sum::Hash(hash) => BASE64_STANDARD.encode(hash.finish().as_ref()),
+        }
+    }
+}

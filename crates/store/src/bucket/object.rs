@@ -1,0 +1,178 @@
+use stele_domain::authz::{Permit, Visibility, WriteObject};
+use stele_domain::bucket::{Object, ObjectHead, Piece};
+use stele_domain::id::Timestamp;
+use stele_domain::{Error, Kind, Result};
+
+use super::BucketRow;
+use crate::Tx;
+use crate::engine::{Row, params};
+use crate::search::first_after_prefix;
+
+/// An object with the files that hold its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectRow {
+    pub object: Object,
+    pub pieces: Vec<Piece>,
+}
+
+/// What a listing meets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listed {
+    Object(Object),
+    /// All keys that begin with this text, which ends with the delimiter.
+    Prefix(String),
+}
+
+const COLUMNS: &str = "SELECT key, size, etag, modified_at, head, pieces FROM bucket_object";
+
+/// How many rows a listing reads at a time.
+const AT_A_TIME: i64 = 1_000;
+
+impl Tx<'_> {
+    pub fn object_get(&mut self, visible: &Visibility, bucket: &str, key: &str) -> Result<ObjectRow> {
+        let bucket = self.bucket_read(visible, bucket)?;
+        self.object_find(bucket, key, "")?.ok_or_else(|| Error::not_found(Kind::Object, key))
+    }
+
+    /// An object that this transaction is about to replace or remove, if it is there.
+    pub fn object_open(
+        &mut self,
+        permit: &Permit<WriteObject>,
+        bucket: BucketRow,
+        key: &str,
+    ) -> Result<Option<ObjectRow>> {
+        permit.require_workspace()?;
+        let lock = self.for_update();
+        self.object_find(bucket, key, lock)
+    }
+
+    fn object_find(&mut self, bucket: BucketRow, key: &str, lock: &str) -> Result<Option<ObjectRow>> {
+        let sql = format!("{COLUMNS} WHERE bucket_id = $1 AND key = $2{lock}");
+        self.query_opt(&sql, params![bucket.0, key], object_row)
+    }
+
+    /// Puts an object in the place of the one of its key; the files of that one go.
+    pub fn object_put(
+        &mut self,
+        permit: &Permit<WriteObject>,
+        bucket: BucketRow,
+        new: &ObjectRow,
+        now: Timestamp,
+    ) -> Result<()> {
+        const PUT: &str = "INSERT INTO bucket_object (bucket_id, key, size, etag, pieces, head, modified_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             ON CONFLICT (bucket_id, key) DO UPDATE SET size = excluded.size, etag = excluded.etag,
+                 pieces = excluded.pieces, head = excluded.head, modified_at = excluded.modified_at";
+        let ObjectRow { object: Object { key, size, etag, modified_at: _, head }, pieces } = new;
+        if let Some(old) = self.object_open(permit, bucket, key)? {
+            let gone: Vec<Piece> = old.pieces.into_iter().filter(|piece| !pieces.contains(piece)).collect();
+            self.files_discard(permit, &gone, now)?;
+        }
+        let values = params![bucket.0, key, bytes(*size)?, etag, written(pieces)?, written(head)?, now];
+        self.execute(PUT, values).map(|_| ())
+    }
+
+    /// Removes an object with its files. Says whether it was there.
+    pub fn object_delete(
+        &mut self,
+        permit: &Permit<WriteObject>,
+        bucket: BucketRow,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<bool> {
+        const DELETE: &str = "DELETE FROM bucket_object WHERE bucket_id = $1 AND key = $2";
+        let Some(old) = self.object_open(permit, bucket, key)? else { return Ok(false) };
+        self.files_discard(permit, &old.pieces, now)?;
+        self.execute(DELETE, params![bucket.0, key])?;
+        Ok(true)
+    }
+
+    /// Replaces what is said about an object that [`Tx::object_open`] found.
+    pub fn object_describe(
+        &mut self,
+        permit: &Permit<WriteObject>,
+        bucket: BucketRow,
+        key: &str,
+        head: &ObjectHead,
+    ) -> Result<()> {
+        const SET: &str = "UPDATE bucket_object SET head = $3 WHERE bucket_id = $1 AND key = $2";
+        permit.require_workspace()?;
+        self.execute(SET, params![bucket.0, key, written(head)?]).map(|_| ())
+    }
+
+    /// What is in a bucket after a text, in the order of the keys' bytes. Keys with `delimiter` after `prefix` are
+    /// folded into one entry each.
+    pub fn objects_list(
+        &mut self,
+        visible: &Visibility,
+        bucket: &str,
+        prefix: &str,
+        delimiter: &str,
+        after: &str,
+        most: usize,
+    ) -> Result<Vec<Listed>> {
+        let sql = format!("{COLUMNS} WHERE bucket_id = $1 AND key >= $2 ORDER BY key LIMIT $3");
+        let bucket = self.bucket_read(visible, bucket)?;
+        let mut listed: Vec<Listed> = Vec::new();
+        // What was given as a folded entry is passed over as a whole.
+        let mut next = match folded(after, prefix, delimiter) {
+            Some(whole) if whole == after => first_after_prefix(whole),
+            _ if after < prefix => Some(prefix.to_owned()),
+            _ => Some(after_key(after)),
+        };
+        while let Some(from) = next.take().filter(|_| listed.len() < most) {
+            let rows = self.query(&sql, params![bucket.0, &from, AT_A_TIME], object_row)?;
+            let is_full = rows.len() as i64 == AT_A_TIME;
+            for ObjectRow { object, .. } in rows {
+                if !object.key.starts_with(prefix) || listed.len() == most {
+                    return Ok(listed);
+                }
+                if let Some(whole) = folded(&object.key, prefix, delimiter) {
+                    // There may be any number of keys below it.
+                    next = first_after_prefix(whole);
+                    listed.push(Listed::Prefix(whole.to_owned()));
+                    break;
+                }
+                next = is_full.then(|| after_key(&object.key));
+                listed.push(Listed::Object(object));
+            }
+        }
+        Ok(listed)
+    }
+}
+
+/// The beginning of a key up to the first delimiter after the prefix, with it.
+fn folded<'k>(key: &'k str, prefix: &str, delimiter: &str) -> Option<&'k str> {
+    let rest = key.strip_prefix(prefix).filter(|_| !delimiter.is_empty())?;
+    let end = rest.find(delimiter)? + delimiter.len();
+    Some(&key[..prefix.len() + end])
+}
+
+/// The least text after a key that can be one, since none holds a NUL.
+fn after_key(key: &str) -> String {
+    format!("{key}\u{1}")
+}
+
+fn object_row(row: &Row) -> Result<ObjectRow> {
+    let object = Object {
+        key: row.text(0)?,
+        size: u64::try_from(row.int(1)?).unwrap_or(0),
+        etag: row.text(2)?,
+        modified_at: Timestamp(row.int(3)?),
+        head: read(&row.text(4)?)?,
+    };
+    Ok(ObjectRow { object, pieces: read(&row.text(5)?)? })
+}
+
+pub(super) fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text)
+        .map_err(|error| Error::internal(format!("a document in the database is damaged: {error}")))
+}
+
+pub(super) fn written(value: &(impl serde::Serialize + ?Sized)) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::internal(format!("a document cannot be written: {error}")))
+}
+
+pub(super) fn bytes(size: u64) -> Result<i64> {
+    i64::try_from(size).map_err(|_| Error::invalid(format!("an object of {size} bytes is too large")))
+}

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Every test, on both databases: lints, the Rust tests, then the stock clients and the hostile suites against the release binary.
 # A failing stage does not stop the ones after it, unless there is no binary to go on with.
-# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions cli mlflow3 mlflow2 native sagemaker aws ui paths garbage kill transfer bench   (default: all of these), wheel
+# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions cli mlflow3 mlflow2 native sagemaker aws identity ui paths garbage kill transfer bench   (default: all of these), wheel
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-all_stages=(lint rust instructions cli mlflow3 mlflow2 native sagemaker aws ui paths garbage kill transfer bench)
+all_stages=(lint rust instructions cli mlflow3 mlflow2 native sagemaker aws identity ui paths garbage kill transfer bench)
 stages=("$@")
 [ ${#stages[@]} -gt 0 ] || stages=("${all_stages[@]}")
 for stage in "${stages[@]}"; do
@@ -93,10 +93,26 @@ aws() {
   STELE_DATABASE=$url pytest_in mlflow3 conformance/aws
 }
 
+# Prints the folder with the identity provider that people log in through in tests, or nothing where there is no Node.
+oidc_provider() {
+  command -v npm >/dev/null || return 0
+  local folder=$PWD/.venv/oidc-provider
+  mkdir -p "$folder"
+  [ -f "$folder/package.json" ] || echo '{ "private": true }' >"$folder/package.json"
+  npm install --prefix "$folder" --no-fund --no-audit --silent oidc-provider@8.8.1 >/dev/null && echo "$folder"
+}
+
+# Authentication is a matter of a whole database, so the suite makes its own in the cluster.
+identity() {
+  local cluster=
+  [ "$1" = sqlite ] || cluster=$STELE_TEST_POSTGRES
+  STELE_DATABASE=$cluster OIDC_PROVIDER=$(oidc_provider) pytest_in mlflow3 conformance/identity
+}
+
 # The Python environments that a stage needs.
 environments_of() {
   case $1 in
-    mlflow3 | native | sagemaker | aws | paths | garbage | kill) echo mlflow3 ;;
+    mlflow3 | native | sagemaker | aws | paths | garbage | kill | identity) echo mlflow3 ;;
     ui) echo mlflow3 ui ;;
     transfer) echo mlflow3 mlflow2 duckdb ;;
     cli | mlflow2) echo "$1" ;;
@@ -140,6 +156,10 @@ fi
 if wanted aws; then
   step "boto3 for S3, STS and IAM on SQLite" aws sqlite || true
   step "boto3 for S3, STS and IAM on PostgreSQL" aws postgres || true
+fi
+if wanted identity; then
+  step "who is let in, on SQLite" identity sqlite || true
+  step "who is let in, on PostgreSQL" identity postgres || true
 fi
 ! wanted ui || step "MLflow's web pages in Chromium" scripts/ui.sh || true
 ! wanted paths || step "paths that leave the root" pytest_in mlflow3 conformance/security || true

@@ -1,7 +1,9 @@
 """What goes wrong: exit codes, hints, and whose output it is."""
 
+import contextlib
 import signal
 import socket
+import sqlite3
 import subprocess
 
 import pytest
@@ -144,8 +146,13 @@ def test_doctor(shell, serve, tmp_path):
     assert "✗ port" in told.out and "hint: " in told.out and "not well: 1 problem" in told.err
     database = tmp_path / "stele-data/stele.db"
     content = database.read_bytes()
+    # An index: what the schema itself lies in would make it no database at all.
+    with contextlib.closing(sqlite3.connect(database)) as record:
+        page = record.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'experiment_tag'").fetchone()[0]
+        size = record.execute("PRAGMA page_size").fetchone()[0]
+    start = (page - 1) * size
     for damaged, check in (
-        (content[: -4096 * 8] + b"\xff" * (4096 * 8), "integrity"),
+        (content[:start] + b"\xff" * size + content[start + size :], "integrity"),
         (b"no database at all" * 1000, "database"),
     ):
         database.write_bytes(damaged)

@@ -104,6 +104,38 @@ POST   webhooks/{webhook_id}/test        webhook_id:key
 GET    webhooks/{webhook_id}/deliveries  webhook_id:key max_results:int page_token:token
 """
 
+_USERS = """
+POST   users/create           username:name password:string
+GET    users/get              username:name
+GET    users/list             username:name
+GET    users/current          username:name
+PATCH  users/update-password  username:name password:string current_password:string
+PATCH  users/update-admin     username:name is_admin:string
+DELETE users/delete           username:name
+"""
+
+# Below /api/3.0/mlflow.
+_ROLES = """
+GET    users/current/permissions  username:name
+GET    users/permissions/list     username:name
+GET    users/permissions/get      username:name resource_type:string resource_id:key
+POST   users/permissions/grant    username:name resource_type:string resource_id:key permission:string
+POST   users/permissions/revoke   username:name resource_type:string resource_id:key
+GET    users/roles/list           username:name
+POST   roles/create               workspace:string name:name description:string
+GET    roles/get                  role_id:int
+GET    roles/list                 workspace:string
+PATCH  roles/update               role_id:int name:name description:string
+DELETE roles/delete               role_id:int
+POST   roles/permissions/add      role_id:int resource_type:string resource_pattern:key permission:string
+DELETE roles/permissions/remove   role_permission_id:int
+GET    roles/permissions/list     role_id:int
+PATCH  roles/permissions/update   role_permission_id:int permission:string
+POST   roles/assign               username:name role_id:int
+DELETE roles/unassign             username:name role_id:int
+GET    roles/users/list           role_id:int
+"""
+
 # Below /api/3.0/mlflow.
 _EVALUATION = """
 POST   datasets/create                           name:name experiment_ids:experiments tags:string
@@ -159,7 +191,6 @@ GET    /ajax-api/2.0/mlflow/metrics/get-history-bulk                      run_id
 GET    /ajax-api/2.0/mlflow/logged-models/{model_id}/artifacts/files      model_id:model artifact_file_path:path
 POST   /ajax-api/2.0/mlflow/experiments/search-datasets                   experiment_ids:experiments
 GET    /ajax-api/2.0/mlflow/gateway-proxy                                 gateway_path:path
-GET    /ajax-api/2.0/mlflow/users/current                                 username:name
 GET    /ajax-api/3.0/mlflow/assistant/config                              provider:string
 GET    /ajax-api/3.0/mlflow/assistant/providers                           provider:string
 GET    /ajax-api/3.0/mlflow/ui-telemetry                                  installation_id:string
@@ -177,6 +208,8 @@ API_ROUTES: list[Route] = [
     *_table(_REGISTRY, "/api/2.0/mlflow/"),
     *_table(_WEBHOOKS, "/api/2.0/mlflow/"),
     *_table(_EVALUATION, "/api/3.0/mlflow/"),
+    *_table(_USERS, "/api/2.0/mlflow/"),
+    *_table(_ROLES, "/api/3.0/mlflow/"),
     *_table(_PROXY, "/api/2.0/mlflow-artifacts/"),
     *_table(_AJAX, ""),
 ]

@@ -3,6 +3,7 @@
 
 mod artifact;
 mod association;
+mod audit;
 mod bucket;
 mod component;
 mod ctx;
@@ -31,15 +32,16 @@ mod webhook;
 use std::sync::Arc;
 
 pub use artifact::{ArtifactAt, ArtifactListing, ArtifactRoot, ArtifactStorage, blobs};
+pub use audit::{AuditFilter, AuditPage, AuditReport, read_line, verify_export, write_line};
 pub use bucket::{CompletedPart, Condition, FoundObject, NewObject};
 pub use component::{Component, ComponentChange, NO_EXPERIMENT, NewComponent, TRIAL};
-pub use ctx::{Ctx, RequestId, Script, Undisclosed};
+pub use ctx::{Ctx, RequestId, Script, Undisclosed, coming_from};
 pub use dataset::RunInputs;
 pub use evaluation::{NewEvaluationDataset, Upserted};
 pub use experiment::NewExperiment;
 pub use identity::{
-    AccountChange, Admission, KeyMade, NewAccount, NewCredential, Refusal, SESSION_LIFE, SignedBody, SignedPayload,
-    Signer, TokenMade, looks_like_token,
+    AccountChange, Admission, Held, KeyMade, NewAccount, NewCredential, Refusal, SESSION_LIFE, SignedBody,
+    SignedPayload, Signer, TokenMade, Vouched, looks_like_token,
 };
 pub use load::LoadedInto;
 pub use logged_model::NewLoggedModel;
@@ -64,7 +66,10 @@ pub use stele_store::{
     LoadedRuns, LoadedVersion,
 };
 pub use trace::{LoggedSpans, MOST_SPANS_AT_ONCE, StartedTrace, TraceCounts, TraceEnd, TracesToDelete, WholeTrace};
-pub use webhook::{NewWebhook, Translation, WebhookChange, WebhookSettings, WebhookTest};
+pub use webhook::{
+    DeliveryFilter, KeyText, NewWebhook, Proof, STANDARD_WEBHOOKS, Told, Translate, Translation, Translations,
+    WebhookChange, WebhookSettings, WebhookTest,
+};
 
 /// Where the artifacts of experiments without a location of their own lie: behind this server.
 pub const DEFAULT_ARTIFACT_ROOT: &str = "mlflow-artifacts:/";
@@ -100,7 +105,9 @@ impl App {
         let workspace = store
             .write(move |tx| {
                 let location = stele_domain::artifact_uri::append_to_uri_path(DEFAULT_ARTIFACT_ROOT, "0")?;
-                tx.bootstrap(&location, now)
+                let workspace = tx.bootstrap(&location, now)?;
+                tx.audit_chain_old()?;
+                Ok(workspace)
             })
             .await?;
         let parts = Parts {

@@ -60,7 +60,7 @@ impl SecretKey {
     }
 
     /// Seals a secret of the thing called `owner`.
-    pub(crate) fn seal(&self, owner: &str, secret: &str) -> Result<Vec<u8>> {
+    pub fn seal(&self, owner: &str, secret: &str) -> Result<Vec<u8>> {
         let mut text = secret.as_bytes().to_vec();
         let nonce = self
             .0
@@ -72,7 +72,7 @@ impl SecretKey {
     }
 
     /// Opens what [`SecretKey::seal`] made with the same key for the same `owner`.
-    pub(crate) fn open(&self, owner: &str, sealed: &[u8]) -> Result<String> {
+    pub fn open(&self, owner: &str, sealed: &[u8]) -> Result<String> {
         let failed = || {
             let message = "a secret was sealed with another key; give every server of one database the same \
                            STELE_SECRET_KEY";

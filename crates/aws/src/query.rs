@@ -49,6 +49,7 @@ impl From<Refusal> for Failure {
         let forbidden = |code| Failure { status: StatusCode::FORBIDDEN, ..Failure::new(code, message.clone()) };
         match refusal {
             Refusal::Missing => forbidden("MissingAuthenticationToken"),
+            Refusal::NameTaken(_) => forbidden("AccessDenied"),
             Refusal::Unknown | Refusal::UnknownKey => forbidden("InvalidClientTokenId"),
             Refusal::Incomplete(_) => Failure::new("IncompleteSignature", message),
             Refusal::Signature(_) => forbidden("SignatureDoesNotMatch"),

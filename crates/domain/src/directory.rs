@@ -87,7 +87,7 @@ impl CredentialKind {
 }
 
 /// Names that the audit log uses for others than accounts.
-const RESERVED: [&str; 4] = ["local-owner", "anonymous", "system", "token"];
+const RESERVED: [&str; 5] = ["local-owner", "anonymous", "system", "token", "identity-provider"];
 
 /// Refuses names that an account or group cannot have; `what` is which of these it is.
 pub fn check_name(what: &str, name: &str) -> Result<()> {

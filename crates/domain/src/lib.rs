@@ -2,17 +2,20 @@
 
 pub mod artifact_path;
 pub mod artifact_uri;
+pub mod audit;
 pub mod authz;
 pub mod bucket;
 pub mod change;
 pub mod directory;
 pub mod error;
 pub mod evaluation;
+pub mod event;
 pub mod id;
 pub mod identity;
 pub mod lifecycle;
 pub mod metric;
 mod metric_values;
+pub mod model_history;
 pub mod model_uri;
 pub mod names;
 pub mod otlp;

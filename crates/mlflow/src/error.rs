@@ -127,7 +127,7 @@ fn missing(kind: Kind, id: &str) -> String {
         }
         Kind::Alias => format!("Registered model alias {id} not found."),
         Kind::Artifact => format!("No such artifact: '{id}'"),
-        Kind::Webhook => format!("Webhook with ID {id} not found."),
+        Kind::Webhook | Kind::Delivery => format!("Webhook with ID {id} not found."),
         Kind::Trace => format!("Trace with ID '{id}' not found."),
         Kind::Assessment => format!("Assessment with ID '{id}' not found"),
         Kind::EvaluationDataset => format!("Evaluation dataset with id '{id}' not found"),
@@ -176,6 +176,7 @@ fn taken(kind: Kind, id: &str) -> String {
         | Kind::Webhook
         | Kind::Trace
         | Kind::Assessment
+        | Kind::Delivery
         | Kind::Resource
         | Kind::Association
         | Kind::Alias
@@ -228,6 +229,7 @@ impl From<Refusal> for Failure {
             Refusal::Missing
             | Refusal::Unknown
             | Refusal::UnknownKey
+            | Refusal::NameTaken(_)
             | Refusal::Incomplete(_)
             | Refusal::Signature(_) => Failure::new(Code::Unauthenticated, message),
             Refusal::TooMany { seconds } => {

@@ -22,11 +22,6 @@ pub(crate) async fn gateway_endpoints(_call: Call) -> Result<Response> {
     reply(&json!({ "endpoints": [] }))
 }
 
-/// Who is logged in: nobody, as there is no login, so the pages show no account.
-pub(crate) async fn current_user(_call: Call) -> Result<Response> {
-    reply(&json!({ "user": null, "is_basic_auth": false }))
-}
-
 pub(crate) async fn assistant_settings(_call: Call) -> Result<Response> {
     reply(&json!({ "providers": {}, "projects": {}, "remote_access_allowed": false }))
 }

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, any};
 use stele_app::App;
 
+use crate::auth::{permissions, roles, users};
 use crate::call::Call;
 use crate::error::{Failure, Result};
 use crate::evaluation::{datasets, records, scorers};
@@ -74,7 +75,6 @@ pub fn routes() -> Vec<Route> {
         POST Ajax "3.0/mlflow/ui-telemetry" => pages::take_telemetry;
         GET Ajax "2.0/mlflow/gateway-proxy" => pages::gateway_endpoints;
         POST Ajax "2.0/mlflow/gateway-proxy" => unsupported::refuse;
-        GET Ajax "2.0/mlflow/users/current" => pages::current_user;
         GET Ajax "3.0/mlflow/assistant/config" => pages::assistant_settings;
         GET Ajax "3.0/mlflow/assistant/providers" => pages::assistant_providers;
         GET Root "graphql" => graphql;
@@ -152,6 +152,32 @@ pub fn routes() -> Vec<Route> {
         DELETE Both "2.0/mlflow/webhooks/{webhook_id}" => webhooks::delete;
         POST Both "2.0/mlflow/webhooks/{webhook_id}/test" => webhooks::test;
         GET Both "2.0/mlflow/webhooks/{webhook_id}/deliveries" => webhooks::deliveries;
+
+        POST Both "2.0/mlflow/users/create" => users::create;
+        GET Both "2.0/mlflow/users/get" => users::get;
+        GET Both "2.0/mlflow/users/list" => users::list;
+        GET Both "2.0/mlflow/users/current" => users::current;
+        PATCH Both "2.0/mlflow/users/update-password" => users::update_password;
+        PATCH Both "2.0/mlflow/users/update-admin" => users::update_admin;
+        DELETE Both "2.0/mlflow/users/delete" => users::delete;
+        GET Both "3.0/mlflow/users/current/permissions" => permissions::list_own;
+        GET Both "3.0/mlflow/users/permissions/list" => permissions::list;
+        GET Both "3.0/mlflow/users/permissions/get" => permissions::get;
+        POST Both "3.0/mlflow/users/permissions/grant" => permissions::grant;
+        POST Both "3.0/mlflow/users/permissions/revoke" => permissions::revoke;
+        GET Both "3.0/mlflow/users/roles/list" => roles::of_user;
+        POST Both "3.0/mlflow/roles/create" => roles::create;
+        GET Both "3.0/mlflow/roles/get" => roles::get;
+        GET Both "3.0/mlflow/roles/list" => roles::list;
+        PATCH Both "3.0/mlflow/roles/update" => roles::update;
+        DELETE Both "3.0/mlflow/roles/delete" => roles::delete;
+        POST Both "3.0/mlflow/roles/permissions/add" => roles::add_permission;
+        DELETE Both "3.0/mlflow/roles/permissions/remove" => roles::remove_permission;
+        GET Both "3.0/mlflow/roles/permissions/list" => roles::list_permissions;
+        PATCH Both "3.0/mlflow/roles/permissions/update" => roles::update_permission;
+        POST Both "3.0/mlflow/roles/assign" => roles::assign;
+        DELETE Both "3.0/mlflow/roles/unassign" => roles::unassign;
+        GET Both "3.0/mlflow/roles/users/list" => roles::users;
 
         POST Both "3.0/mlflow/datasets/create" => datasets::create;
         GET Both "3.0/mlflow/datasets/search" => datasets::search;

@@ -84,7 +84,9 @@ impl From<Refusal> for Failure {
         let message = refusal.message();
         match refusal {
             Refusal::Missing => Failure::new("MissingAuthenticationTokenException", message),
-            Refusal::Unknown | Refusal::UnknownKey => Failure::new("UnrecognizedClientException", message),
+            Refusal::Unknown | Refusal::UnknownKey | Refusal::NameTaken(_) => {
+                Failure::new("UnrecognizedClientException", message)
+            }
             Refusal::Incomplete(message) => Failure::new("IncompleteSignatureException", message),
             Refusal::Signature(message) => Failure::new("InvalidSignatureException", message),
             Refusal::TooMany { seconds } => {

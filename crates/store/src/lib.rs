@@ -6,6 +6,7 @@
 mod artifact;
 mod artifact_owner;
 mod association;
+mod audit;
 mod backup;
 pub mod blobs;
 mod bootstrap;
@@ -44,9 +45,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use artifact_owner::OwnedRoot;
+pub use audit::{AuditFilter, AuditPage, Extent};
 pub use backup::{BackedUp, Verified, backup, verify};
 pub use bootstrap::DEFAULT_WORKSPACE;
 pub use bucket::{BUCKET_FILES, BucketRow, Listed, ObjectRow, OpenUpload, StoredPart};
+pub use delivery::DeliveryFilter;
 pub use engine::Tx;
 use engine::{Postgres, Sqlite};
 pub use examine::{Examination, damage, examine};

@@ -14,6 +14,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V6__resources", include_str!("../migrations/V6__resources.sql")),
     ("V7__transfer", include_str!("../migrations/V7__transfer.sql")),
     ("V8__identity", include_str!("../migrations/V8__identity.sql")),
+    ("V11__audit", include_str!("../migrations/V11__audit.sql")),
     ("V12__traces", include_str!("../migrations/V12__traces.sql")),
     ("V13__buckets", include_str!("../migrations/V13__buckets.sql")),
     ("V14__indexed_text", include_str!("../migrations/V14__indexed_text.sql")),

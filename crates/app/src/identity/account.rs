@@ -3,7 +3,7 @@ use stele_domain::authz::Principal;
 use stele_domain::authz::{ManageCredential, ManageIdentity, authorize_own};
 use stele_domain::change::Change;
 use stele_domain::directory::{AccountRecord, check_name};
-use stele_domain::identity::{Account, AccountKind};
+use stele_domain::identity::{Account, AccountKind, Grant, Role, Scope};
 use stele_domain::search::Page;
 use stele_domain::{Error, Kind, Result};
 use stele_store::Tx;
@@ -45,7 +45,58 @@ pub struct AccountChange {
     pub disabled: Option<bool>,
 }
 
+/// An account with all that it holds.
+#[derive(Debug, Clone)]
+pub struct Held {
+    pub record: AccountRecord,
+    pub groups: Vec<String>,
+    /// Its own roles and those of its groups.
+    pub grants: Vec<Grant>,
+}
+
+impl Held {
+    /// Whether it administers the organisation.
+    pub fn administers(&self) -> bool {
+        self.grants.contains(&Grant { role: Role::Administrator, scope: Scope::Organisation })
+    }
+
+    fn read(tx: &mut Tx, record: AccountRecord) -> Result<Held> {
+        let login = tx.login_by_row(record.row)?.ok_or_else(|| Error::not_found(Kind::Account, &record.name))?;
+        let Account { name: _, kind: _, groups, grants } = login.account;
+        Ok(Held { record, groups, grants })
+    }
+}
+
+/// The most accounts that are listed where there are no pages.
+const MOST_LISTED: i64 = 10_000;
+
 impl App {
+    /// Reads an account with all that it holds; its own, whoever asks.
+    pub async fn account_held(&self, ctx: &Ctx, name: String) -> Result<Held> {
+        if authorize_own(ctx, &name).is_none() {
+            self.may_read_identity(ctx).await?;
+        }
+        self.read(move |tx| {
+            let record = tx.account_get(&name)?;
+            Held::read(tx, record)
+        })
+        .await
+    }
+
+    /// Reads all accounts with all that they hold.
+    pub async fn accounts_held(&self, ctx: &Ctx) -> Result<Vec<Held>> {
+        self.may_read_identity(ctx).await?;
+        self.read(|tx| {
+            let records = tx.accounts_list("", MOST_LISTED)?;
+            if records.more {
+                let message = format!("there are more than {MOST_LISTED} accounts, which are only listed in pages");
+                return Err(Error::LimitExceeded { message });
+            }
+            records.items.into_iter().map(|record| Held::read(tx, record)).collect()
+        })
+        .await
+    }
+
     pub async fn account_create(&self, ctx: &Ctx, new: NewAccount) -> Result<AccountRecord> {
         check_name("an account", &new.name)?;
         check_display_name(&new.display_name)?;

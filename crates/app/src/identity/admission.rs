@@ -27,6 +27,8 @@ pub enum Refusal {
     Incomplete(String),
     /// A signature that does not match, or is of another time.
     Signature(String),
+    /// An identity provider vouches for a user whose name another account has.
+    NameTaken(String),
     /// Too many wrong attempts; the next one may be made after so many seconds.
     TooMany { seconds: u64 },
     /// It cannot be found out now.
@@ -43,6 +45,10 @@ impl Refusal {
                                  signature"
                 .to_owned(),
             Refusal::Unknown => "the name and password or the token are not valid here".to_owned(),
+            Refusal::NameTaken(name) => format!(
+                "another account has the name '{name}' that the identity provider gives; an administrator must let \
+                 go of it"
+            ),
             Refusal::UnknownKey => "the access key is not valid here".to_owned(),
             Refusal::Incomplete(message) | Refusal::Signature(message) | Refusal::Unavailable(message) => {
                 message.clone()

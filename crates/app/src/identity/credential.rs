@@ -136,23 +136,17 @@ impl App {
         .await
     }
 
-    /// Revokes a token or access key: no further request is let in with it.
-    pub async fn credential_revoke(&self, ctx: &Ctx, kind: CredentialKind, id: String) -> Result<()> {
-        let wanted = id.clone();
-        let found = self.read(move |tx| tx.credential_get(kind, &wanted)).await;
-        let found = match found {
-            Ok(found) => found,
-            Err(missing) => {
-                self.may_read_identity(ctx).await?;
-                return Err(missing);
-            }
-        };
-        let (permit, own) = self.credential_permit(ctx, &found.account).await?;
+    /// Revokes a token or access key of an account: no further request is let in with it.
+    pub async fn credential_revoke(&self, ctx: &Ctx, account: String, kind: CredentialKind, id: String) -> Result<()> {
+        let (permit, own) = self.credential_permit(ctx, &account).await?;
         let now = ctx.now();
         let revoked = self
             .change_permitted(ctx, &id.clone(), permit, move |tx, permit| {
                 check_own(tx, own.as_ref())?;
                 let before = tx.credential_get(kind, &id)?;
+                if before.account != account {
+                    return Err(Error::not_found(Kind::Credential, &id));
+                }
                 tx.credential_revoke(permit, &id, now)?;
                 Ok(Changed::one((), Change::quiet(action(kind, false), Kind::Credential, &id).before(told(&before))))
             })

@@ -12,6 +12,7 @@ mod grant;
 mod group;
 mod login;
 mod password;
+mod provider;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::sync::{Arc, OnceLock};
@@ -21,12 +22,13 @@ use stele_domain::authz::{ManageIdentity, Verb};
 use stele_domain::{Error, Result};
 use stele_store::Tx;
 
-pub use self::account::{AccountChange, NewAccount};
+pub use self::account::{AccountChange, Held, NewAccount};
 pub use self::admission::{Admission, Refusal, SignedBody, SignedPayload};
 use self::attempts::Attempts;
 use self::cache::Cache;
 pub use self::credential::{KeyMade, NewCredential, TokenMade};
 pub use self::login::{SESSION_LIFE, Signer, looks_like_token};
+pub use self::provider::Vouched;
 use crate::transact::Changed;
 use crate::{App, Ctx, SecretKey};
 

@@ -15,6 +15,7 @@ use super::promote::promote;
 use super::version::{complete, create};
 use super::{NewModelVersion, open_version};
 use crate::experiment::check_tags;
+use crate::facets::differences;
 use crate::transact::Changed;
 use crate::{App, Ctx};
 
@@ -109,10 +110,13 @@ impl App {
             let mut after = before.clone();
             rewrite(&mut after)?;
             if after != before {
+                let kept = after.clone();
                 permit.require(Place::Model(&model), Kind::ModelVersion, &id)?;
                 tx.facets_set(permit, Faceted::ModelVersion, script, row.0, after)?;
                 tx.model_version_describe(permit, row, version.description.as_deref(), now)?;
-                changes.push(Change::event("model-version.update", Kind::ModelVersion, &id));
+                let (before, after) = differences(&before, &kept);
+                let change = Change::event("model-version.update", Kind::ModelVersion, &id).of_model(&head.id);
+                changes.push(change.before(before).after(after));
             }
             if let Some(approval) = wanted.approval {
                 changes.extend(decide(tx, &permit.other(), &head, row, approval, now)?);
@@ -147,6 +151,7 @@ fn decide(
     permit.require(Place::Model(&model.name), Kind::ModelVersion, &id)?;
     tx.model_version_decide(permit, version.row, after, now)?;
     let change = Change::event("model-version.approval", Kind::ModelVersion, id)
+        .of_model(&model.id)
         .before(json!({ "approval": version.approval.as_str() }))
         .after(json!({ "approval": after.as_str() }));
     Ok(Some(change))

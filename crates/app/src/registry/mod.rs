@@ -1,6 +1,7 @@
 //! The model registry: models, versions, the stages and aliases they move through, and where their files lie.
 
 mod approve;
+mod history;
 mod model;
 mod promote;
 mod resolve;
@@ -9,6 +10,7 @@ mod version;
 
 pub use approve::{Idempotency, NewPackage, VersionChange};
 pub use model::NewModel;
+pub(crate) use model::{alias_map, tag_map};
 pub use source::{CheckedSource, Owner, SourceError, SourceProblem, SourceRequest};
 use stele_domain::authz::{Permit, Verb};
 use stele_domain::registry::version_id;

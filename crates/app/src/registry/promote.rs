@@ -9,7 +9,7 @@ use stele_domain::registry::{ModelVersion, Occupants, stage_of_alias, version_id
 use stele_domain::{Error, Kind, Result};
 use stele_store::{ModelHead, ModelVersionHead, Tx};
 
-use super::model::names_prompt;
+use super::model::{complete as complete_model, names_prompt};
 use super::open_version;
 use super::version::complete;
 use crate::transact::{Changed, check_text};
@@ -46,7 +46,11 @@ impl App {
         self.change::<PromoteModel, _>(ctx, &version_id(&model, number), move |tx, permit| {
             let (model, version) = open_version(tx, permit, &model, number)?;
             let prompt = names_prompt(tx, model.row)?;
-            let change = Change::event("model.alias.set", Kind::Model, &model.name)
+            let before = complete_model(tx, model.row)?.aliases.into_iter().find(|known| known.alias == alias);
+            let change = Change::event("model.alias.set", Kind::Model, &model.name).of_model(&model.id);
+            let change = before
+                .into_iter()
+                .fold(change, |change, before| change.before(json!({ "alias": alias, "version": before.version })))
                 .after(json!({ "alias": alias, "version": number, "prompt": prompt }));
             if let Some(stage) = stage_of_alias(&alias) {
                 let mut changes = promote(tx, permit, &model, &version, stage, Occupants::Archive, now)?;
@@ -83,7 +87,7 @@ impl App {
 
 fn alias_deleted(tx: &mut Tx, model: &ModelHead, alias: &str, number: i64) -> Result<Change> {
     let prompt = names_prompt(tx, model.row)?;
-    let change = Change::event("model.alias.delete", Kind::Model, &model.name);
+    let change = Change::event("model.alias.delete", Kind::Model, &model.name).of_model(&model.id);
     Ok(change.before(json!({ "alias": alias, "version": number, "prompt": prompt })))
 }
 
@@ -137,6 +141,7 @@ fn transition(
     tx.model_version_transition(permit, version.row, after, now)?;
     let id = version_id(&model.name, version.number);
     Ok(Change::event("model-version.transition", Kind::ModelVersion, id)
+        .of_model(&model.id)
         .before(json!({ "stage": version.stage.as_str() }))
         .after(json!({ "stage": after.as_str() })))
 }

@@ -129,7 +129,7 @@ async fn tokens_are_narrowed_expire_and_are_revoked() {
         clock.advance(10_000);
         assert_eq!(app.login_token(&narrow.token, None, HERE).await.err(), Some(Refusal::Unknown));
 
-        app.credential_revoke(&ann, CredentialKind::Token, made.record.id.clone()).await.unwrap();
+        app.credential_revoke(&ann, "ann".to_owned(), CredentialKind::Token, made.record.id.clone()).await.unwrap();
         assert_eq!(app.login_token(&made.token, None, HERE).await.err(), Some(Refusal::Unknown));
         let left =
             app.credentials_list(&ctx, Some("ann".to_owned()), CredentialKind::Token, String::new(), 10).await.unwrap();
@@ -152,7 +152,7 @@ async fn the_secret_of_an_access_key_is_sealed() {
         let signer = app.login_key(&key.record.id, HERE).await.unwrap();
         assert_eq!((signer.principal.name(), signer.secret), ("robot", key.secret));
         assert_eq!(app.login_key("AKIANOBODY", HERE).await.err(), Some(Refusal::UnknownKey));
-        app.credential_revoke(&ctx, CredentialKind::Key, key.record.id.clone()).await.unwrap();
+        app.credential_revoke(&ctx, "robot".to_owned(), CredentialKind::Key, key.record.id.clone()).await.unwrap();
         assert_eq!(app.login_key(&key.record.id, HERE).await.err(), Some(Refusal::UnknownKey));
     }
 }

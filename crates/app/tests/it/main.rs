@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod audit;
+mod history;
 mod identity;
 mod lineage;
 mod logged_model;

@@ -115,7 +115,7 @@ impl From<Refusal> for Failure {
         let message = refusal.message();
         let forbidden = |code| Failure::new(StatusCode::FORBIDDEN, code, message.clone());
         match refusal {
-            Refusal::Missing => forbidden("AccessDenied"),
+            Refusal::Missing | Refusal::NameTaken(_) => forbidden("AccessDenied"),
             Refusal::Unknown | Refusal::UnknownKey => forbidden("InvalidAccessKeyId"),
             Refusal::Incomplete(_) => Failure::bad("AuthorizationHeaderMalformed", message),
             Refusal::Signature(_) => forbidden("SignatureDoesNotMatch"),

@@ -48,6 +48,7 @@ fn the_policy_matrix() {
     bucket:manage              bucket              -              yes            -              -              yes
     object:write               object              -              yes            -              -              yes
     record:load                workspace           -              -              -              -              yes
+    audit:read                 workspace           -              -              -              -              yes
     record:purge               workspace           -              -              -              -              yes
     identity:manage            account             -              -              -              -              yes
     credential:manage          credential          -              -              -              -              yes

@@ -79,6 +79,8 @@ verbs! {
     WriteObject: "object:write" on Object by Contributor,
     /// Bring experiments and models from elsewhere, with their ids, times and stages.
     LoadRecord: "record:load" on Workspace by Administrator,
+    /// Read, export and verify the audit log, which is one for all workspaces.
+    ReadAudit: "audit:read" on Workspace by Administrator,
     /// Remove for good what is in the trash.
     PurgeRecord: "record:purge" on Workspace by Administrator,
     /// Make, change, disable or delete accounts, groups and grants, and turn authentication on.
@@ -95,7 +97,7 @@ impl Action {
 
     /// Whether it is done to what all workspaces share, so that only a role on the organisation lets one do it.
     pub fn is_on_organisation(self) -> bool {
-        matches!(self, Action::ManageIdentity | Action::ManageCredential)
+        matches!(self, Action::ManageIdentity | Action::ManageCredential | Action::ReadAudit)
     }
 
     /// Whether somebody who holds `role` on a thing may do this to it.

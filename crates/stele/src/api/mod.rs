@@ -6,9 +6,12 @@
 //! where the page ended. Each handler parses, calls one use case and renders, as those of the other scripts do.
 
 mod artifacts;
+mod audit;
 mod call;
 mod compare;
 mod experiments;
+mod history;
+mod identity;
 mod metrics;
 mod models;
 mod openapi;
@@ -19,6 +22,7 @@ mod routes;
 mod runs;
 mod server;
 mod versions;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -61,6 +65,12 @@ pub(crate) fn router(app: App, instance: &str) -> Router {
         .fold(Router::new(), |router, (path, method)| router.route(&path, method))
         .route(&format!("{ROOT}/{{*rest}}"), any(no_such_path))
         .with_state(State { app, instance: instance.into() })
+}
+
+/// Every route: its method, its path and its name.
+#[cfg(test)]
+pub(crate) fn paths() -> Vec<(Method, String, &'static str)> {
+    routes().into_iter().map(|route| (route.method, format!("{ROOT}/{}", route.path), route.name)).collect()
 }
 
 async fn wrong_method(method: Method) -> Problem {

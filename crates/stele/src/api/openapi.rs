@@ -112,6 +112,13 @@ fn path_parameter(name: &str) -> &'static str {
         "model" => "The name of a registered model.",
         "version" => "The number of a version, counted from 1.",
         "alias" => "An alias of a registered model.",
+        "account" => "The name of an account.",
+        "group" => "The name of a group.",
+        "grant_id" => "The id of a granted role.",
+        "token_id" => "The id of a token, which is not the token.",
+        "key_id" => "The id of an access key.",
+        "webhook_id" => "The id of a webhook.",
+        "delivery_id" => "The id of a delivery to a webhook.",
         _ => "",
     }
 }

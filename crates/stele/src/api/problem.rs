@@ -60,6 +60,7 @@ impl From<Refusal> for Problem {
             Refusal::Missing
             | Refusal::Unknown
             | Refusal::UnknownKey
+            | Refusal::NameTaken(_)
             | Refusal::Incomplete(_)
             | Refusal::Signature(_) => Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail),
             Refusal::TooMany { seconds } => Problem {

@@ -1,7 +1,10 @@
 //! The table of routes: the router, the OpenAPI document and the tests all walk it.
 
+use super::identity::{accounts, authentication, credentials, grants, groups};
 use super::route::{Route, route};
-use super::{artifacts, compare, experiments, metrics, models, openapi, runs, server, versions};
+use super::{
+    artifacts, audit, compare, experiments, history, metrics, models, openapi, runs, server, versions, webhooks,
+};
 
 #[rustfmt::skip::macros(route)]
 pub(super) fn routes() -> Vec<Route> {
@@ -13,6 +16,11 @@ pub(super) fn routes() -> Vec<Route> {
     routes.extend(of_runs());
     routes.extend(of_models());
     routes.extend(of_artifacts());
+    routes.extend(of_accounts());
+    routes.extend(of_groups_and_grants());
+    routes.extend(of_credentials());
+    routes.extend(of_audit());
+    routes.extend(of_webhooks());
     routes
 }
 
@@ -85,6 +93,145 @@ fn of_models() -> Vec<Route> {
         .gives::<versions::ModelVersionDto>(),
         route!(delete_model_alias: DELETE "models/{model}/aliases/{alias}" => versions::delete_alias,
             "Removes an alias, if there is one."),
+    ]
+}
+
+fn of_accounts() -> Vec<Route> {
+    vec![
+        route!(get_identity: GET "identity" => authentication::whoami, "Says who asks, and which roles they hold.")
+            .gives::<authentication::IdentityDto>(),
+        route!(get_authentication: GET "authentication" => authentication::get,
+            "Says whether requests must prove who they are.")
+        .gives::<authentication::AuthenticationDto>(),
+        route!(require_authentication: PUT "authentication" => authentication::require,
+            "Makes an administrator, and from then on wants to know of each request who asks.")
+        .takes::<authentication::FirstAdministratorDto>()
+        .gives::<authentication::AuthenticationDto>(),
+        route!(list_accounts: GET "accounts" => accounts::list, "Lists the accounts by name.")
+            .query(accounts::LIST)
+            .gives::<accounts::AccountPage>(),
+        route!(create_account: POST "accounts" => accounts::create,
+            "Creates an account for a person or a program; it holds no role yet.")
+        .takes::<accounts::NewAccountDto>()
+        .gives::<accounts::AccountDto>(),
+        route!(get_account: GET "accounts/{account}" => accounts::get, "Reads an account with its groups.")
+            .gives::<accounts::AccountDto>(),
+        route!(update_account: PATCH "accounts/{account}" => accounts::update,
+            "Disables or enables an account, or says what people call it.")
+        .takes::<accounts::AccountChangeDto>()
+        .gives::<accounts::AccountDto>(),
+        route!(delete_account: DELETE "accounts/{account}" => accounts::delete,
+            "Deletes an account with its credentials and grants; its name is not given to another one."),
+        route!(set_account_password: PUT "accounts/{account}/password" => accounts::set_password,
+            "Sets a password and ends the sessions of browsers.")
+        .takes::<accounts::PasswordDto>(),
+    ]
+}
+
+fn of_groups_and_grants() -> Vec<Route> {
+    vec![
+        route!(list_groups: GET "groups" => groups::list, "Lists the groups by name.")
+            .query(groups::LIST)
+            .gives::<groups::GroupPage>(),
+        route!(create_group: POST "groups" => groups::create, "Creates a group without members.")
+            .takes::<groups::NewGroupDto>()
+            .gives::<groups::GroupDto>(),
+        route!(get_group: GET "groups/{group}" => groups::get, "Reads a group.").gives::<groups::GroupDto>(),
+        route!(delete_group: DELETE "groups/{group}" => groups::delete, "Deletes a group with its grants."),
+        route!(list_group_members: GET "groups/{group}/members" => groups::members, "Lists the members by name.")
+            .query(groups::LIST)
+            .gives::<groups::MemberPage>(),
+        route!(add_group_member: PUT "groups/{group}/members/{account}" => groups::add_member,
+            "Puts an account into a group; doing it again changes nothing."),
+        route!(remove_group_member: DELETE "groups/{group}/members/{account}" => groups::remove_member,
+            "Takes an account out of a group."),
+        route!(list_grants: GET "grants" => grants::list, "Lists which roles are held on what, the oldest first.")
+            .query(grants::LIST)
+            .gives::<grants::GrantPage>(),
+        route!(create_grant: POST "grants" => grants::create,
+            "Grants a role on a scope; doing it again changes nothing.")
+        .takes::<grants::NewGrantDto>()
+        .gives::<grants::GrantDto>(),
+        route!(delete_grant: DELETE "grants/{grant_id}" => grants::delete, "Takes a granted role away."),
+    ]
+}
+
+fn of_credentials() -> Vec<Route> {
+    vec![
+        route!(list_tokens: GET "accounts/{account}/tokens" => credentials::list_tokens,
+            "Lists the tokens of an account, without what they are.")
+        .query(credentials::LIST)
+        .gives::<credentials::TokenPage>(),
+        route!(create_token: POST "accounts/{account}/tokens" => credentials::create_token,
+            "Makes a token, which is told this once.")
+        .takes::<credentials::NewCredentialDto>()
+        .gives::<credentials::TokenMadeDto>(),
+        route!(revoke_token: DELETE "accounts/{account}/tokens/{token_id}" => credentials::revoke_token,
+            "Revokes a token."),
+        route!(list_access_keys: GET "accounts/{account}/access-keys" => credentials::list_keys,
+            "Lists the access keys of an account, without their secrets.")
+        .query(credentials::LIST)
+        .gives::<credentials::AccessKeyPage>(),
+        route!(create_access_key: POST "accounts/{account}/access-keys" => credentials::create_key,
+            "Makes an access key for clients of AWS, whose secret is told this once.")
+        .takes::<credentials::NewCredentialDto>()
+        .gives::<credentials::AccessKeyMadeDto>(),
+        route!(revoke_access_key: DELETE "accounts/{account}/access-keys/{key_id}" => credentials::revoke_key,
+            "Revokes an access key."),
+    ]
+}
+
+fn of_audit() -> Vec<Route> {
+    vec![
+        route!(list_audit_entries: GET "audit" => audit::list, "Lists entries of the audit log, the newest first.")
+            .query(audit::LIST)
+            .gives::<audit::AuditPageDto>(),
+        route!(export_audit_log: GET "audit/export" => audit::export,
+            "Writes the whole audit log as JSON Lines, the oldest entry first.")
+        .gives_file(),
+        route!(get_audit_heads: GET "audit/heads" => audit::heads,
+            "Says where the chains of the audit log end, to be kept elsewhere.")
+        .gives::<audit::HeadsDto>(),
+        route!(verify_audit_log: POST "audit/verification" => audit::verify,
+            "Looks for entries that were changed, removed, inserted or moved, also by what was noted elsewhere.")
+        .takes::<audit::NotedDto>()
+        .gives::<audit::ReportDto>(),
+        route!(get_model_history: GET "models/{model}/history" => history::history,
+            "Lists what happened to a model, whatever it was called, the newest first.")
+        .query(history::HISTORY)
+        .gives::<audit::AuditPageDto>(),
+        route!(get_model_at: GET "models/{model}/at" => history::at,
+            "Says what a model was at a time: its versions, their stages and approvals, its aliases, and who made it so.")
+        .query(history::AT)
+        .gives::<history::ModelThenDto>(),
+    ]
+}
+
+fn of_webhooks() -> Vec<Route> {
+    vec![
+        route!(list_webhooks: GET "webhooks" => webhooks::list, "Lists webhooks of all formats, the newest first.")
+            .query(webhooks::LIST)
+            .gives::<webhooks::WebhookPage>(),
+        route!(create_webhook: POST "webhooks" => webhooks::create,
+            "Lets an address be told of events, in the words of a format.")
+        .takes::<webhooks::NewWebhookDto>()
+        .gives::<webhooks::WebhookDto>(),
+        route!(get_webhook: GET "webhooks/{webhook_id}" => webhooks::get, "Reads a webhook, without its secret.")
+            .gives::<webhooks::WebhookDto>(),
+        route!(update_webhook: PATCH "webhooks/{webhook_id}" => webhooks::update, "Changes a webhook.")
+            .takes::<webhooks::WebhookChangeDto>()
+            .gives::<webhooks::WebhookDto>(),
+        route!(delete_webhook: DELETE "webhooks/{webhook_id}" => webhooks::delete,
+            "Deletes a webhook; what waits for it is not sent."),
+        route!(test_webhook: POST "webhooks/{webhook_id}/test" => webhooks::test,
+            "Sends an example of an event and says what came of it.")
+        .gives::<webhooks::TestDto>(),
+        route!(list_webhook_deliveries: GET "webhook-deliveries" => webhooks::deliveries,
+            "Lists what webhooks were told or are about to be told, the newest first; those given up have status failed.")
+        .query(webhooks::DELIVERIES)
+        .gives::<webhooks::DeliveryPage>(),
+        route!(redeliver: POST "webhook-deliveries/{delivery_id}/redelivery" => webhooks::redeliver,
+            "Makes a delivery again that has ended, whichever way."),
     ]
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::{Method, Request, Response, StatusCode, header};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use clap::Args;
 use reqwest::Url;
 use serde::Deserialize;
@@ -27,6 +27,9 @@ use crate::place::Place;
 /// Where a server is by default.
 const USUAL_SERVER: &str = "http://127.0.0.1:5000";
 
+/// The longest answer to a login, in bytes.
+const MOST_LOGIN: usize = 64 * 1024;
+
 /// The longest JSON answer, in bytes.
 const MOST_JSON: usize = 512 * 1024 * 1024;
 
@@ -35,6 +38,11 @@ pub(crate) struct Connection {
     /// URL of the server to ask [default: the one that runs over DATA, else DATA itself, else http://127.0.0.1:5000]
     #[arg(long, env = "STELE_SERVER", value_name = "URL", help_heading = "Which record")]
     server: Option<String>,
+
+    /// Token to log in with; rather a variable than a flag, which other users of the machine can see [default: that of
+    /// `stele login`]
+    #[arg(long, env = "STELE_TOKEN", hide_env_values = true, value_name = "TOKEN", help_heading = "Which record")]
+    token: Option<String>,
 
     #[command(flatten)]
     place: Place,
@@ -45,7 +53,7 @@ pub(crate) struct Client {
 }
 
 enum Way {
-    Remote { http: reqwest::Client, base: Url },
+    Remote { http: reqwest::Client, base: Url, login: Option<HeaderValue> },
     Local(Router),
 }
 
@@ -69,18 +77,26 @@ struct Problem {
 }
 
 impl Connection {
+    /// Finds the record, or makes one in the data folder if there is none.
+    pub(crate) async fn open_or_make(&self) -> Result<Client> {
+        match self.open().await {
+            Err(error) if Failure::is_unreachable(&error) && self.server.is_none() => Client::local(&self.place).await,
+            found => found,
+        }
+    }
+
     /// Finds the record.
     pub(crate) async fn open(&self) -> Result<Client> {
         if let Some(server) = &self.server {
             let client = Client::remote(server)?;
             client.greet().await?;
-            return Ok(client);
+            return client.with_token(self.token.as_deref());
         }
         if let Some(beacon) = Beacon::seen(&self.place.data) {
             let client = Client::remote(&beacon.url)?;
             // A server that was killed leaves its beacon, and another one may have its port.
             if client.greet().await.is_ok_and(|greeting| greeting.instance == beacon.instance) {
-                return Ok(client);
+                return client.with_token(self.token.as_deref());
             }
         }
         let database = self.place.database_url()?;
@@ -93,7 +109,7 @@ impl Connection {
         }
         let client = Client::remote(USUAL_SERVER)?;
         match client.greet().await {
-            Ok(_) => Ok(client),
+            Ok(_) => client.with_token(self.token.as_deref()),
             Err(_) => Err(Failure::unreachable(format!(
                 "no server answers at {USUAL_SERVER}, and there is no record at {database}"
             ))
@@ -130,7 +146,61 @@ impl Client {
             http = http.no_proxy();
         }
         let http = http.build().context("cannot prepare to talk to a server")?;
-        Ok(Client { way: Way::Remote { http, base } })
+        Ok(Client { way: Way::Remote { http, base, login: None } })
+    }
+
+    /// Logs in with a token that is given, or else with the one that was kept for the server.
+    fn with_token(mut self, given: Option<&str>) -> Result<Client> {
+        let server = self.server();
+        if let (Way::Remote { login, .. }, Some(server)) = (&mut self.way, server) {
+            let token = match given {
+                Some(token) => Some(token.to_owned()),
+                None => super::login::saved_token(&server)?,
+            };
+            if let Some(token) = token {
+                let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
+                    .map_err(|_| Failure::usage("the token cannot be sent: it is none that a server has made"))?;
+                value.set_sensitive(true);
+                *login = Some(value);
+            }
+        }
+        Ok(self)
+    }
+
+    /// Logs in with a name and password.
+    pub(super) fn with_basic(mut self, name: &str, password: &str) -> Client {
+        use base64::Engine;
+
+        if let Way::Remote { login, .. } = &mut self.way {
+            let pair = base64::engine::general_purpose::STANDARD.encode(format!("{name}:{password}"));
+            *login = HeaderValue::from_str(&format!("Basic {pair}")).ok();
+        }
+        self
+    }
+
+    /// Asks the server for something of a login, at a path outside of the API. Gives the status and the document.
+    pub(super) async fn log_in(&self, path: &str, document: &Value) -> Result<(StatusCode, Value)> {
+        let Way::Remote { http, base, .. } = &self.way else { return Err(Failure::usage("no server runs").into()) };
+        let address = format!("{}{path}", base.as_str().trim_end_matches('/'));
+        let request = http.post(address).header(header::CONTENT_TYPE, "application/json").body(document.to_string());
+        let answer = Response::from(request.send().await.map_err(|error| self.no_answer(&error))?).map(Body::new);
+        let status = answer.status();
+        let body = to_bytes(answer.into_body(), MOST_LOGIN).await.context("the answer broke off")?;
+        match serde_json::from_slice(&body) {
+            Ok(document) if status.is_success() => Ok((status, document)),
+            _ if status == StatusCode::NOT_FOUND => Err(Failure::new("this server has no identity provider")
+                .hint("`stele login --user NAME` logs in with a password")
+                .into()),
+            _ => Err(Failure::new(super::human::harmless(&String::from_utf8_lossy(&body))).into()),
+        }
+    }
+
+    /// The URL of the server, if it is one.
+    pub(super) fn server(&self) -> Option<String> {
+        match &self.way {
+            Way::Remote { base, .. } => Some(base.as_str().trim_end_matches('/').to_owned()),
+            Way::Local(_) => None,
+        }
     }
 
     async fn local(place: &Place) -> Result<Client> {
@@ -138,6 +208,7 @@ impl Client {
             Failure::unreachable(format!("no server is found, and the record cannot be opened: {error:#}"))
                 .hint("if a server has it open, say where with --server URL; `stele doctor` looks for other reasons")
         })?;
+        app.enable_access_keys(place.secret_key()?);
         Ok(Client {
             way: Way::Local(crate::serve::router(app, stele_sagemaker::DEFAULT_ACCOUNT, Guard::default(), "local")),
         })
@@ -193,9 +264,12 @@ impl Client {
         payload: Payload,
     ) -> Result<Response<Body>> {
         let answer = match &self.way {
-            Way::Remote { http, base } => {
+            Way::Remote { http, base, login } => {
                 let url = url(base, path, query)?;
-                let request = http.request(method, url);
+                let mut request = http.request(method, url);
+                if let Some(login) = login {
+                    request = request.header(header::AUTHORIZATION, login.clone());
+                }
                 let request = match payload {
                     Payload::Nothing => request,
                     Payload::Json(document) => {
@@ -269,7 +343,13 @@ fn hint(code: &str, detail: &str, path: &[&str]) -> Option<&'static str> {
             "`stele artifacts ls` shows what is there"
         }
         ("not_found", ["runs" | "run-comparison", ..]) => "`stele runs list` shows the runs that there are",
+        ("not_found", ["webhooks", ..]) => "`stele webhooks list` shows the webhooks that there are",
+        ("not_found", ["webhook-deliveries", ..]) => "`stele webhooks deliveries` shows what there is",
         ("not_found", ["models", ..]) => "`stele models list` and `stele models versions NAME` show what there is",
+        ("unauthenticated", _) => "`stele login` logs in at a server; STELE_TOKEN or --token has a token",
+        ("not_found", ["accounts", ..]) => "`stele auth users list` shows the accounts that there are",
+        ("not_found", ["groups", ..]) => "`stele auth groups list` shows the groups that there are",
+        ("not_found", ["grants", ..]) => "`stele auth grants list` shows the roles that are held",
         ("invalid", _) if detail.contains("order_by") => "orders look like \"metrics.loss ASC, start_time DESC\"",
         ("invalid", ["runs"]) => "conditions look like \"metrics.loss < 0.3 AND params.optimizer = 'adam'\"",
         ("invalid", ["experiments" | "models", ..]) => {

@@ -4,6 +4,8 @@
 //! carries a hint and an exit code. `--json` prints what the native API answers, or a document of the command's own.
 
 mod artifacts;
+mod audit;
+mod auth;
 mod backup;
 mod client;
 mod completions;
@@ -15,14 +17,19 @@ mod gc;
 mod human;
 mod import;
 mod listing;
+mod login;
 mod models;
 mod output;
+mod past;
 mod progress;
 mod runs;
+mod secret;
 mod serve;
 mod sheet;
 mod table;
 mod view;
+mod webhooks;
+mod when;
 
 use std::process::ExitCode;
 
@@ -65,12 +72,24 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Run the server
     Serve(Serve),
+    /// Say who uses the server, and who may do what
+    Auth(auth::Auth),
+    /// Log in at a server
+    Login(login::Login),
+    /// Log out at a server
+    Logout(login::Logout),
+    /// Say who you are at a server, and what you may do
+    Whoami(login::Whoami),
     /// List, show, create and delete experiments
     Experiments(experiments::Experiments),
     /// List, search, show, compare and delete runs
     Runs(runs::Runs),
     /// List and show registered models, set stages and aliases
     Models(models::Models),
+    /// List, export and verify the entries of the audit log
+    Audit(audit::Audit),
+    /// Tell other systems of events, and see what they were told
+    Webhooks(webhooks::Webhooks),
     /// List, download and upload files
     Artifacts(artifacts::Artifacts),
     /// Bring in what MLflow kept
@@ -105,9 +124,15 @@ fn run(Cli { global, command }: Cli) -> anyhow::Result<ExitCode> {
     start_log(global.log.as_deref().unwrap_or(usual), format)?;
     match command {
         Command::Serve(options) => block_on(crate::serve::run(options))?,
+        Command::Auth(options) => block_on(auth::run(&output, options))?,
+        Command::Login(options) => block_on(login::login(&output, options))?,
+        Command::Logout(options) => block_on(login::logout(&output, options))?,
+        Command::Whoami(options) => block_on(login::whoami(&output, options))?,
         Command::Experiments(options) => block_on(experiments::run(&output, options))?,
         Command::Runs(options) => block_on(runs::run(&output, options))?,
         Command::Models(options) => block_on(models::run(&output, options))?,
+        Command::Webhooks(options) => block_on(webhooks::run(&output, options))?,
+        Command::Audit(options) => return block_on(audit::run(&output, options)),
         Command::Artifacts(options) => block_on(artifacts::run(&output, options))?,
         Command::Import(options) => block_on(import::run(&output, options))?,
         Command::Export(options) => block_on(export::run(&output, options))?,

@@ -2,6 +2,7 @@ use std::net::IpAddr;
 
 use clap::Args;
 
+use crate::login::oidc::OidcOptions;
 use crate::operations::Operations;
 use crate::place::Place;
 use crate::webhooks::WebhookOptions;
@@ -34,6 +35,9 @@ pub(crate) struct Serve {
     /// Origins, besides loopback, whose pages may change things
     #[arg(long, env = "STELE_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGIN")]
     pub(crate) allowed_origins: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) oidc: OidcOptions,
 
     #[command(flatten)]
     pub(crate) webhooks: WebhookOptions,

@@ -55,11 +55,15 @@ fn of_header(value: &str, headers: &HeaderMap) -> Result<Credentials, Refusal> {
     Err(Refusal::Unknown)
 }
 
-/// The session in the cookies of a browser.
-pub(super) fn session(headers: &HeaderMap) -> Option<&str> {
+fn session(headers: &HeaderMap) -> Option<&str> {
+    cookie(headers, COOKIE)
+}
+
+/// One of the cookies of a browser.
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
     let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE).map(|(_, session)| session)
+    pairs.find(|(name, _)| *name == wanted).map(|(_, value)| value)
 }
 
 #[cfg(test)]

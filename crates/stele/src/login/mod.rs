@@ -2,14 +2,15 @@
 //! the words that their clients expect. Nothing is refused here but pages and numbers that belong to no script.
 
 mod credentials;
+pub(crate) mod oidc;
 mod sigv4;
 
 use std::net::IpAddr;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use stele_app::{Admission, App, Refusal, looks_like_token};
 use stele_domain::authz::Principal;
 
@@ -42,12 +43,26 @@ pub(crate) async fn as_local_owner(mut request: Request, next: Next) -> Response
     next.run(request).await
 }
 
-/// Refuses pages and numbers to whom is not let in.
-pub(crate) async fn required(request: Request, next: Next) -> Response {
-    match request.extensions().get::<Admission>() {
-        Some(Admission::Admitted(_)) => next.run(request).await,
-        Some(Admission::Refused(refusal)) => refused(refusal),
-        None => refused(&Refusal::Missing),
+/// Where a browser logs in that has not, if there is an identity provider: the path in front of everything.
+#[derive(Debug, Clone)]
+pub(crate) struct LoginPage(pub(crate) Option<String>);
+
+/// Refuses pages and numbers to whom is not let in; people are sent to where they log in.
+pub(crate) async fn required(State(LoginPage(page)): State<LoginPage>, request: Request, next: Next) -> Response {
+    let refusal = match request.extensions().get::<Admission>() {
+        Some(Admission::Admitted(_)) => return next.run(request).await,
+        Some(Admission::Refused(refusal)) => refusal.clone(),
+        None => Refusal::Missing,
+    };
+    let accepts = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let is_person = request.method() == Method::GET && accepts.contains("text/html");
+    match page {
+        Some(prefix) if is_person && matches!(refusal, Refusal::Missing | Refusal::Unknown) => {
+            let wanted = request.uri().path_and_query().map_or("/", |wanted| wanted.as_str());
+            let next: String = url::form_urlencoded::byte_serialize(wanted.as_bytes()).collect();
+            Redirect::to(&format!("{prefix}{}/login?next={next}", oidc::PATH)).into_response()
+        }
+        _ => refused(&refusal),
     }
 }
 
@@ -98,3 +113,6 @@ fn refused(refusal: &Refusal) -> Response {
     }
     response
 }
+
+#[cfg(test)]
+mod tests;

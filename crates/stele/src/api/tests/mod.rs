@@ -5,10 +5,12 @@ mod lists;
 mod openapi;
 mod registry;
 
+use std::time::Duration;
+
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, header};
 use serde_json::{Value, json};
-use stele_app::NewRun;
+use stele_app::{NewRun, SecretKey, WebhookSettings};
 use stele_domain::record::Tag;
 use stele_testkit::{TestApp, apps};
 use tower::ServiceExt;
@@ -36,7 +38,9 @@ async fn send_body(app: &App, method: Method, path: &str, document: Option<Value
 }
 
 async fn bytes(app: &App, request: Request<Body>) -> (StatusCode, HeaderMap, Vec<u8>) {
-    let response = router(app.clone(), "test").oneshot(request).await.unwrap();
+    app.enable_access_keys(stele_app::SecretKey::from_text("a passphrase of some length").unwrap());
+    let routes = router(app.clone(), "test").layer(axum::middleware::from_fn(crate::login::as_local_owner));
+    let response = routes.oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     (parts.status, parts.headers, to_bytes(body, usize::MAX).await.unwrap().to_vec())
 }
@@ -72,7 +76,8 @@ fn path_of_nothing(route: &Route) -> String {
         let nothing = match name {
             "experiment_id" => "999999",
             "version" => "7",
-            "run_id" | "model_id" | "model" | "alias" => "nobody",
+            "webhook_id" | "delivery_id" | "run_id" | "model_id" | "model" | "alias" | "account" | "group"
+            | "grant_id" | "token_id" | "key_id" => "nobody",
             other => panic!("this test has nothing for {other}"),
         };
         path = path.replace(&format!("{{{name}}}"), nothing);
@@ -80,6 +85,7 @@ fn path_of_nothing(route: &Route) -> String {
     let required = route.query.iter().filter(|parameter| parameter.required);
     let given = required.map(|parameter| match (parameter.name, parameter.kind) {
         ("runs", _) => "runs=nobody,nowhere".to_owned(),
+        (name, Kind::Integer { most, .. }) => format!("{name}={most}"),
         (name, Kind::Text) => format!("{name}=something"),
         (name, _) => panic!("this test has nothing for {name}"),
     });
@@ -92,6 +98,20 @@ fn body_of(route: &Route) -> Option<Value> {
         (Content::Json(_), "create_experiment") => Some(json!({ "name": "from the table of routes" })),
         (Content::Json(_), "set_model_version_stage") => Some(json!({ "stage": "staging" })),
         (Content::Json(_), "set_model_alias") => Some(json!({ "version": 7 })),
+        (Content::Json(_), "create_account") => Some(json!({ "name": "table", "password": "of routes" })),
+        (Content::Json(_), "update_account") => Some(json!({ "disabled": false })),
+        (Content::Json(_), "set_account_password") => Some(json!({ "password": "of routes" })),
+        (Content::Json(_), "require_authentication") => Some(json!({ "name": "first", "password": "of routes" })),
+        (Content::Json(_), "create_group") => Some(json!({ "name": "tables" })),
+        (Content::Json(_), "create_grant") => {
+            Some(json!({ "account": "table", "role": "viewer", "scope": "organisation" }))
+        }
+        (Content::Json(_), "create_token" | "create_access_key") => Some(json!({})),
+        (Content::Json(_), "create_webhook") => Some(json!({
+            "name": "w", "url": "https://192.0.2.1/", "format": "slack", "events": ["*"],
+        })),
+        (Content::Json(_), "update_webhook") => Some(json!({ "name": "w" })),
+        (Content::Json(_), "verify_audit_log") => Some(json!({ "ends": [] })),
         (Content::Json(_), other) => panic!("this test has no body for {other}"),
     }
 }
@@ -100,6 +120,13 @@ fn body_of(route: &Route) -> Option<Value> {
 #[tokio::test]
 async fn every_route_refuses_what_is_not_there_and_what_it_does_not_know() {
     for TestApp { app, .. } in apps().await {
+        app.enable_webhooks(WebhookSettings {
+            schemes: vec!["https".to_owned()],
+            private_addresses: true,
+            timeout: Duration::from_secs(1),
+            retries: 0,
+            key: SecretKey::from_text("a key for tests only").unwrap(),
+        });
         for route in routes() {
             let path = path_of_nothing(&route);
             let (method, body) = (route.method.clone(), body_of(&route));

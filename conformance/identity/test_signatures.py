@@ -1,0 +1,168 @@
+"""boto3, and whoever else signs as AWS wants it."""
+
+import datetime
+
+import pytest
+import requests
+from botocore.auth import SigV4Auth, SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+
+from conftest import REGION, aws
+
+
+def signed(server, key, method, path, body=b"", headers=None, service="sagemaker-mlflow", secret=None, query=False):
+    """A request as sagemaker-mlflow signs it, ready to be sent."""
+    credentials = Credentials(key["id"], secret or key["secret"])
+    request = AWSRequest(method=method, url=server.url + path, data=body, headers=headers or {})
+    signer = SigV4QueryAuth(credentials, service, REGION, expires=60) if query else SigV4Auth(credentials, service, REGION)
+    signer.add_auth(request)
+    return request.prepare()
+
+
+def send(prepared, **changes):
+    return requests.request(
+        changes.get("method", prepared.method),
+        changes.get("url", prepared.url),
+        data=changes.get("body", prepared.body),
+        headers=changes.get("headers", dict(prepared.headers.items())),
+        timeout=30,
+    )
+
+
+class refused:
+    def __init__(self, code, status=403):
+        self.code, self.status = code, status
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        assert isinstance(error, ClientError), f"expected {self.code}, got {error!r}"
+        assert error.response["Error"]["Code"] == self.code, error.response
+        assert error.response["ResponseMetadata"]["HTTPStatusCode"] == self.status
+        return True
+
+
+def test_boto3_with_an_access_key(server, key, name):
+    sagemaker = aws(server, "sagemaker", key["id"], key["secret"])
+    sagemaker.create_model_package_group(ModelPackageGroupName=name, Tags=[{"Key": "ü", "Value": "a b+c"}])
+    assert sagemaker.describe_model_package_group(ModelPackageGroupName=name)["ModelPackageGroupName"] == name
+    metrics = aws(server, "sagemaker-metrics", key["id"], key["secret"])
+    with refused("ResourceNotFound", 400):
+        metrics.batch_put_metrics(
+            TrialComponentName="nothing", MetricData=[{"MetricName": "m", "Timestamp": 1, "Value": 1}]
+        )
+
+
+def test_what_does_not_match_is_refused(server, key):
+    for service in ("sagemaker",):
+        with refused("InvalidSignatureException"):
+            aws(server, service, key["id"], key["secret"][:-1] + "x").list_models()
+        with refused("UnrecognizedClientException"):
+            aws(server, service, "AKIA" + "A" * 16, key["secret"]).list_models()
+    for auth in (None, "AWS4-HMAC-SHA256 Credential=x"):
+        answer = requests.post(
+            server.url + "/",
+            headers={"X-Amz-Target": "SageMaker.ListModels"} | ({"Authorization": auth} if auth else {}),
+            data="{}",
+            timeout=30,
+        )
+        expected = "IncompleteSignatureException" if auth else "MissingAuthenticationTokenException"
+        assert (answer.status_code, answer.json()["__type"]) == (403, expected)
+        assert answer.headers["x-amzn-ErrorType"] == expected
+
+
+def test_a_revoked_key_is_refused_at_once(server, cli, user, key):
+    sagemaker = aws(server, "sagemaker", key["id"], key["secret"])
+    sagemaker.list_models()
+    cli("auth", "key", "revoke", key["id"], "--account", user)
+    with refused("UnrecognizedClientException"):
+        sagemaker.list_models()
+
+
+@pytest.mark.parametrize(("minutes", "good"), [(-4, True), (4, True), (-6, False), (6, False)])
+def test_clocks_may_be_five_minutes_apart(server, key, monkeypatch, minutes, good):
+    import botocore.auth
+
+    at = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None) + datetime.timedelta(minutes=minutes)
+    monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda *_, **__: at)
+    answer = send(signed(server, key, "GET", "/api/2.0/mlflow/experiments/get?experiment_id=0"))
+    assert answer.status_code == (200 if good else 401), answer.text
+
+
+def test_mlflow_requests_may_be_signed(server, key, name):
+    """As sagemaker-mlflow does it."""
+    body = b'{"name": "%s"}' % name.encode()
+    created = send(signed(server, key, "POST", "/api/2.0/mlflow/experiments/create", body, {"Content-Type": "application/json"}))
+    assert created.status_code == 200, created.text
+    for query in (f"experiment_name={name}", f"b=%20&experiment_name={name}&a=x+y&c=%C3%BC"):
+        found = send(signed(server, key, "GET", f"/api/2.0/mlflow/experiments/get-by-name?{query}"))
+        assert found.json()["experiment"]["experiment_id"] == created.json()["experiment_id"], found.text
+    # A tracking address that ends in a slash asks for two of them.
+    assert send(signed(server, key, "GET", "//api/2.0/mlflow/experiments/get?experiment_id=0")).status_code == 200
+
+
+def test_what_was_signed_is_what_is_asked(server, key, name):
+    path = "/api/2.0/mlflow/experiments/create"
+    body = b'{"name": "%s"}' % name.encode()
+    good = signed(server, key, "POST", path, body, {"Content-Type": "application/json"})
+    for change in (
+        {"body": body.replace(b"n", b"m", 1)},
+        {"body": body + b" "},
+        {"url": good.url + "?x=1"},
+        {"url": good.url.replace("create", "update")},
+        {"headers": dict(good.headers.items()) | {"X-Amz-Date": "20200101T000000Z"}},
+        {"headers": dict(good.headers.items()) | {"X-Amz-Target": "SageMaker.DeleteModel"}},
+    ):
+        assert send(good, **change).status_code == 401, change
+    found = send(signed(server, key, "GET", f"/api/2.0/mlflow/experiments/get-by-name?experiment_name={name}"))
+    assert found.status_code == 404
+    assert send(good).status_code == 200
+
+
+@pytest.mark.parametrize("size", [10, 3_000_000])
+def test_a_body_is_the_one_whose_hash_was_signed(server, key, name, size):
+    """Large bodies are hashed while they are stored; one that is another leaves nothing behind."""
+    import hashlib
+
+    body = b"a" * size
+    path = f"/api/2.0/mlflow-artifacts/artifacts/signed/{name}"
+    headers = {"X-Amz-Content-SHA256": hashlib.sha256(body).hexdigest()}
+    upload = signed(server, key, "PUT", path, body, headers)
+    assert send(upload, body=b"b" + body[1:]).status_code in (400, 401, 500)
+    assert send(signed(server, key, "GET", path)).status_code == 404
+    assert send(upload).status_code == 200
+    assert send(signed(server, key, "GET", path)).content == body
+
+
+def test_a_body_must_be_signed(server, key):
+    headers = {"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"}
+    answer = send(signed(server, key, "POST", "/api/2.0/mlflow/experiments/search", b'{"max_results": 1}', headers))
+    assert answer.status_code == 401 and "signed" in answer.text
+
+
+def test_presigned_addresses(server, key):
+    path = "/api/2.0/mlflow/experiments/get?experiment_id=0"
+    good = signed(server, key, "GET", path, query=True)
+    assert requests.get(good.url, timeout=30).status_code == 200
+    assert requests.get(good.url.replace("experiment_id=0", "experiment_id=1"), timeout=30).status_code == 401
+    assert requests.get(good.url.replace("X-Amz-Expires=60", "X-Amz-Expires=600"), timeout=30).status_code == 401
+    assert requests.get(good.url.split("&X-Amz-Signature")[0], timeout=30).status_code == 401
+    assert requests.post(good.url.replace("/get?", "/search?"), timeout=30).status_code == 401
+
+
+def test_a_narrowed_key_and_token_hold_less(server, cli, user):
+    token = cli.json("auth", "token", "create", "--account", user, "--read-only")
+    who = requests.get(
+        f"{server.url}/api/stele/v1/identity", headers={"Authorization": f"Bearer {token['token']}"}, timeout=30
+    ).json()
+    assert who["roles"] == [{"role": "viewer", "scope": "organisation", "of": None}]
+    made = requests.post(
+        f"{server.url}/api/2.0/mlflow/experiments/create",
+        headers={"Authorization": f"Bearer {token['token']}"},
+        json={"name": "from a reader"},
+        timeout=30,
+    )
+    assert (made.status_code, made.json()["error_code"]) == (403, "PERMISSION_DENIED")

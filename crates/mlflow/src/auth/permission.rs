@@ -1,0 +1,103 @@
+use stele_domain::identity::{Role, Scope};
+
+use crate::error::{Failure, Result};
+
+/// The only workspace there is.
+pub(super) const WORKSPACE: &str = "default";
+
+const PERMISSIONS: [&str; 5] = ["READ", "USE", "EDIT", "MANAGE", "DENY"];
+
+/// The scope of a resource as MLflow names it.
+pub(super) fn scope_of(kind: &str, pattern: &str) -> Result<Scope> {
+    if pattern.is_empty() {
+        return Err(Failure::invalid("The resource that a permission is for must be named."));
+    }
+    match (kind, pattern) {
+        ("workspace", "*" | WORKSPACE) => Ok(Scope::Workspace(WORKSPACE.to_owned())),
+        ("workspace", other) => Err(Failure::invalid(format!(
+            "Invalid resource_pattern '{other}' for resource_type='workspace'. This resource type supports only \
+             wildcard ('*') grants."
+        ))),
+        ("experiment" | "registered_model" | "prompt", "*") => Err(Failure::not_implemented(format!(
+            "This server grants permissions on one {kind} or on the workspace, not on every {kind}."
+        ))),
+        ("experiment", id) => Ok(Scope::Experiment(id.to_owned())),
+        ("registered_model" | "prompt", name) => Ok(Scope::Model(name.to_owned())),
+        (other, _) => Err(Failure::not_implemented(format!(
+            "This server grants permissions on experiments, registered models, prompts and the workspace, not on \
+             '{other}'."
+        ))),
+    }
+}
+
+/// The role that a permission on a scope stands for.
+pub(super) fn role_of(permission: &str, scope: &Scope) -> Result<Role> {
+    match (permission, scope) {
+        ("USE", Scope::Workspace(_)) => Ok(Role::Contributor),
+        ("MANAGE", _) => Ok(Role::Administrator),
+        (_, Scope::Workspace(_)) if PERMISSIONS.contains(&permission) => Err(Failure::invalid(format!(
+            "Invalid permission '{permission}' for resource_type='workspace'. Workspace-wide grants accept only: \
+             ('MANAGE', 'USE')."
+        ))),
+        ("READ" | "USE", _) => Ok(Role::Viewer),
+        ("EDIT", _) => Ok(Role::Contributor),
+        ("DENY", _) => Err(Failure::not_implemented(
+            "This server allows nothing that no role allows, so there is nothing to deny: revoke the permission.",
+        )),
+        (other, _) => Err(Failure::invalid(format!(
+            "Invalid permission '{other}'. Valid permissions are: ('READ', 'USE', 'EDIT', 'MANAGE')"
+        ))),
+    }
+}
+
+/// What MLflow calls a role on a scope.
+pub(super) fn permission_of(role: Role, scope: &Scope) -> &'static str {
+    match (role, scope) {
+        (Role::Administrator, _) => "MANAGE",
+        (_, Scope::Workspace(_)) => "USE",
+        (Role::Contributor, _) => "EDIT",
+        // More than reading, though it is not the thing that they may change.
+        (Role::Approver | Role::Deployer, _) => "USE",
+        (Role::Viewer, _) => "READ",
+    }
+}
+
+/// What MLflow calls a scope: the type of resource and the resource. The organisation is not among them; who administers
+/// it is an admin.
+pub(super) fn resource_of(scope: &Scope) -> Option<(&'static str, &str)> {
+    match scope {
+        Scope::Organisation => None,
+        Scope::Workspace(_) => Some(("workspace", "*")),
+        Scope::Experiment(id) => Some(("experiment", id)),
+        Scope::Model(name) => Some(("registered_model", name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permissions_come_back_as_they_were_but_for_use() {
+        for (kind, pattern) in [("experiment", "7"), ("registered_model", "m")] {
+            let scope = scope_of(kind, pattern).unwrap();
+            assert_eq!(resource_of(&scope), Some((kind, pattern)));
+            for permission in ["READ", "EDIT", "MANAGE"] {
+                assert_eq!(permission_of(role_of(permission, &scope).unwrap(), &scope), permission);
+            }
+            assert_eq!(role_of("USE", &scope).unwrap(), Role::Viewer);
+            for wrong in ["DENY", "NO_PERMISSIONS", "", "read"] {
+                assert!(role_of(wrong, &scope).is_err(), "{wrong}");
+            }
+        }
+        let workspace = scope_of("workspace", "*").unwrap();
+        for permission in ["USE", "MANAGE"] {
+            assert_eq!(permission_of(role_of(permission, &workspace).unwrap(), &workspace), permission);
+        }
+        assert!(role_of("EDIT", &workspace).is_err());
+        for (kind, pattern) in [("workspace", "x"), ("experiment", "*"), ("run", "*"), ("scorer", "s"), ("prompt", "")]
+        {
+            assert!(scope_of(kind, pattern).is_err(), "{kind} {pattern}");
+        }
+    }
+}

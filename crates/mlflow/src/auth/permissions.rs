@@ -1,0 +1,97 @@
+//! What single users may do, by themselves and through their roles.
+
+use axum::response::Response;
+use serde::Serialize;
+use serde_json::json;
+use stele_app::Held;
+use stele_domain::authz::Principal;
+use stele_domain::directory::Holder;
+use stele_domain::identity::{Grant, Role, Scope};
+
+use super::permission::{WORKSPACE, permission_of, resource_of, role_of, scope_of};
+use crate::call::{Call, empty, reply};
+use crate::error::Result;
+
+#[derive(Serialize)]
+struct Row {
+    role_id: i64,
+    role_name: String,
+    workspace: &'static str,
+    resource_type: &'static str,
+    resource_pattern: String,
+    permission: &'static str,
+}
+
+pub(crate) async fn list(mut call: Call) -> Result<Response> {
+    let username = call.input().await?.required_text("username")?;
+    listed(&call.app.account_held(&call.ctx, username).await?)
+}
+
+pub(crate) async fn list_own(call: Call) -> Result<Response> {
+    match &call.ctx.principal {
+        Principal::LocalOwner => reply(&json!({ "is_admin": true, "permissions": [] })),
+        Principal::Account(account) => {
+            let name = account.name.clone();
+            listed(&call.app.account_held(&call.ctx, name).await?)
+        }
+    }
+}
+
+/// All that a user holds, as of the role that MLflow keeps for each user's own.
+fn listed(held: &Held) -> Result<Response> {
+    let own = format!("__user_{}__", held.record.row);
+    let rows: Vec<Row> = held
+        .grants
+        .iter()
+        .filter_map(|Grant { role, scope }| {
+            let (resource_type, pattern) = resource_of(scope)?;
+            Some(Row {
+                role_id: held.record.row.0,
+                role_name: own.clone(),
+                workspace: WORKSPACE,
+                resource_type,
+                resource_pattern: pattern.to_owned(),
+                permission: permission_of(*role, scope),
+            })
+        })
+        .collect();
+    reply(&json!({ "is_admin": held.administers(), "permissions": rows }))
+}
+
+/// A user has one permission on a resource, so another one takes its place.
+pub(crate) async fn grant(mut call: Call) -> Result<Response> {
+    let input = call.input().await?;
+    let username = input.required_text("username")?;
+    let scope = scope_of(&input.required_text("resource_type")?, &input.required_text("resource_id")?)?;
+    let role = role_of(&input.required_text("permission")?, &scope)?;
+    call.app.grant_replace(&call.ctx, Holder::Account(username), role, scope).await?;
+    empty()
+}
+
+pub(crate) async fn revoke(mut call: Call) -> Result<Response> {
+    let input = call.input().await?;
+    let username = input.required_text("username")?;
+    let scope = scope_of(&input.required_text("resource_type")?, &input.required_text("resource_id")?)?;
+    call.app.account_held(&call.ctx, username.clone()).await?;
+    call.app.grants_revoke(&call.ctx, Holder::Account(username), scope, None).await?;
+    empty()
+}
+
+/// What a user may do with a resource, all things taken together.
+pub(crate) async fn get(mut call: Call) -> Result<Response> {
+    let input = call.input().await?;
+    let username = input.required_text("username")?;
+    let scope = scope_of(&input.required_text("resource_type")?, &input.required_text("resource_id")?)?;
+    let held = call.app.account_held(&call.ctx, username).await?;
+    let reaches = |of: &Scope| *of == scope || matches!(of, Scope::Organisation | Scope::Workspace(_));
+    let roles = held.grants.iter().filter(|grant| reaches(&grant.scope)).map(|grant| grant.role);
+    let strength = |role: &Role| match permission_of(*role, &scope) {
+        "MANAGE" => 3,
+        "EDIT" => 2,
+        "USE" => 1,
+        _ => 0,
+    };
+    let permission = roles.max_by_key(strength).map_or("NO_PERMISSIONS", |role| permission_of(role, &scope));
+    let allowed = matches!(permission, "USE" | "EDIT" | "MANAGE");
+    reply(&json!({ "allowed": allowed, "permission": permission }))
+}

@@ -1,0 +1,217 @@
+use axum::response::Response;
+use serde::Serialize;
+use serde_json::json;
+use stele_app::{App, Ctx};
+use stele_domain::directory::{GrantRecord, GroupRecord, Holder};
+use stele_domain::id::{GrantRow, GroupRow};
+use stele_domain::{Error, Kind};
+
+use super::permission::{WORKSPACE, permission_of, resource_of, role_of, scope_of};
+use crate::call::{Call, empty, reply};
+use crate::error::{Failure, Result};
+use crate::input::Input;
+
+/// The most roles, permissions of one and members of one that are listed, as MLflow does not list in pages.
+const MOST: i64 = 10_000;
+
+#[derive(Serialize)]
+pub(super) struct RoleDto {
+    id: i64,
+    name: String,
+    workspace: &'static str,
+    description: Option<String>,
+    permissions: Vec<PermissionDto>,
+}
+
+#[derive(Serialize)]
+struct PermissionDto {
+    id: i64,
+    role_id: i64,
+    resource_type: &'static str,
+    resource_pattern: String,
+    permission: &'static str,
+}
+
+impl RoleDto {
+    /// A group with its grants.
+    pub(super) async fn read(app: &App, ctx: &Ctx, group: GroupRecord) -> Result<RoleDto> {
+        let permissions = permissions(app, ctx, &group).await?;
+        let GroupRecord { row, name, description, members: _, created_at: _ } = group;
+        let description = Some(description).filter(|text| !text.is_empty());
+        Ok(RoleDto { id: row.0, name, workspace: WORKSPACE, description, permissions })
+    }
+}
+
+async fn permissions(app: &App, ctx: &Ctx, group: &GroupRecord) -> Result<Vec<PermissionDto>> {
+    let holder = Some(Holder::Group(group.name.clone()));
+    let grants = app.grants_list(ctx, holder, GrantRow(0), MOST).await?.items;
+    Ok(grants.iter().filter_map(|grant| PermissionDto::new(group.row, grant)).collect())
+}
+
+impl PermissionDto {
+    fn new(group: GroupRow, grant: &GrantRecord) -> Option<PermissionDto> {
+        let (resource_type, pattern) = resource_of(&grant.scope)?;
+        Some(PermissionDto {
+            id: grant.row.0,
+            role_id: group.0,
+            resource_type,
+            resource_pattern: pattern.to_owned(),
+            permission: permission_of(grant.role, &grant.scope),
+        })
+    }
+}
+
+pub(crate) async fn create(mut call: Call) -> Result<Response> {
+    let input = call.input().await?;
+    let (name, description) = (input.required_text("name")?, input.text("description")?);
+    check_workspace(&input.required_text("workspace")?)?;
+    let made = call.app.group_create(&call.ctx, name, description.unwrap_or_default()).await?;
+    reply(&json!({ "role": RoleDto::read(&call.app, &call.ctx, made).await? }))
+}
+
+pub(crate) async fn get(mut call: Call) -> Result<Response> {
+    let input = call.input().await?;
+    let group = group(&call.app, &call.ctx, &input).await?;
+    reply(&json!({ "role": RoleDto::read(&call.app, &call.ctx, group).await? }))
+}
+
+pub(crate) async fn list(mut call: Call) -> Result<Response> {
+    if let Some(workspace) = call.input().await?.text("workspace")? {
+        check_workspace(&workspace)?;
+    }
+    let mut roles = Vec::new();
+    for group in call.app.groups_list(&call.ctx, String::new(), MOST).await?.items {
+        roles.push(RoleDto::read(&call.app, &call.ctx, group).await?);
+    }
+    reply(&json!({ "roles": roles }))
+}
+
+pub(crate) async fn update(mut call: Call) -> Result<Response> {
+    let input = call.input().await?;
+    let (name, description) = (input.text("name")?, input.text("description")?);
+    if name.is_none() && description.is_none() {
+        return Err(Failure::invalid("At least one of 'name' or 'description' must be provided to update a role."));
+    }
+    let group = group(&call.app, &call.ctx, &input).await?;
+    let changed = call.app.group_update(&call.ctx, group.name, name, description).await?;
+    reply(&json!({ "role": RoleDto::read(&call.app, &call.ctx, changed).await? }))
+}
+
+pub(crate) async fn delete(mut call: Call) -> Result<Response> {
+    let input = call.input().await?;
+    let group = group(&call.app, &call.ctx, &input).await?;
+    call.app.group_delete(&call.ctx, group.name).await?;
+    empty()
+}
+
+pub(crate) async fn add_permission(mut call: Call) -> Result<Response> {
+    let input = call.input().await?;
+    let scope = scope_of(&input.required_text("resource_type")?, &input.required_text("resource_pattern")?)?;
+    let role = role_of(&input.required_text("permission")?, &scope)?;
+    let group = group(&call.app, &call.ctx, &input).await?;
+    let held = permissions(&call.app, &call.ctx, &group).await?;
+    if let Some((kind, pattern)) = resource_of(&scope)
+        && held.iter().any(|held| held.resource_type == kind && held.resource_pattern == pattern)
+    {
+        return Err(Error::already_exists(Kind::Grant, format!("{kind} {pattern}")).into());
+    }
+    let granted = call.app.grant_create(&call.ctx, Holder::Group(group.name), role, scope).await?;
+    reply(&json!({ "role_permission": PermissionDto::new(group.row, &granted) }))
+}
+
+pub(crate) async fn remove_permission(mut call: Call) -> Result<Response> {
+    let input = call.input().await?;
+    let (_, grant) = held_by_group(&call.app, &call.ctx, &input).await?;
+    call.app.grant_delete(&call.ctx, grant.row).await?;
+    empty()
+}
+
+pub(crate) async fn list_permissions(mut call: Call) -> Result<Response> {
+    let input = call.input().await?;
+    let group = group(&call.app, &call.ctx, &input).await?;
+    reply(&json!({ "role_permissions": permissions(&call.app, &call.ctx, &group).await? }))
+}
+
+pub(crate) async fn update_permission(mut call: Call) -> Result<Response> {
+    let input = call.input().await?;
+    let permission = input.required_text("permission")?;
+    let (group, grant) = held_by_group(&call.app, &call.ctx, &input).await?;
+    let role = role_of(&permission, &grant.scope)?;
+    let granted = call.app.grant_replace(&call.ctx, grant.holder, role, grant.scope).await?;
+    reply(&json!({ "role_permission": PermissionDto::new(group.row, &granted) }))
+}
+
+pub(crate) async fn assign(mut call: Call) -> Result<Response> {
+    let input = call.input().await?;
+    let username = input.required_text("username")?;
+    let group = group(&call.app, &call.ctx, &input).await?;
+    let user = call.app.account_held(&call.ctx, username.clone()).await?;
+    call.app.group_member_add(&call.ctx, group.name.clone(), username).await?;
+    reply(&json!({ "assignment": assignment(user.record.row.0, &group) }))
+}
+
+pub(crate) async fn unassign(mut call: Call) -> Result<Response> {
+    let input = call.input().await?;
+    let username = input.required_text("username")?;
+    let group = group(&call.app, &call.ctx, &input).await?;
+    call.app.group_member_remove(&call.ctx, group.name, username).await?;
+    empty()
+}
+
+pub(crate) async fn of_user(mut call: Call) -> Result<Response> {
+    let username = call.input().await?.required_text("username")?;
+    let mut roles = Vec::new();
+    for group in call.app.account_held(&call.ctx, username).await?.groups {
+        roles.push(RoleDto::read(&call.app, &call.ctx, call.app.group_get(&call.ctx, group).await?).await?);
+    }
+    reply(&json!({ "roles": roles }))
+}
+
+pub(crate) async fn users(mut call: Call) -> Result<Response> {
+    let input = call.input().await?;
+    let group = group(&call.app, &call.ctx, &input).await?;
+    let members = call.app.group_members(&call.ctx, group.name.clone(), String::new(), MOST).await?.items;
+    let mut assignments = Vec::new();
+    for member in members {
+        let user = call.app.account_held(&call.ctx, member).await?;
+        assignments.push(assignment(user.record.row.0, &group));
+    }
+    reply(&json!({ "assignments": assignments }))
+}
+
+/// The record keeps no number for a membership, so it is known by the user's.
+fn assignment(user: i64, group: &GroupRecord) -> serde_json::Value {
+    json!({ "id": user, "user_id": user, "role_id": group.row.0 })
+}
+
+async fn group(app: &App, ctx: &Ctx, input: &Input) -> Result<GroupRecord> {
+    let row = GroupRow(input.required_int("role_id")?);
+    let found = app.group_of_row(ctx, row).await;
+    found.map_err(|error| match error {
+        Error::NotFound { .. } => Failure::not_found(format!("Role with id={row} not found.")),
+        other => other.into(),
+    })
+}
+
+/// The permission that is named, which must be one of a role and no user's own.
+async fn held_by_group(app: &App, ctx: &Ctx, input: &Input) -> Result<(GroupRecord, GrantRecord)> {
+    let row = GrantRow(input.required_int("role_permission_id")?);
+    let missing = || Failure::not_found(format!("Role permission with id={row} not found."));
+    let grant = app.grant_get(ctx, row).await.map_err(|error| match error {
+        Error::NotFound { .. } => missing(),
+        other => other.into(),
+    })?;
+    match &grant.holder {
+        Holder::Group(name) if resource_of(&grant.scope).is_some() => {
+            Ok((app.group_get(ctx, name.clone()).await?, grant))
+        }
+        Holder::Group(_) | Holder::Account(_) => Err(missing()),
+    }
+}
+
+fn check_workspace(workspace: &str) -> Result<()> {
+    match workspace {
+        WORKSPACE => Ok(()),
+        other => Err(Failure::not_found(format!("Workspace '{other}' not found."))),
+    }
+}

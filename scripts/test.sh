@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Every test, on both databases: lints, the Rust tests, then the stock clients and the hostile suites against the release binary.
 # A failing stage does not stop the ones after it, unless there is no binary to go on with.
-# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions cli mlflow3 mlflow2 native sagemaker aws identity ui paths garbage kill transfer bench   (default: all of these), wheel
+# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions cli mlflow3 mlflow2 native sagemaker governance aws identity ui paths garbage kill transfer bench   (default: all of these), wheel
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-all_stages=(lint rust instructions cli mlflow3 mlflow2 native sagemaker aws identity ui paths garbage kill transfer bench)
+all_stages=(lint rust instructions cli mlflow3 mlflow2 native sagemaker governance aws identity ui paths garbage kill transfer bench)
 stages=("$@")
 [ ${#stages[@]} -gt 0 ] || stages=("${all_stages[@]}")
 for stage in "${stages[@]}"; do
@@ -87,6 +87,13 @@ sagemaker() {
   STELE_DATABASE=$url pytest_in mlflow3 -n "$workers" --dist loadfile conformance/sagemaker
 }
 
+# Every client meets the gates in front of one record.
+governance() {
+  local url=
+  [ "$1" = sqlite ] || url=$(fresh_database .venv/mlflow3/bin/python) || return 1
+  STELE_DATABASE=$url pytest_in mlflow3 conformance/governance
+}
+
 aws() {
   local url=
   [ "$1" = sqlite ] || url=$(fresh_database .venv/mlflow3/bin/python) || return 1
@@ -112,7 +119,7 @@ identity() {
 # The Python environments that a stage needs.
 environments_of() {
   case $1 in
-    mlflow3 | native | sagemaker | aws | paths | garbage | kill | identity) echo mlflow3 ;;
+    mlflow3 | native | sagemaker | aws | paths | garbage | kill | identity | governance) echo mlflow3 ;;
     ui) echo mlflow3 ui ;;
     transfer) echo mlflow3 mlflow2 duckdb ;;
     cli | mlflow2) echo "$1" ;;
@@ -152,6 +159,10 @@ fi
 if wanted sagemaker; then
   step "boto3 for SageMaker on SQLite" sagemaker sqlite || true
   step "boto3 for SageMaker on PostgreSQL" sagemaker postgres || true
+fi
+if wanted governance; then
+  step "gates on SQLite" governance sqlite || true
+  step "gates on PostgreSQL" governance postgres || true
 fi
 if wanted aws; then
   step "boto3 for S3, STS and IAM on SQLite" aws sqlite || true

@@ -23,6 +23,11 @@ impl Api {
         self.json(&http::post(&format!("{TRACKING}/{call}"), &body.to_string())).with_context(|| call.to_owned())
     }
 
+    /// As [`Api::post`], to any path.
+    pub(crate) fn post_to(&mut self, target: &str, body: &Value) -> Result<Value> {
+        self.json(&http::post(target, &body.to_string())).with_context(|| target.to_owned())
+    }
+
     pub(crate) fn get(&mut self, target: &str) -> Result<Value> {
         self.json(&http::get(target)).with_context(|| target.to_owned())
     }

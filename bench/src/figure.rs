@@ -35,6 +35,7 @@ pub(crate) enum Unit {
     PointsPerSecond,
     #[serde(rename = "requests/s")]
     RequestsPerSecond,
+    SpansPerSecond,
     #[serde(rename = "files/s")]
     FilesPerSecond,
     #[serde(rename = "MB/s")]
@@ -50,6 +51,7 @@ impl Unit {
         match self {
             Unit::PointsPerSecond => "points/s",
             Unit::RequestsPerSecond => "requests/s",
+            Unit::SpansPerSecond => "spans/s",
             Unit::FilesPerSecond => "files/s",
             Unit::MegabytesPerSecond => "MB/s",
             Unit::Milliseconds => "ms",

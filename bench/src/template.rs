@@ -30,6 +30,12 @@ impl Template {
         self
     }
 
+    /// Bytes that are no text.
+    pub(crate) fn bytes(mut self, bytes: &[u8]) -> Template {
+        self.bytes.extend_from_slice(bytes);
+        self
+    }
+
     /// A number that starts at `first` and grows by `stride`.
     pub(crate) fn number(mut self, first: u64, stride: u64) -> Template {
         let digits = first.to_string();
@@ -39,7 +45,12 @@ impl Template {
 
     /// What is sent to `target`, when this is the body.
     pub(crate) fn post(self, target: &str) -> Template {
-        let mut bytes = http::head("POST", target, "application/json", self.bytes.len() as u64);
+        self.post_as(target, "application/json")
+    }
+
+    /// As [`Template::post`], for another content type, after which more lines of the head may stand.
+    pub(crate) fn post_as(self, target: &str, content_type: &str) -> Template {
+        let mut bytes = http::head("POST", target, content_type, self.bytes.len() as u64);
         let shift = bytes.len();
         bytes.extend_from_slice(&self.bytes);
         let numbers = self.numbers.into_iter().map(|number| Number { at: number.at + shift, ..number }).collect();

@@ -89,7 +89,7 @@ def test_models(shell, runs):
     assert shell("models", "list").out.splitlines()[1].split()[:4] == ["churn", "2", "–", "–"]
     assert [v["version"] for v in shell("models", "versions", "churn", "--json").document["versions"]] == [2, 1]
     shell("models", "stage", "churn", 1, "production")
-    refused = shell("models", "stage", "churn", 2, "production", code=1)
+    refused = shell("models", "stage", "churn", 2, "production", code=5)
     assert "version 1 is there" in refused.err and "hint: --archive-others" in refused.err
     shell("models", "alias", "churn", "champion", 2)
     moved = shell("models", "stage", "churn", "@champion", "production", "--archive-others", "--json").document

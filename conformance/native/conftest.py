@@ -10,5 +10,8 @@ import servers
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     database = os.environ.get("STELE_DATABASE") or None
-    with servers.running(tmp_path_factory.mktemp("native"), database=database) as running:
+    # The receivers of tests are on this machine.
+    environment = {"STELE_WEBHOOK_ALLOWED_SCHEMES": "http", "STELE_WEBHOOK_ALLOW_PRIVATE_IPS": "true"}
+    data = tmp_path_factory.mktemp("native")
+    with servers.running(data, database=database, environment=environment) as running:
         yield running

@@ -158,6 +158,21 @@ GET    scorers/get                               experiment_id:experiment name:n
 DELETE scorers/delete                            experiment_id:experiment name:name version:int
 GET    scorers/online-configs                    scorer_ids:string
 PUT    scorers/online-config                     experiment_id:experiment name:name sample_rate:double filter_string:filter
+POST   traces                                    trace:string
+POST   traces/search                             locations:objects filter:filter max_results:int order_by:strings page_token:token
+GET    traces/get                                trace_id:key allow_partial:bool
+GET    traces/batchGet                           trace_ids:string experiment_ids:experiment
+POST   traces/batchGetInfos                      trace_ids:strings experiment_ids:experiments
+POST   traces/delete-traces                      experiment_id:experiment max_timestamp_millis:int max_traces:int request_ids:strings
+POST   traces/calculate-filter-correlation       experiment_ids:experiments filter_string1:filter filter_string2:filter base_filter:filter
+POST   traces/metrics                            experiment_ids:experiments view_type:string metric_name:string aggregations:objects dimensions:strings filters:strings time_interval_seconds:int start_time_ms:int end_time_ms:int max_results:int
+GET    traces/{trace_id}                         trace_id:key
+PATCH  traces/{trace_id}/tags                    trace_id:key key:key value:string
+DELETE traces/{trace_id}/tags                    trace_id:key key:key
+POST   traces/{trace_id}/assessments             trace_id:key assessment:string
+GET    traces/{trace_id}/assessments/{assessment_id}  trace_id:key assessment_id:key
+PATCH  traces/{trace_id}/assessments/{assessment_id}  trace_id:key assessment_id:key assessment:string update_mask:string
+DELETE traces/{trace_id}/assessments/{assessment_id}  trace_id:key assessment_id:key
 """
 
 # Below /api/2.0/mlflow-artifacts. The file routes are apart, since their bodies are not JSON.

@@ -9,6 +9,7 @@ mod search;
 pub(crate) mod single;
 mod soak;
 mod start;
+mod traces;
 
 use anyhow::Result;
 
@@ -46,6 +47,7 @@ pub(crate) fn of(target: Target, options: &Options) -> Vec<Scenario> {
         scenario("single", single::measure),
         scenario("create-run", create::measure),
         scenario("memory/loaded", memory::loaded),
+        scenario("traces", traces::measure),
         of_one_client("artifacts", artifacts::measure),
         of_one_client("history", history::measure),
         of_one_client("search", search::measure),

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::json;
 use stele_domain::Kind;
 use stele_domain::Result;
 use stele_domain::authz::ManageLineage;
@@ -21,7 +22,8 @@ impl App {
         let new = Association { source, target, kind, created_at: ctx.now() };
         self.change::<ManageLineage, _>(ctx, &object.clone(), move |tx, permit| {
             tx.association_add(permit, &new)?;
-            Ok(Changed::one((), Change::event("association.create", Kind::Association, &object)))
+            let change = Change::event("association.create", Kind::Association, &object);
+            Ok(Changed::one((), change.after(json!({ "source": new.source, "target": new.target, "kind": new.kind }))))
         })
         .await
     }
@@ -30,7 +32,8 @@ impl App {
         let object = format!("{source} to {target}");
         self.change::<ManageLineage, _>(ctx, &object.clone(), move |tx, permit| {
             tx.association_delete(permit, &source, &target)?;
-            Ok(Changed::one((), Change::event("association.delete", Kind::Association, &object)))
+            let change = Change::event("association.delete", Kind::Association, &object);
+            Ok(Changed::one((), change.before(json!({ "source": source, "target": target }))))
         })
         .await
     }

@@ -1,3 +1,4 @@
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ pub struct Ctx {
     subject: Subject,
     script: Script,
     request_id: String,
+    address: Option<IpAddr>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
 }
@@ -28,6 +30,20 @@ pub enum Script {
     Aws,
     /// Stele's own API.
     Native,
+}
+
+tokio::task_local! {
+    /// Where the request under way came from.
+    static CLIENT: IpAddr;
+}
+
+/// Does the work of a request that came from `address`: contexts that are made meanwhile know it, whichever script makes
+/// them.
+pub async fn coming_from<T>(address: Option<IpAddr>, work: impl Future<Output = T>) -> T {
+    match address {
+        Some(address) => CLIENT.scope(address, work).await,
+        None => work.await,
+    }
 }
 
 /// The id of a request, where it was given one before it came to its script.
@@ -83,6 +99,18 @@ impl App {
         given.map_or_else(|| self.new_request_id(), |RequestId(id)| id)
     }
 
+    /// Where changes come from that the server makes by itself.
+    pub(crate) fn own_origin(&self) -> stele_store::Origin {
+        stele_store::Origin {
+            workspace: self.parts.workspace,
+            principal: "server".to_owned(),
+            script: Script::Native.as_str(),
+            request_id: self.new_request_id(),
+            address: None,
+            at: self.parts.clock.now(),
+        }
+    }
+
     fn ctx(&self, principal: Principal, script: Script, request_id: String) -> Ctx {
         Ctx {
             subject: Subject {
@@ -92,6 +120,7 @@ impl App {
             },
             script,
             request_id,
+            address: CLIENT.try_with(|address| *address).ok(),
             clock: Arc::clone(&self.parts.clock),
             ids: Arc::clone(&self.parts.ids),
         }
@@ -122,6 +151,7 @@ impl Ctx {
             principal: self.subject.principal.name().to_owned(),
             script: self.script.as_str(),
             request_id: self.request_id.clone(),
+            address: self.address,
             at: self.now(),
         }
     }

@@ -7,6 +7,7 @@ use stele_domain::record::{Experiment, Tag};
 use stele_domain::{Error, Kind, Result};
 use stele_store::Tx;
 
+use crate::registry::tag_map;
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx, DEFAULT_ARTIFACT_ROOT};
 
@@ -37,7 +38,14 @@ impl App {
         self.change::<ManageExperiment, _>(ctx, &object, move |tx, permit| {
             let id = tx.experiment_create(permit, &new, now)?;
             let change = Change::event("experiment.create", Kind::Experiment, id.to_string());
-            Ok(Changed::one(id, change.after(json!({ "name": new.name }))))
+            Ok(Changed::one(
+                id,
+                change.after(json!({
+                    "name": new.name,
+                    "artifact_location": new.artifact_location,
+                    "tags": tag_map(&new.tags),
+                })),
+            ))
         })
         .await
     }
@@ -86,14 +94,16 @@ impl App {
     ) -> Result<()> {
         let now = ctx.now();
         self.change::<ManageExperiment, _>(ctx, &id.to_string(), move |tx, permit| {
-            let before = tx.experiment_open(permit, id)?.presence;
-            let after = presence_after(before, event);
-            if after == before {
+            let experiment = tx.experiment_open(permit, id)?;
+            let after = presence_after(experiment.presence, event);
+            if after == experiment.presence {
                 // Among the experiments that can be deleted (or restored) there is none with this id.
                 return Err(Error::not_found(Kind::Experiment, id.to_string()));
             }
             tx.experiment_set_presence(permit, id, after, now)?;
-            Ok(Changed::one((), Change::event(action, Kind::Experiment, id.to_string())))
+            let change = Change::event(action, Kind::Experiment, id.to_string());
+            let change = change.before(json!({ "name": experiment.name, "presence": experiment.presence.as_str() }));
+            Ok(Changed::one((), change.after(json!({ "presence": after.as_str() }))))
         })
         .await
     }

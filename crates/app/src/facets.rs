@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use serde_json::json;
+use serde_json::Value;
 use stele_domain::Kind;
 use stele_domain::Result;
 use stele_domain::authz::{ManageExperiment, RegisterModel};
@@ -34,12 +34,16 @@ impl App {
     ) -> Result<()> {
         let (visible, script) = (ctx.visible(), ctx.script());
         self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
-            let row = tx.model_open(permit, &name)?.row.0;
+            let model = tx.model_open(permit, &name)?;
+            let row = model.row.0;
             let found = tx.facets(&visible, Faceted::Model, script, &[row])?.remove(&row);
-            let mut document = found.map(|facets| facets.document).unwrap_or_default();
+            let before = found.map(|facets| facets.document).unwrap_or_default();
+            let mut document = before.clone();
             rewrite(&mut document)?;
+            let (before, after) = differences(&before, &document);
             tx.facets_set(permit, Faceted::Model, script, row, document)?;
-            Ok(Changed::one((), Change::quiet("model.facets", Kind::Model, &name)))
+            let change = Change::quiet("model.facets", Kind::Model, &name).of_model(&model.id);
+            Ok(Changed::one((), change.before(before).after(after)))
         })
         .await
     }
@@ -56,13 +60,24 @@ impl App {
             let experiment = tx.experiment_open(permit, id)?;
             crate::experiment::require_active(Kind::Experiment, id.to_string(), experiment.presence)?;
             let found = tx.facets(&visible, Faceted::Experiment, script, &[id.0])?.remove(&id.0);
-            let mut document = found.map(|facets| facets.document).unwrap_or_default();
+            let before = found.map(|facets| facets.document).unwrap_or_default();
+            let mut document = before.clone();
             rewrite(&mut document)?;
+            let (before, after) = differences(&before, &document);
             tx.facets_set(permit, Faceted::Experiment, script, id.0, document)?;
             tx.experiment_rename(permit, id, &experiment.name, now)?;
             let change = Change::quiet("experiment.facets", Kind::Experiment, id.to_string());
-            Ok(Changed::one((), change.after(json!({ "script": script }))))
+            Ok(Changed::one((), change.before(before).after(after)))
         })
         .await
     }
+}
+
+/// The members of two documents that are not the same, as an audit entry has them.
+pub(crate) fn differences(before: &Document, after: &Document) -> (Value, Value) {
+    let only = |these: &Document, those: &Document| {
+        let changed = these.iter().filter(|(key, value)| those.get(*key) != Some(value));
+        Value::Object(changed.map(|(key, value)| (key.clone(), value.clone())).collect())
+    };
+    (only(before, after), only(after, before))
 }

@@ -3,6 +3,7 @@
 
 mod artifact;
 mod association;
+mod audit;
 mod bucket;
 mod component;
 mod ctx;
@@ -11,6 +12,7 @@ mod evaluation;
 mod experiment;
 mod export;
 mod facets;
+mod governance;
 mod identity;
 mod load;
 mod logged_model;
@@ -24,18 +26,21 @@ mod run_tag;
 mod scorer;
 mod search;
 mod secret;
+mod trace;
 mod transact;
 mod webhook;
 
 use std::sync::Arc;
 
 pub use artifact::{ArtifactAt, ArtifactListing, ArtifactRoot, ArtifactStorage, blobs};
+pub use audit::{AuditFilter, AuditPage, AuditReport, read_line, verify_export, write_line};
 pub use bucket::{Checksums, CompletedPart, Condition, Content, FoundObject, NewObject};
 pub use component::{Component, ComponentChange, NO_EXPERIMENT, NewComponent, TRIAL};
-pub use ctx::{Ctx, RequestId, Script, Undisclosed};
+pub use ctx::{Ctx, RequestId, Script, Undisclosed, coming_from};
 pub use dataset::RunInputs;
 pub use evaluation::{NewEvaluationDataset, Upserted};
 pub use experiment::NewExperiment;
+pub use governance::{Checked, NewException, NewModelEvaluation, NewReview, Reviewed};
 pub use identity::{
     AccountChange, Admission, Held, KeyMade, NewAccount, NewCredential, Refusal, SESSION_LIFE, SignedBody,
     SignedPayload, Signer, TokenMade, Vouched, looks_like_token,
@@ -58,11 +63,16 @@ pub use stele_store::series::{Bucket, Summary};
 pub use stele_store::{Chart, HistoryPage, HistoryStart, StoreState};
 pub use stele_store::{ExportedDataset, ExportedModel, ExportedRun, Trash};
 pub use stele_store::{Faceted, Listed, ListedObject};
+pub use stele_store::{GateRecord, Review, ReviewKind, VerdictRecord};
 pub use stele_store::{
     LoadedExperiment, LoadedLineage, LoadedLoggedModel, LoadedMetric, LoadedModel, LoadedReading, LoadedRun,
     LoadedRuns, LoadedVersion,
 };
-pub use webhook::{NewWebhook, Translation, WebhookChange, WebhookSettings, WebhookTest};
+pub use trace::{LoggedSpans, MOST_SPANS_AT_ONCE, StartedTrace, TraceCounts, TraceEnd, TracesToDelete, WholeTrace};
+pub use webhook::{
+    DeliveryFilter, KeyText, NewWebhook, Proof, STANDARD_WEBHOOKS, Told, Translate, Translation, Translations,
+    WebhookChange, WebhookSettings, WebhookTest,
+};
 
 /// Where the artifacts of experiments without a location of their own lie: behind this server.
 pub const DEFAULT_ARTIFACT_ROOT: &str = "mlflow-artifacts:/";
@@ -98,7 +108,9 @@ impl App {
         let workspace = store
             .write(move |tx| {
                 let location = stele_domain::artifact_uri::append_to_uri_path(DEFAULT_ARTIFACT_ROOT, "0")?;
-                tx.bootstrap(&location, now)
+                let workspace = tx.bootstrap(&location, now)?;
+                tx.audit_chain_old()?;
+                Ok(workspace)
             })
             .await?;
         let parts = Parts {

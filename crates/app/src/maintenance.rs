@@ -1,4 +1,4 @@
-//! What the server does for itself in the background: merging small metric chunks and forgetting old events.
+//! What the server does for itself in the background: merging small metric chunks and forgetting old deliveries.
 
 use std::time::{Duration, Instant};
 
@@ -14,8 +14,11 @@ const REST: Duration = Duration::from_secs(2);
 /// How much longer than a merge the rest after it takes, so that writers have the database most of the time.
 const RESTS_A_MERGE: u32 = 3;
 
-/// How long an event waits for a subscriber.
-const EVENT_AGE_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+/// How long the log of deliveries goes back.
+const DELIVERY_AGE_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+
+/// How long those that were given up can be made again.
+const DEAD_AGE_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
 impl App {
     /// How large the database is and how busy.
@@ -43,18 +46,19 @@ impl App {
                 tracing::warn!(%error, "removing the files of objects that are gone failed, and is tried again");
             }
             if rounds.is_multiple_of(1800) {
-                self.prune_events().await;
+                self.prune_deliveries().await;
+                if let Err(error) = self.audit_checkpoint().await {
+                    tracing::warn!(%error, "noting where the audit log ends failed");
+                }
             }
             rounds += 1;
         }
     }
 
-    async fn prune_events(&self) {
-        let oldest = Timestamp(self.parts.clock.now().0 - EVENT_AGE_MS);
-        if let Err(error) = self.store().write(move |tx| tx.outbox_prune(oldest)).await {
-            tracing::warn!(%error, "forgetting old events failed");
-        }
-        if let Err(error) = self.store().write(move |tx| tx.deliveries_prune(oldest)).await {
+    async fn prune_deliveries(&self) {
+        let oldest = Timestamp(self.parts.clock.now().0 - DELIVERY_AGE_MS);
+        let dead = Timestamp(self.parts.clock.now().0 - DEAD_AGE_MS);
+        if let Err(error) = self.store().write(move |tx| tx.deliveries_prune(oldest, dead)).await {
             tracing::warn!(%error, "forgetting old deliveries failed");
         }
     }

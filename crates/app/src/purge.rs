@@ -23,6 +23,8 @@ const BETWEEN_PURGES: Duration = Duration::from_secs(60 * 60);
 pub struct PurgeReport {
     pub runs: u64,
     pub logged_models: u64,
+    /// Of experiments that were in the trash.
+    pub traces: u64,
     pub experiments: u64,
     /// Artifact roots that were removed.
     pub roots: u64,
@@ -62,6 +64,14 @@ impl App {
             }
         }
         loop {
+            let traces = self.traces_purge(ctx, cutoff).await?;
+            report.traces += traces;
+            progress(traces);
+            if traces < AT_A_TIME as u64 {
+                break;
+            }
+        }
+        loop {
             let experiments = self.experiments_purge(ctx, cutoff).await?;
             report.experiments += experiments;
             if experiments < AT_A_TIME as u64 {
@@ -79,10 +89,11 @@ impl App {
             let ctx = self.local_owner(Script::Native, self.new_request_id());
             let cutoff = Timestamp(ctx.now().0.saturating_sub(age));
             match self.purge(&ctx, cutoff, |_| ()).await {
-                Ok(PurgeReport { runs: 0, logged_models: 0, experiments: 0, roots: 0, .. }) => {}
+                Ok(PurgeReport { runs: 0, logged_models: 0, traces: 0, experiments: 0, roots: 0, .. }) => {}
                 Ok(report) => tracing::info!(
                     runs = report.runs,
                     logged_models = report.logged_models,
+                    traces = report.traces,
                     experiments = report.experiments,
                     roots = report.roots,
                     left = report.left.len(),
@@ -108,6 +119,15 @@ impl App {
         self.change::<PurgeRecord, _>(ctx, "trash", move |tx, permit| {
             let purged = tx.logged_models_purge(permit, cutoff, AT_A_TIME, now)?;
             Ok(removed("logged-model.purge", Kind::LoggedModel, &purged))
+        })
+        .await
+    }
+
+    async fn traces_purge(&self, ctx: &Ctx, cutoff: Timestamp) -> Result<u64> {
+        let now = ctx.now();
+        self.change::<PurgeRecord, _>(ctx, "trash", move |tx, permit| {
+            let purged = tx.traces_purge(permit, cutoff, AT_A_TIME, now)?;
+            Ok(removed("trace.purge", Kind::Trace, &purged))
         })
         .await
     }

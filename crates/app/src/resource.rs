@@ -8,6 +8,8 @@ use stele_domain::search::{Page, ResourceSearch};
 use stele_domain::{Error, Kind, Result};
 
 use crate::experiment::{check_tags, require_active};
+use crate::facets::differences;
+use crate::registry::tag_map;
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
 
@@ -39,7 +41,8 @@ impl App {
                 require_active(Kind::Experiment, id.to_string(), experiment.presence)?;
             }
             let row = tx.resource_create(permit, &new, now)?;
-            let change = Change::event("resource.create", Kind::Resource, object(kind, &new.name));
+            let change = Change::event("resource.create", Kind::Resource, object(kind, &new.name))
+                .after(json!({ "document": new.document }));
             Ok(Changed::one(tx.resource_by_row(row)?, change))
         })
         .await
@@ -81,9 +84,10 @@ impl App {
             let mut after = before.clone();
             rewrite(&mut after)?;
             tx.resource_rewrite(permit, &after, now)?;
+            let (removed, added) = differences(&before.document, &after.document);
             let change = Change::event("resource.update", Kind::Resource, object(kind, &name))
-                .before(json!({ "version": before.version }))
-                .after(json!({ "version": after.version }));
+                .before(json!({ "version": before.version, "document": removed }))
+                .after(json!({ "version": after.version, "document": added }));
             Ok(Changed::one(tx.resource_by_row(after.row)?, change))
         })
         .await
@@ -110,7 +114,9 @@ impl App {
                 });
             }
             tx.resource_delete(permit, resource.row)?;
-            Ok(Changed::one(resource, Change::event("resource.delete", Kind::Resource, object(kind, &name))))
+            let change = Change::event("resource.delete", Kind::Resource, object(kind, &name))
+                .before(json!({ "version": resource.version, "document": resource.document }));
+            Ok(Changed::one(resource, change))
         })
         .await
     }
@@ -132,7 +138,7 @@ impl App {
                 tx.resource_tag_delete(permit, resource.row, key)?;
             }
             let change = Change::quiet("resource.tag", Kind::Resource, object(kind, &name));
-            Ok(Changed::one((), change.after(json!({ "set": set.len(), "removed": remove.len() }))))
+            Ok(Changed::one((), change.after(json!({ "set": tag_map(&set), "removed": remove }))))
         })
         .await
     }

@@ -133,7 +133,10 @@ impl App {
                 return Ok(Changed::nothing(()));
             }
             tx.run_set_presence(permit, run.row, presence, now)?;
-            Ok(Changed::one((), Change::event(action, Kind::Run, id.as_str())))
+            let change = Change::event(action, Kind::Run, id.as_str())
+                .before(json!({ "presence": run.presence.as_str() }))
+                .after(json!({ "presence": presence.as_str() }));
+            Ok(Changed::one((), change))
         })
         .await
     }

@@ -1,8 +1,10 @@
 use stele_domain::authz::{Permit, Verb, authorize};
 use stele_domain::change::Change;
+use stele_domain::gate::Refusal;
 use stele_domain::{Error, Result};
 use stele_store::Tx;
 
+use crate::governance::{Kept, refusal_kept};
 use crate::{App, Ctx};
 
 /// What a write gives back, with the changes that it made for the audit log and the outbox.
@@ -96,12 +98,39 @@ impl App {
         object: &str,
         error: Error,
     ) -> Result<Error> {
+        if let Error::GateFailed { refusal: Some(refusal), .. } = &error {
+            self.refusal_record(ctx, permit, refusal.clone()).await?;
+            return Ok(error);
+        }
         if let Some(action) = permit.refusal() {
             let origin = ctx.origin();
             let denied = Change::quiet(action.name(), action.kind(), object);
             self.store().write(move |tx| tx.denial_record(&origin, &denied)).await?;
         }
         Ok(error)
+    }
+
+    /// Records what gates found when they refused, since the transaction of the move is undone.
+    async fn refusal_record<V: Verb>(&self, ctx: &Ctx, permit: &Permit<V>, refusal: Box<Refusal>) -> Result<()> {
+        let (origin, ids, permit, now) = (ctx.origin(), ctx.clone(), permit.clone(), ctx.now());
+        let told = self
+            .store()
+            .write(move |tx| {
+                let Kept { denials, changes } = refusal_kept(tx, &permit, &refusal, now)?;
+                for denied in &denials {
+                    tx.denial_record(&origin, denied)?;
+                }
+                let mut deliveries = 0;
+                for change in &changes {
+                    deliveries += tx.change_record(&origin, change, || ids.new_id().simple().to_string())?;
+                }
+                Ok(deliveries)
+            })
+            .await?;
+        if told > 0 {
+            self.webhooks().wake();
+        }
+        Ok(())
     }
 
     /// Records a change that `permit` allowed and that is made already.

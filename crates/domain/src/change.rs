@@ -10,6 +10,9 @@ pub struct Change {
     pub action: &'static str,
     pub kind: Kind,
     pub object: String,
+    /// The id that a model keeps when it is renamed, on changes of models and their versions: their history is found
+    /// by it.
+    pub subject: Option<String>,
     pub before: Option<Value>,
     pub after: Option<Value>,
     pub audience: Audience,
@@ -27,12 +30,27 @@ pub enum Audience {
 impl Change {
     /// A change that subscribers hear of.
     pub fn event(action: &'static str, kind: Kind, object: impl Into<String>) -> Change {
-        Change { action, kind, object: object.into(), before: None, after: None, audience: Audience::Subscribers }
+        Change {
+            action,
+            kind,
+            object: object.into(),
+            subject: None,
+            before: None,
+            after: None,
+            audience: Audience::Subscribers,
+        }
     }
 
     /// A change that only the audit log records.
     pub fn quiet(action: &'static str, kind: Kind, object: impl Into<String>) -> Change {
         Change { audience: Audience::Audit, ..Change::event(action, kind, object) }
+    }
+
+    /// Says which model a change is about, whatever it is called.
+    #[must_use]
+    pub fn of_model(mut self, id: &str) -> Change {
+        self.subject = Some(id.to_owned());
+        self
     }
 
     #[must_use]

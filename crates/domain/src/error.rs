@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::gate::Refusal;
+
 /// Why a use case did not do what was asked.
 ///
 /// The error is structured, not worded for one client: each dialect renders it in one exhaustive `match`.
@@ -26,7 +28,7 @@ pub enum Error {
     Conflict { message: String },
     /// A rule of the model or workspace refused a promotion.
     #[error("{message}")]
-    GateFailed { message: String },
+    GateFailed { message: String, refusal: Option<Box<Refusal>> },
     #[error("{message}")]
     Forbidden { message: String },
     #[error("{message}")]
@@ -70,6 +72,8 @@ pub enum Kind {
     LoggedModel,
     Model,
     ModelVersion,
+    Gate,
+    Evaluation,
     EvaluationDataset,
     Scorer,
     Webhook,
@@ -77,6 +81,9 @@ pub enum Kind {
     Object,
     Upload,
     Part,
+    Trace,
+    Assessment,
+    Delivery,
     Resource,
     Association,
     Alias,
@@ -100,6 +107,8 @@ impl Kind {
             Kind::LoggedModel => "logged model",
             Kind::Model => "model",
             Kind::ModelVersion => "model version",
+            Kind::Gate => "gate",
+            Kind::Evaluation => "evaluation",
             Kind::EvaluationDataset => "evaluation dataset",
             Kind::Scorer => "scorer",
             Kind::Webhook => "webhook",
@@ -107,6 +116,9 @@ impl Kind {
             Kind::Object => "object",
             Kind::Upload => "upload",
             Kind::Part => "part",
+            Kind::Trace => "trace",
+            Kind::Assessment => "assessment",
+            Kind::Delivery => "delivery",
             Kind::Resource => "resource",
             Kind::Association => "association",
             Kind::Alias => "alias",

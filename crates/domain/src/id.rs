@@ -35,6 +35,7 @@ row_id! {
     GrantRow,
     ResourceRow,
     DeliveryRow,
+    TraceRow,
 }
 
 /// The public id of a run: 32 lower-case hex digits when this server made it; imported runs keep theirs.

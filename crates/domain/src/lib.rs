@@ -2,23 +2,29 @@
 
 pub mod artifact_path;
 pub mod artifact_uri;
+pub mod audit;
 pub mod authz;
 pub mod bucket;
 pub mod change;
 pub mod directory;
 pub mod error;
 pub mod evaluation;
+pub mod event;
+pub mod gate;
 pub mod id;
 pub mod identity;
 pub mod lifecycle;
 pub mod metric;
 mod metric_values;
+pub mod model_history;
 pub mod model_uri;
 pub mod names;
+pub mod otlp;
 pub mod record;
 pub mod registry;
 pub mod resource;
 pub mod search;
+pub mod trace;
 pub mod webhook;
 
 pub use artifact_path::ArtifactPath;

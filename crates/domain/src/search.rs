@@ -7,6 +7,7 @@
 use crate::Result;
 use crate::id::ExperimentId;
 use crate::lifecycle::Presence;
+use crate::trace::AssessmentKind;
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Filter {
@@ -33,6 +34,34 @@ pub enum Field {
     Dataset(DatasetField),
     /// A value inside the document that one script keeps with the thing.
     Document(DocumentPath),
+    /// Something that only traces have.
+    Trace(TraceField),
+}
+
+/// What a search of traces looks at besides attributes and tags. Predicates on spans that one `And` joins are about one
+/// span.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TraceField {
+    Metadata(String),
+    ClientRequestId,
+    Session,
+    /// The run that it came from, or with [`Comparison::Equal`] also one that it is linked to.
+    Run,
+    /// A version of a prompt that it is linked to, as `name/version`.
+    Prompt,
+    Duration,
+    SpanName,
+    SpanType,
+    /// `OK`, `ERROR` or `UNSET`.
+    SpanStatus,
+    /// The text of an attribute of a span.
+    SpanAttribute(DocumentPath),
+    /// All texts of a span.
+    SpanContent,
+    /// The value of the assessments of a kind and name that no other corrects.
+    Assessment(AssessmentKind, String),
+    /// An issue that it is linked to, by id.
+    Issue,
 }
 
 /// The names on the way into a document, outermost first.
@@ -83,6 +112,8 @@ pub enum Predicate {
         pattern: String,
         ignore_case: bool,
     },
+    /// The text has a part that fits this regular expression, which has been read already.
+    Matches(String),
     /// The text has this one inside, ASCII letters in any case.
     Contains(String),
     In(Vec<String>),
@@ -238,6 +269,16 @@ pub struct EvaluationDatasetSearch {
     /// When there are any, only datasets for one of these experiments.
     pub experiments: Vec<String>,
     pub query: Query,
+}
+
+/// A search of the traces of some experiments; of none without experiments. Ties are broken by the time of the request,
+/// newest first, then by id.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TraceSearch {
+    pub experiments: Vec<ExperimentId>,
+    pub query: Query,
+    /// As in [`RunSearch`].
+    pub after: Option<SortPosition>,
 }
 
 /// A dataset by name, of any digest unless one is given.

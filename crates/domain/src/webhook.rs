@@ -13,6 +13,7 @@ pub struct Webhook {
     pub name: String,
     pub description: Option<String>,
     pub url: String,
+    pub format: WebhookFormat,
     /// Sealed; only who has the server's key can sign with it.
     pub secret: Option<Vec<u8>>,
     pub status: WebhookStatus,
@@ -28,6 +29,17 @@ pub struct Subscription {
     pub event: String,
     /// The record's action that may be this event, such as `model.create`.
     pub action: String,
+}
+
+text_enum! {
+    /// The words in which a webhook is told.
+    WebhookFormat {
+        Mlflow = "mlflow",
+        Cloudevents = "cloudevents",
+        Slack = "slack",
+        Github = "github",
+        Eventbridge = "eventbridge",
+    }
 }
 
 text_enum! {
@@ -49,6 +61,13 @@ pub struct Event {
     pub before: Value,
     pub after: Value,
     pub at: Timestamp,
+    /// Who did it, and through which script.
+    pub by: String,
+    pub script: String,
+    /// The lasting id of the model that it is about, if it is about one.
+    pub subject: Option<String>,
+    /// Of an event of a version: the version after it.
+    pub version: Value,
 }
 
 /// One event on its way to one webhook, or as it ended.
@@ -142,6 +161,10 @@ mod tests {
             before: Value::Null,
             after: Value::Null,
             at: Timestamp(0),
+            by: String::new(),
+            script: String::new(),
+            subject: None,
+            version: Value::Null,
         };
         Delivery {
             row: DeliveryRow(1),

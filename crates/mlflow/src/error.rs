@@ -70,6 +70,10 @@ impl Failure {
         &self.message
     }
 
+    pub(crate) fn status(&self) -> StatusCode {
+        self.code.status()
+    }
+
     pub(crate) fn undisclosed(&self) -> Option<&str> {
         self.undisclosed.as_deref()
     }
@@ -92,7 +96,7 @@ impl From<Error> for Failure {
         match error {
             Error::NotFound { kind, id } => Failure::not_found(missing(kind, &id)),
             Error::AlreadyExists { kind, id } => Failure::new(Code::ResourceAlreadyExists, taken(kind, &id)),
-            Error::Invalid { message } | Error::GateFailed { message } => Failure::invalid(message),
+            Error::Invalid { message } | Error::GateFailed { message, .. } => Failure::invalid(message),
             Error::WrongState { kind, id, state, needed } => {
                 Failure::invalid(format!("The {kind} {id} must be in the '{needed}' state. Current state is {state}."))
             }
@@ -123,13 +127,17 @@ fn missing(kind: Kind, id: &str) -> String {
         }
         Kind::Alias => format!("Registered model alias {id} not found."),
         Kind::Artifact => format!("No such artifact: '{id}'"),
-        Kind::Webhook => format!("Webhook with ID {id} not found."),
+        Kind::Webhook | Kind::Delivery => format!("Webhook with ID {id} not found."),
+        Kind::Trace => format!("Trace with ID '{id}' not found."),
+        Kind::Assessment => format!("Assessment with ID '{id}' not found"),
         Kind::EvaluationDataset => format!("Evaluation dataset with id '{id}' not found"),
         Kind::Account => format!("User with username={id} not found"),
         Kind::Workspace
         | Kind::Group
         | Kind::Grant
         | Kind::Credential
+        | Kind::Gate
+        | Kind::Evaluation
         | Kind::Metric
         | Kind::Dataset
         | Kind::Bucket
@@ -156,6 +164,8 @@ fn taken(kind: Kind, id: &str) -> String {
         | Kind::Grant
         | Kind::Credential
         | Kind::Run
+        | Kind::Gate
+        | Kind::Evaluation
         | Kind::Metric
         | Kind::Dataset
         | Kind::Artifact
@@ -168,6 +178,9 @@ fn taken(kind: Kind, id: &str) -> String {
         | Kind::Part
         | Kind::Scorer
         | Kind::Webhook
+        | Kind::Trace
+        | Kind::Assessment
+        | Kind::Delivery
         | Kind::Resource
         | Kind::Association
         | Kind::Alias

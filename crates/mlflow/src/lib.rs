@@ -26,6 +26,7 @@ mod scan;
 mod search;
 mod server;
 pub mod shared;
+mod traces;
 mod unsupported;
 mod validate;
 mod webhooks;
@@ -35,7 +36,7 @@ use axum::Router;
 use stele_app::App;
 
 pub use routes::{Route, Surface, routes, unsupported_paths};
-pub use webhooks::deliver_webhooks;
+pub use webhooks::translation as webhook_translation;
 
 /// The version of MLflow that this server presents to clients, which decides what they try.
 pub const MLFLOW_VERSION: &str = "3.17.2";

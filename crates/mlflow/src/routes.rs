@@ -17,7 +17,7 @@ use crate::evaluation::{datasets, records, scorers};
 use crate::graphql::graphql;
 use crate::registry::{aliases, models, versions};
 use crate::{
-    artifacts, experiments, inputs, logged_models, metrics, pages, runs, search, server, unsupported, webhooks,
+    artifacts, experiments, inputs, logged_models, metrics, pages, runs, search, server, traces, unsupported, webhooks,
     workspaces,
 };
 
@@ -200,6 +200,34 @@ pub fn routes() -> Vec<Route> {
         DELETE Both "3.0/mlflow/scorers/delete" => scorers::delete;
         GET Both "3.0/mlflow/scorers/online-configs" => scorers::online_configs;
         PUT Both "3.0/mlflow/scorers/online-config" => scorers::set_online_config;
+
+        POST Root "v1/traces" => traces::otlp::export;
+        POST Both "3.0/mlflow/traces" => traces::start::start;
+        POST Both "3.0/mlflow/traces/search" => traces::search::search;
+        GET Both "3.0/mlflow/traces/get" => traces::read::get;
+        GET Both "3.0/mlflow/traces/batchGet" => traces::read::batch_get;
+        POST Both "3.0/mlflow/traces/batchGetInfos" => traces::read::batch_get_infos;
+        POST Both "3.0/mlflow/traces/delete-traces" => traces::tags::delete_traces;
+        POST Both "3.0/mlflow/traces/calculate-filter-correlation" => traces::correlation::calculate;
+        POST Both "3.0/mlflow/traces/metrics" => traces::metrics::query;
+        GET Both "3.0/mlflow/traces/{trace_id}" => traces::read::info;
+        PATCH Both "3.0/mlflow/traces/{trace_id}/tags" => traces::tags::set;
+        DELETE Both "3.0/mlflow/traces/{trace_id}/tags" => traces::tags::delete;
+        POST Both "3.0/mlflow/traces/{trace_id}/assessments" => traces::assessments::create;
+        GET Both "3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}" => traces::assessments::get;
+        PATCH Both "3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}" => traces::assessments::update;
+        DELETE Both "3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}" => traces::assessments::delete;
+        POST Both "2.0/mlflow/traces" => traces::v2::start;
+        GET Both "2.0/mlflow/traces" => traces::search::search_v2;
+        PATCH Both "2.0/mlflow/traces/{trace_id}" => traces::v2::end;
+        GET Both "2.0/mlflow/traces/{trace_id}/info" => traces::v2::info;
+        PATCH Both "2.0/mlflow/traces/{trace_id}/tags" => traces::tags::set;
+        DELETE Both "2.0/mlflow/traces/{trace_id}/tags" => traces::tags::delete;
+        POST Both "2.0/mlflow/traces/delete-traces" => traces::tags::delete_traces;
+        POST Both "2.0/mlflow/traces/link-to-run" => traces::tags::link_to_run;
+        POST Both "2.0/mlflow/traces/link-prompts" => traces::tags::link_prompts;
+        GET Ajax "2.0/mlflow/get-trace-artifact" => traces::artifact::get;
+        GET Ajax "3.0/mlflow/get-trace-artifact" => traces::artifact::get;
 
         GET Both "3.0/mlflow/workspaces" => workspaces::all;
         POST Both "3.0/mlflow/workspaces" => workspaces::all;

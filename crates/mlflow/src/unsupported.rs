@@ -10,7 +10,6 @@ pub(crate) const PREFIXES: &[&str] = &[
     "2.0/mlflow/gateway",
     "2.0/mlflow/roles",
     "2.0/mlflow/runs/create-promptlab-run",
-    "2.0/mlflow/traces",
     "2.0/mlflow/users",
     "3.0/mlflow/assistant",
     "3.0/mlflow/demo",
@@ -24,7 +23,6 @@ pub(crate) const PREFIXES: &[&str] = &[
     "3.0/mlflow/review-queues",
     "3.0/mlflow/roles",
     "3.0/mlflow/scorer",
-    "3.0/mlflow/traces",
     "3.0/mlflow/users",
 ];
 

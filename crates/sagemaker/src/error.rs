@@ -56,7 +56,7 @@ impl From<Error> for Failure {
         match error {
             Error::NotFound { kind, id } => Failure::not_found(format!("The {kind} '{id}' does not exist.")),
             Error::AlreadyExists { kind, id } => Failure::validation(format!("The {kind} '{id}' already exists.")),
-            Error::Invalid { message } | Error::GateFailed { message } | Error::Unsupported { message } => {
+            Error::Invalid { message } | Error::GateFailed { message, .. } | Error::Unsupported { message } => {
                 Failure::validation(message)
             }
             Error::WrongState { kind, id, state, needed } => {

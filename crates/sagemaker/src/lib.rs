@@ -7,6 +7,7 @@
 mod arn;
 mod call;
 mod error;
+mod events;
 mod experiments;
 mod kinds;
 mod lineage;
@@ -29,6 +30,7 @@ use axum::Router;
 use axum::routing::{post, put};
 use stele_app::App;
 
+pub use events::webhook_translation;
 pub use operations::operation_names;
 
 /// The account in whose name answers are given, unless another is configured.

@@ -15,7 +15,7 @@ use crate::{arn, shapes};
 
 pub(crate) const GROUP: &str = "model-package-group";
 /// MLflow keeps prompts as models with this tag; they are no model packages.
-const LONGEST_NAME: usize = 63;
+pub(crate) const LONGEST_NAME: usize = 63;
 const POLICY: &str = "ResourcePolicy";
 
 pub(crate) async fn create(call: Call) -> Result<Value> {

@@ -3,6 +3,7 @@
 mod api;
 mod beacon;
 mod cli;
+mod client_address;
 mod config;
 mod front_page;
 mod guard;
@@ -16,6 +17,7 @@ mod place;
 mod serve;
 mod system;
 mod tls;
+mod webhook_formats;
 mod webhooks;
 
 use std::process::ExitCode;

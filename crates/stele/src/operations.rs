@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use tokio_rustls::TlsAcceptor;
 
+use crate::client_address::Network;
 use crate::listen::Limits;
 use crate::mlflow_ui::Choice;
 use crate::{paths, tls};
@@ -42,6 +43,10 @@ pub(crate) struct Operations {
     #[arg(long, env = "STELE_IDLE_TIMEOUT", default_value_t = 75, value_name = "SECONDS",
           value_parser = clap::value_parser!(u64).range(1..=86_400))]
     idle_timeout: u64,
+
+    /// Reverse proxies whose X-Forwarded-For says where requests come from: addresses or networks such as 10.0.0.0/8
+    #[arg(long, env = "STELE_TRUSTED_PROXIES", value_delimiter = ',', value_name = "NETWORK")]
+    pub(crate) trusted_proxies: Vec<Network>,
 
     /// Seconds that requests under way may take to finish once the server is told to stop
     #[arg(long, env = "STELE_STOP_TIMEOUT", default_value_t = 15, value_name = "SECONDS",

@@ -22,7 +22,7 @@ use crate::login::LoginPage;
 use crate::login::oidc::Provider;
 use crate::observe::{self, Numbers};
 use crate::operations::Checked;
-use crate::{api, front_page, listen, login, mlflow_ui, paths};
+use crate::{api, client_address, front_page, listen, login, mlflow_ui, paths, webhook_formats};
 
 pub(crate) async fn run(options: Serve) -> Result<()> {
     let Checked { pages, prefix, tls, limits, max_body } = options.operations.check()?;
@@ -56,7 +56,10 @@ pub(crate) async fn run(options: Serve) -> Result<()> {
         let app = app.clone();
         tokio::spawn(async move { app.keep_trash_for(age).await })
     });
-    let deliveries = tokio::spawn(stele_mlflow::deliver_webhooks(app.clone()));
+    let deliveries = tokio::spawn({
+        let (app, translations) = (app.clone(), webhook_formats::translations(&options.account));
+        async move { app.deliver_webhooks(translations).await }
+    });
     let tidying = tokio::spawn(numbers.clone().tidy());
     let guard = Guard { hosts: options.allowed_hosts.clone(), origins: options.allowed_origins.clone() };
     let scheme = if tls.is_some() { "https" } else { "http" };
@@ -76,13 +79,18 @@ pub(crate) async fn run(options: Serve) -> Result<()> {
         .merge(provider.map_or_else(Router::new, |provider| login::oidc::router(app.clone(), provider, sealing)))
         .fallback(nothing)
         .layer(from_fn_with_state(app.clone(), login::identify));
-    let router = limited(watched(routes, app, guard), max_body);
+    let router = limited(watched(routes, app.clone(), guard), max_body);
+    let trusted = options.operations.trusted_proxies.clone();
     // Before routing, which a layer of the router would be too late for.
-    let service =
-        ServiceBuilder::new().map_request(move |request: Request| paths::plain(request, &prefix)).service(router);
+    let service = ServiceBuilder::new()
+        .map_request(move |request: Request| client_address::note(paths::plain(request, &prefix), &trusted))
+        .service(router);
     listen::serve(listener, tls, service, limits, told_to_stop()).await;
     for job in [maintenance, deliveries, tidying].into_iter().chain(retention) {
         job.abort();
+    }
+    if let Err(error) = app.audit_checkpoint().await {
+        tracing::warn!(%error, "noting where the audit log ends failed");
     }
     drop(lit);
     Ok(())

@@ -6,6 +6,7 @@
 mod artifact;
 mod artifact_owner;
 mod association;
+mod audit;
 mod backup;
 pub mod blobs;
 mod bootstrap;
@@ -18,6 +19,7 @@ mod examine;
 mod experiment;
 mod export;
 mod facets;
+mod governance;
 mod history;
 mod identity;
 mod lineage;
@@ -33,6 +35,7 @@ mod run;
 mod run_read;
 mod search;
 pub mod series;
+mod trace;
 mod trial;
 mod visible;
 mod webhook;
@@ -43,15 +46,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use artifact_owner::OwnedRoot;
+pub use audit::{AuditFilter, AuditPage, Extent};
 pub use backup::{BackedUp, Verified, backup, verify};
 pub use bootstrap::DEFAULT_WORKSPACE;
 pub use bucket::{BUCKET_FILES, BucketRow, Listed, ListedObject, ObjectRow, OpenUpload, StaleUpload, StoredPart};
+pub use delivery::DeliveryFilter;
 pub use engine::Tx;
 use engine::{Postgres, Sqlite};
 pub use examine::{Examination, damage, examine};
 pub use experiment::NewExperiment;
 pub use export::{ExportedDataset, ExportedModel, ExportedRun};
 pub use facets::Faceted;
+pub use governance::{GateRecord, NewEvaluation, Review, ReviewKind, VerdictRecord};
 pub use history::Origin;
 pub use identity::{FoundCredential, LoginAccount, NewAccount, NewCredential};
 pub use load::{
@@ -66,6 +72,7 @@ pub use registry::{LoggedModelRoot, ModelHead, ModelVersionHead, NewModel, NewMo
 pub use resource::NewResource;
 pub use run::NewRun;
 use stele_domain::{Error, Result};
+pub use trace::{NewTrace, SpanBatch};
 
 /// Where the record is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

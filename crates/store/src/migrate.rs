@@ -14,6 +14,9 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V6__resources", include_str!("../migrations/V6__resources.sql")),
     ("V7__transfer", include_str!("../migrations/V7__transfer.sql")),
     ("V8__identity", include_str!("../migrations/V8__identity.sql")),
+    ("V10__gates", include_str!("../migrations/V10__gates.sql")),
+    ("V11__audit", include_str!("../migrations/V11__audit.sql")),
+    ("V12__traces", include_str!("../migrations/V12__traces.sql")),
     ("V13__buckets", include_str!("../migrations/V13__buckets.sql")),
     ("V14__indexed_text", include_str!("../migrations/V14__indexed_text.sql")),
 ];
@@ -26,6 +29,7 @@ const PLACEHOLDERS: &[(&str, &str, &str)] = &[
     ("{keyed}", " WITHOUT ROWID", ""),
     ("{nulls_last}", "", " NULLS LAST"),
     ("{sqlite}", "", "-- "),
+    ("{postgres}", "-- ", ""),
 ];
 
 /// The advisory lock that servers starting together on one PostgreSQL database take turns on.

@@ -5,7 +5,7 @@
 
 use stele_domain::Result;
 use stele_domain::authz::{Permit, Place, PurgeRecord, Visibility};
-use stele_domain::id::Timestamp;
+use stele_domain::id::{Timestamp, WorkspaceId};
 
 use crate::engine::{Value, list, params};
 use crate::{BUCKET_FILES, Tx};
@@ -183,6 +183,7 @@ impl Tx<'_> {
             "SELECT id, name, artifact_location FROM experiment WHERE {EXPERIMENTS_DUE}
                  AND NOT EXISTS (SELECT 1 FROM run WHERE run.experiment_id = experiment.id)
                  AND NOT EXISTS (SELECT 1 FROM logged_model WHERE logged_model.experiment_id = experiment.id)
+                 AND NOT EXISTS (SELECT 1 FROM trace WHERE trace.experiment_id = experiment.id)
              ORDER BY id LIMIT $3{}",
             self.for_update()
         );
@@ -249,11 +250,14 @@ impl Tx<'_> {
     }
 
     fn garbage_add(&mut self, permit: &Permit<PurgeRecord>, purged: &[Purged], now: Timestamp) -> Result<()> {
+        self.garbage_note(permit.workspace(), purged, now)
+    }
+
+    /// Notes the files of what this transaction removes.
+    pub(crate) fn garbage_note(&mut self, workspace: WorkspaceId, purged: &[Purged], now: Timestamp) -> Result<()> {
         let values: Vec<Value> = purged
             .iter()
-            .flat_map(|purged| {
-                [permit.workspace().into(), (&purged.id).into(), (&purged.artifact_uri).into(), now.into()]
-            })
+            .flat_map(|purged| [workspace.into(), (&purged.id).into(), (&purged.artifact_uri).into(), now.into()])
             .collect();
         let head = "INSERT INTO artifact_garbage (workspace_id, owner, uri, created_at)";
         self.insert_rows(head, 4, "", &values).map(|_| ())

@@ -5,21 +5,21 @@ use std::collections::HashMap;
 use stele_domain::authz::{ManageWebhook, Permit, Place, Visibility};
 use stele_domain::id::{Timestamp, WebhookRow, WorkspaceId};
 use stele_domain::search::{Page, Window};
-use stele_domain::webhook::{Subscription, Webhook, WebhookStatus};
+use stele_domain::webhook::{Subscription, Webhook, WebhookFormat, WebhookStatus};
 use stele_domain::{Error, Kind, Result};
 
 use crate::Tx;
 use crate::engine::{Row, Value, list, params};
 
 pub(crate) const COLUMNS: &str = "webhook.id, webhook.public_id, webhook.name, webhook.description, webhook.url, \
-     webhook.secret, webhook.status, webhook.created_at, webhook.updated_at";
+     webhook.secret, webhook.status, webhook.created_at, webhook.updated_at, webhook.format";
 
 impl Tx<'_> {
     /// Makes a webhook with its subscriptions; the row in `new` is not looked at.
     pub fn webhook_create(&mut self, permit: &Permit<ManageWebhook>, new: &Webhook) -> Result<()> {
         const INSERT: &str = "INSERT INTO webhook
-                 (public_id, workspace_id, name, description, url, secret, status, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id";
+                 (public_id, workspace_id, name, description, url, secret, status, created_at, updated_at, format)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id";
         permit.require_workspace()?;
         let values = params![
             &new.id,
@@ -31,6 +31,7 @@ impl Tx<'_> {
             new.status.as_str(),
             new.created_at,
             new.updated_at,
+            new.format.as_str(),
         ];
         let row = self.query_one(INSERT, values, |row| row.int(0)).map(WebhookRow)?;
         self.webhook_subscribe(row, &new.subscriptions)
@@ -56,16 +57,23 @@ impl Tx<'_> {
         self.webhooks_add_subscriptions(found)?.pop().ok_or_else(|| Error::not_found(Kind::Webhook, id))
     }
 
-    /// The webhooks there are, newest first.
-    pub fn webhooks_list(&mut self, visible: &Visibility, window: Window) -> Result<Page<Webhook>> {
+    /// The webhooks there are, of one format or of all, newest first.
+    pub fn webhooks_list(
+        &mut self,
+        visible: &Visibility,
+        format: Option<WebhookFormat>,
+        window: Window,
+    ) -> Result<Page<Webhook>> {
         if !visible.sees(Place::Workspace) {
             return Ok(Page::empty());
         }
         let sql = format!(
-            "SELECT {COLUMNS} FROM webhook WHERE workspace_id = $1 AND deleted_at IS NULL
+            "SELECT {COLUMNS} FROM webhook
+             WHERE workspace_id = $1 AND deleted_at IS NULL AND ($4 = '' OR format = $4)
              ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3"
         );
-        let found = self.query(&sql, params![visible.workspace(), window.limit + 1, window.offset], webhook)?;
+        let wanted = format.map_or("", WebhookFormat::as_str);
+        let found = self.query(&sql, params![visible.workspace(), window.limit + 1, window.offset, wanted], webhook)?;
         Page::of(found, window).try_map(|webhooks| self.webhooks_add_subscriptions(webhooks))
     }
 
@@ -150,5 +158,6 @@ pub(crate) fn webhook(row: &Row) -> Result<Webhook> {
         subscriptions: Vec::new(),
         created_at: Timestamp(row.int(7)?),
         updated_at: Timestamp(row.int(8)?),
+        format: row.parsed(9, WebhookFormat::parse)?,
     })
 }

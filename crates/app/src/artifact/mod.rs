@@ -9,6 +9,7 @@ mod write;
 
 use stele_domain::artifact_uri::{absolute_location, local_path};
 use stele_domain::id::{LoggedModelId, RunId};
+use stele_domain::trace::TraceId;
 use stele_domain::{Error, Result};
 use stele_store::blobs::{BlobOptions, BlobStores, Blobs, Entry};
 
@@ -27,6 +28,7 @@ pub enum ArtifactRoot {
     Server,
     Run(RunId),
     LoggedModel(LoggedModelId),
+    Trace(TraceId),
     ModelVersion {
         model: String,
         number: i64,

@@ -58,6 +58,10 @@ impl App {
                     let experiment = tx.logged_model_get(visible, id)?.experiment;
                     asked.require(InRecord::Experiment(experiment), Kind::LoggedModel, id)
                 }
+                ArtifactRoot::Trace(id) => {
+                    let experiment = tx.trace_get(visible, id)?.experiment;
+                    asked.require(InRecord::Experiment(experiment), Kind::Trace, id.as_str())
+                }
                 ArtifactRoot::ModelVersion { model, number } => {
                     asked.require(InRecord::Model(model), Kind::ModelVersion, version_id(model, *number))
                 }
@@ -82,6 +86,7 @@ fn root_uri(tx: &mut Tx, visible: &Visibility, root: &ArtifactRoot) -> Result<St
         ArtifactRoot::Server => Ok(DEFAULT_ARTIFACT_ROOT.to_owned()),
         ArtifactRoot::Run(id) => Ok(tx.run_info(visible, id)?.artifact_uri),
         ArtifactRoot::LoggedModel(id) => Ok(tx.logged_model_root(visible, id)?.artifact_uri),
+        ArtifactRoot::Trace(id) => tx.trace_artifact_uri(visible, id),
         ArtifactRoot::ModelVersion { model, number } => {
             let version = tx.model_version_get(visible, model, *number)?;
             below_run(tx, visible, version.storage_uri)

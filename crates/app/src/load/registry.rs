@@ -1,12 +1,14 @@
 use serde_json::json;
 use stele_domain::authz::LoadRecord;
 use stele_domain::change::Change;
-use stele_domain::lifecycle::Stage;
-use stele_domain::registry::stage_of_alias;
+use stele_domain::lifecycle::{ApprovalStatus, Stage};
+use stele_domain::registry::{stage_of_alias, version_id};
 use stele_domain::{Error, Kind, Result};
-use stele_store::{LoadedModel, LoadedVersion};
+use stele_store::{LoadedModel, LoadedVersion, ModelHead};
 
 use crate::experiment::check_tags;
+use crate::governance::pass_renamed;
+use crate::registry::{alias_map, tag_map};
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
 
@@ -15,18 +17,43 @@ impl App {
     /// and stages. A model whose name is taken stays as it is. Says whether it is new.
     pub async fn model_load(&self, ctx: &Ctx, model: LoadedModel, versions: Vec<LoadedVersion>) -> Result<bool> {
         check(&model, &versions)?;
-        let ids = ctx.clone();
+        let (ids, now) = (ctx.clone(), ctx.now());
         self.change::<LoadRecord, _>(ctx, &model.name.clone(), move |tx, permit| {
             let new_id = || ids.new_id().simple().to_string();
-            let Some(row) = tx.model_load(permit, &new_id(), &model)? else { return Ok(Changed::nothing(false)) };
+            let id = new_id();
+            let Some(row) = tx.model_load(permit, &id, &model)? else { return Ok(Changed::nothing(false)) };
             for version in &versions {
                 tx.model_version_load(permit, row, &new_id(), version)?;
             }
-            let change = Change::quiet("model.load", Kind::Model, &model.name);
-            Ok(Changed::one(true, change.after(json!({ "versions": versions.len(), "aliases": model.aliases.len() }))))
+            // No gate guarded the model before it was here.
+            let head = ModelHead { row, id: id.clone(), name: model.name.clone(), description: None };
+            let mut changes = pass_renamed(tx, permit, "", &head, now)?;
+            changes.extend(loaded(&id, &model, &versions));
+            Ok(Changed::many(true, changes))
         })
         .await
     }
+}
+
+/// An entry for the model and one for each version, so that their history begins with where they came from.
+fn loaded(id: &str, model: &LoadedModel, versions: &[LoadedVersion]) -> Vec<Change> {
+    let of_model = Change::quiet("model.load", Kind::Model, &model.name).of_model(id).after(json!({
+        "description": model.description,
+        "tags": tag_map(&model.tags),
+        "aliases": alias_map(&model.aliases),
+        "versions": versions.len(),
+    }));
+    let of_versions = versions.iter().map(|version| {
+        let change = Change::quiet("model-version.load", Kind::ModelVersion, version_id(&model.name, version.number))
+            .of_model(id);
+        change.after(json!({
+            "stage": version.stage.as_str(),
+            "approval": ApprovalStatus::Pending.as_str(),
+            "source": version.source,
+            "created_at": version.created_at.0,
+        }))
+    });
+    std::iter::once(of_model).chain(of_versions).collect()
 }
 
 fn check(model: &LoadedModel, versions: &[LoadedVersion]) -> Result<()> {

@@ -3,18 +3,21 @@
 use serde_json::json;
 use stele_domain::authz::{ApproveModel, Permit, Place, PromoteModel, RegisterModel};
 use stele_domain::change::Change;
+use stele_domain::gate::{DecisionKind, Target};
 use stele_domain::id::{ModelVersionRow, Timestamp};
 use stele_domain::lifecycle::{ApprovalStatus, Stage, approval_after};
 use stele_domain::registry::{ModelVersion, Occupants, version_id};
 use stele_domain::resource::Document;
 use stele_domain::{Error, Kind, Result};
-use stele_store::{Faceted, ModelHead, Tx};
+use stele_store::{Faceted, ModelHead, ReviewKind, Tx};
 
 use super::model::check_description;
 use super::promote::promote;
 use super::version::{complete, create};
 use super::{NewModelVersion, open_version};
 use crate::experiment::check_tags;
+use crate::facets::differences;
+use crate::governance::{pass, standing, vote_of};
 use crate::transact::Changed;
 use crate::{App, Ctx};
 
@@ -71,7 +74,9 @@ impl App {
                 tx.idempotency_keep(&visible, REGISTER, token, request, &version_id(&name, number), now)?;
             }
             let (model, version) = open_version(tx, permit, &name, number)?;
-            changes.extend(decide(tx, &permit.other(), &model, row, approval, now)?);
+            if approval != ApprovalStatus::Pending {
+                changes.extend(decide(tx, &permit.other(), &model, row, approval, now)?);
+            }
             if stage != Stage::None {
                 changes.extend(promote(tx, &permit.other(), &model, &version, stage, Occupants::Archive, now)?);
             }
@@ -109,10 +114,13 @@ impl App {
             let mut after = before.clone();
             rewrite(&mut after)?;
             if after != before {
+                let kept = after.clone();
                 permit.require(Place::Model(&model), Kind::ModelVersion, &id)?;
                 tx.facets_set(permit, Faceted::ModelVersion, script, row.0, after)?;
                 tx.model_version_describe(permit, row, version.description.as_deref(), now)?;
-                changes.push(Change::event("model-version.update", Kind::ModelVersion, &id));
+                let (before, after) = differences(&before, &kept);
+                let change = Change::event("model-version.update", Kind::ModelVersion, &id).of_model(&head.id);
+                changes.push(change.before(before).after(after));
             }
             if let Some(approval) = wanted.approval {
                 changes.extend(decide(tx, &permit.other(), &head, row, approval, now)?);
@@ -129,25 +137,44 @@ impl App {
     }
 }
 
-/// The only place where the approval of a version changes.
-fn decide(
+/// The only place where the approval of a version changes. It is the decision of the one who asks, which is kept with the
+/// others'; the version becomes approved when the gates of its approval let it.
+pub(crate) fn decide(
     tx: &mut Tx,
     permit: &Permit<ApproveModel>,
     model: &ModelHead,
     row: ModelVersionRow,
     decided: ApprovalStatus,
     now: Timestamp,
-) -> Result<Option<Change>> {
+) -> Result<Vec<Change>> {
     let version = complete(tx, row)?;
     let after = approval_after(version.approval, decided);
-    if after == version.approval {
-        return Ok(None);
-    }
     let id = version_id(&model.name, version.number);
+    let decision = match decided {
+        ApprovalStatus::Approved => DecisionKind::Approve,
+        ApprovalStatus::Rejected => DecisionKind::Reject,
+        ApprovalStatus::Pending => DecisionKind::Withdraw,
+    };
+    let vote = vote_of(tx, permit, row, ReviewKind::Decision(decision), "", None)?;
+    let mut changes: Vec<Change> =
+        standing(tx, permit, &id, row, &vote, now)?.map(|change| change.of_model(&model.id)).into_iter().collect();
+    if after == version.approval && changes.is_empty() {
+        return Ok(changes);
+    }
     permit.require(Place::Model(&model.name), Kind::ModelVersion, &id)?;
+    if after == version.approval {
+        return Ok(changes);
+    }
+    if after == ApprovalStatus::Approved {
+        let vote = (!changes.is_empty()).then_some(vote);
+        changes.extend(pass(tx, permit, model, row, &Target::APPROVAL, vote, now)?);
+    }
     tx.model_version_decide(permit, version.row, after, now)?;
-    let change = Change::event("model-version.approval", Kind::ModelVersion, id)
-        .before(json!({ "approval": version.approval.as_str() }))
-        .after(json!({ "approval": after.as_str() }));
-    Ok(Some(change))
+    changes.push(
+        Change::event("model-version.approval", Kind::ModelVersion, id)
+            .of_model(&model.id)
+            .before(json!({ "approval": version.approval.as_str() }))
+            .after(json!({ "approval": after.as_str() })),
+    );
+    Ok(changes)
 }

@@ -1,14 +1,15 @@
 use serde_json::json;
-use stele_domain::authz::RegisterModel;
+use stele_domain::authz::{Permit, RegisterModel};
 use stele_domain::change::Change;
 use stele_domain::id::ModelRow;
 use stele_domain::lifecycle::Stage;
 use stele_domain::record::Tag;
-use stele_domain::registry::{Model, PROMPT_TAG, is_prompt};
+use stele_domain::registry::{Model, ModelAlias, PROMPT_TAG, is_prompt};
 use stele_domain::{Error, Kind, Result};
-use stele_store::Tx;
+use stele_store::{ModelHead, Tx};
 
 use crate::experiment::check_tags;
+use crate::governance::pass_renamed;
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
 
@@ -34,7 +35,7 @@ impl App {
         self.change::<RegisterModel, _>(ctx, &object, move |tx, permit| {
             let row = tx.model_create(permit, &new, now)?;
             let model = complete(tx, row)?;
-            let change = Change::event("model.create", Kind::Model, &new.name).after(json!({
+            let change = Change::event("model.create", Kind::Model, &new.name).of_model(&new.public_id).after(json!({
                 "description": model.description,
                 "tags": tag_map(&model.tags),
                 "prompt": is_prompt(&model.tags),
@@ -57,6 +58,7 @@ impl App {
             let model = tx.model_open(permit, &name)?;
             tx.model_describe(permit, model.row, description.as_deref(), now)?;
             let change = Change::event("model.update", Kind::Model, &name)
+                .of_model(&model.id)
                 .before(json!({ "description": model.description }))
                 .after(json!({ "description": description }));
             Ok(Changed::one(complete(tx, model.row)?, change))
@@ -72,10 +74,15 @@ impl App {
         self.change_identity::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
             let model = tx.model_open(permit, &name)?;
             tx.model_rename(permit, model.row, &new_name, now)?;
-            let change = Change::event("model.rename", Kind::Model, &new_name)
-                .before(json!({ "name": name }))
-                .after(json!({ "name": new_name }));
-            Ok(Changed::one(complete(tx, model.row)?, change))
+            let renamed = ModelHead { name: new_name.clone(), ..model };
+            let mut changes = pass_renamed(tx, permit, &name, &renamed, now)?;
+            changes.push(
+                Change::event("model.rename", Kind::Model, &new_name)
+                    .of_model(&renamed.id)
+                    .before(json!({ "name": name }))
+                    .after(json!({ "name": new_name })),
+            );
+            Ok(Changed::many(complete(tx, renamed.row)?, changes))
         })
         .await
     }
@@ -84,8 +91,7 @@ impl App {
     pub async fn model_delete(&self, ctx: &Ctx, name: String) -> Result<()> {
         self.change_identity::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
             let model = tx.model_open(permit, &name)?;
-            tx.model_delete(permit, model.row)?;
-            Ok(Changed::one((), Change::event("model.delete", Kind::Model, &name)))
+            Ok(Changed::one((), delete(tx, permit, &model)?))
         })
         .await
     }
@@ -98,8 +104,7 @@ impl App {
                 let (kind, id) = (Kind::Model, name.clone());
                 return Err(Error::WrongState { kind, id, state: "holding versions", needed: "without versions" });
             }
-            tx.model_delete(permit, model.row)?;
-            Ok(Changed::one((), Change::event("model.delete", Kind::Model, &name)))
+            Ok(Changed::one((), delete(tx, permit, &model)?))
         })
         .await
     }
@@ -108,8 +113,12 @@ impl App {
         check_tags(std::slice::from_ref(&tag))?;
         self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
             let model = tx.model_open(permit, &name)?;
+            let before = tx.model_tag_get(model.row, &tag.key)?;
             tx.model_tags_set(permit, model.row, std::slice::from_ref(&tag))?;
-            let change = Change::event("model.tag", Kind::Model, &name);
+            let change = Change::event("model.tag", Kind::Model, &name).of_model(&model.id);
+            let change = before
+                .into_iter()
+                .fold(change, |change, value| change.before(json!({ "key": tag.key, "value": value })));
             let prompt = names_prompt(tx, model.row)?;
             Ok(Changed::one((), change.after(json!({ "key": tag.key, "value": tag.value, "prompt": prompt }))))
         })
@@ -121,14 +130,37 @@ impl App {
         self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
             let model = tx.model_open(permit, &name)?;
             let prompt = names_prompt(tx, model.row)?;
+            let value = tx.model_tag_get(model.row, &key)?;
             if !tx.model_tag_delete(permit, model.row, &key)? {
                 return Ok(Changed::nothing(()));
             }
-            let change = Change::event("model.untag", Kind::Model, &name);
-            Ok(Changed::one((), change.before(json!({ "key": key, "prompt": prompt }))))
+            let change = Change::event("model.untag", Kind::Model, &name).of_model(&model.id);
+            Ok(Changed::one((), change.before(json!({ "key": key, "value": value, "prompt": prompt }))))
         })
         .await
     }
+}
+
+fn delete(tx: &mut Tx, permit: &Permit<RegisterModel>, model: &ModelHead) -> Result<Change> {
+    let Model { description, tags, aliases, latest_versions, .. } = complete(tx, model.row)?;
+    let stages: serde_json::Map<String, serde_json::Value> = latest_versions
+        .iter()
+        .filter(|version| version.stage != Stage::None)
+        .map(|version| (version.stage.as_str().to_owned(), version.number.into()))
+        .collect();
+    tx.model_delete(permit, model.row)?;
+    Ok(Change::event("model.delete", Kind::Model, &model.name).of_model(&model.id).before(json!({
+        "description": description,
+        "tags": tag_map(&tags),
+        "aliases": alias_map(&aliases),
+        "stages": stages,
+        "prompt": is_prompt(&tags),
+    })))
+}
+
+/// The versions that aliases point at.
+pub(crate) fn alias_map(aliases: &[ModelAlias]) -> serde_json::Map<String, serde_json::Value> {
+    aliases.iter().map(|alias| (alias.alias.clone(), alias.version.into())).collect()
 }
 
 /// Whether a model is a prompt, by the one tag that says so.
@@ -137,7 +169,7 @@ pub(super) fn names_prompt(tx: &mut Tx, model: ModelRow) -> Result<bool> {
 }
 
 /// Tags as events have them.
-pub(super) fn tag_map(tags: &[Tag]) -> serde_json::Map<String, serde_json::Value> {
+pub(crate) fn tag_map(tags: &[Tag]) -> serde_json::Map<String, serde_json::Value> {
     tags.iter().map(|tag| (tag.key.clone(), tag.value.clone().into())).collect()
 }
 

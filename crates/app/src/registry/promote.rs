@@ -3,15 +3,17 @@
 use serde_json::json;
 use stele_domain::authz::{Permit, Place, PromoteModel};
 use stele_domain::change::Change;
+use stele_domain::gate::Target;
 use stele_domain::id::Timestamp;
 use stele_domain::lifecycle::{Stage, stage_after};
 use stele_domain::registry::{ModelVersion, Occupants, stage_of_alias, version_id};
 use stele_domain::{Error, Kind, Result};
 use stele_store::{ModelHead, ModelVersionHead, Tx};
 
-use super::model::names_prompt;
+use super::model::{complete as complete_model, names_prompt};
 use super::open_version;
 use super::version::complete;
+use crate::governance::pass;
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
 
@@ -46,15 +48,21 @@ impl App {
         self.change::<PromoteModel, _>(ctx, &version_id(&model, number), move |tx, permit| {
             let (model, version) = open_version(tx, permit, &model, number)?;
             let prompt = names_prompt(tx, model.row)?;
-            let change = Change::event("model.alias.set", Kind::Model, &model.name)
+            let before = complete_model(tx, model.row)?.aliases.into_iter().find(|known| known.alias == alias);
+            let change = Change::event("model.alias.set", Kind::Model, &model.name).of_model(&model.id);
+            let change = before
+                .into_iter()
+                .fold(change, |change, before| change.before(json!({ "alias": alias, "version": before.version })))
                 .after(json!({ "alias": alias, "version": number, "prompt": prompt }));
             if let Some(stage) = stage_of_alias(&alias) {
                 let mut changes = promote(tx, permit, &model, &version, stage, Occupants::Archive, now)?;
                 changes.push(change);
                 return Ok(Changed::many((), changes));
             }
+            let mut changes = pass(tx, permit, &model, version.row, &Target::Alias(alias.clone()), None, now)?;
             tx.model_alias_set(permit, model.row, &alias, number)?;
-            Ok(Changed::one((), change))
+            changes.push(change);
+            Ok(Changed::many((), changes))
         })
         .await
     }
@@ -83,7 +91,7 @@ impl App {
 
 fn alias_deleted(tx: &mut Tx, model: &ModelHead, alias: &str, number: i64) -> Result<Change> {
     let prompt = names_prompt(tx, model.row)?;
-    let change = Change::event("model.alias.delete", Kind::Model, &model.name);
+    let change = Change::event("model.alias.delete", Kind::Model, &model.name).of_model(&model.id);
     Ok(change.before(json!({ "alias": alias, "version": number, "prompt": prompt })))
 }
 
@@ -115,7 +123,10 @@ pub(super) fn promote(
         (_, Occupants::Archive) => others,
         (_, Occupants::Stay) => Vec::new(),
     };
-    let mut changes = Vec::with_capacity(leaving.len() + 1);
+    let mut changes = match Target::of_stage(target) {
+        Some(gated) if version.stage != target => pass(tx, permit, model, version.row, &gated, None, now)?,
+        _ => Vec::new(),
+    };
     for other in &leaving {
         changes.push(transition(tx, permit, model, other, Stage::Archived, now)?);
     }
@@ -137,6 +148,7 @@ fn transition(
     tx.model_version_transition(permit, version.row, after, now)?;
     let id = version_id(&model.name, version.number);
     Ok(Change::event("model-version.transition", Kind::ModelVersion, id)
+        .of_model(&model.id)
         .before(json!({ "stage": version.stage.as_str() }))
         .after(json!({ "stage": after.as_str() })))
 }
@@ -148,5 +160,6 @@ fn one_in_production(model: &ModelHead, version: &ModelVersionHead, other: &Mode
              version in production at a time",
             version.number, model.name, other.number
         ),
+        refusal: None,
     }
 }

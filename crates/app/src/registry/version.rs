@@ -60,9 +60,10 @@ impl App {
         let now = ctx.now();
         let id = version_id(&model, number);
         self.change::<RegisterModel, _>(ctx, &id.clone(), move |tx, permit| {
-            let (_, version) = open_version(tx, permit, &model, number)?;
+            let (model, version) = open_version(tx, permit, &model, number)?;
             tx.model_version_describe(permit, version.row, description.as_deref(), now)?;
             let change = Change::event("model-version.update", Kind::ModelVersion, &id)
+                .of_model(&model.id)
                 .before(json!({ "description": version.description }))
                 .after(json!({ "description": description }));
             Ok(Changed::one(complete(tx, version.row)?, change))
@@ -76,10 +77,22 @@ impl App {
         let id = version_id(&model, number);
         self.change::<RegisterModel, _>(ctx, &id.clone(), move |tx, permit| {
             let (model, version) = open_version(tx, permit, &model, number)?;
+            let before = complete(tx, version.row)?;
             tx.model_version_delete(permit, model.row, &version)?;
             tx.model_touch(permit, model.row, now)?;
-            let change = Change::event("model-version.delete", Kind::ModelVersion, &id);
-            Ok(Changed::one((), change.before(json!({ "stage": version.stage.as_str() }))))
+            let change = Change::event("model-version.delete", Kind::ModelVersion, &id).of_model(&model.id);
+            Ok(Changed::one(
+                (),
+                change.before(json!({
+                    "stage": before.stage.as_str(),
+                    "approval": before.approval.as_str(),
+                    "source": before.source,
+                    "description": before.description,
+                    "tags": tag_map(&before.tags),
+                    "aliases": before.aliases,
+                    "prompt": names_prompt(tx, model.row)?,
+                })),
+            ))
         })
         .await
     }
@@ -89,9 +102,13 @@ impl App {
         let id = version_id(&model, number);
         self.change::<RegisterModel, _>(ctx, &id.clone(), move |tx, permit| {
             let (model, version) = open_version(tx, permit, &model, number)?;
+            let before = tag_value(&complete(tx, version.row)?, &tag.key);
             tx.model_version_tags_set(permit, version.row, std::slice::from_ref(&tag))?;
             let prompt = names_prompt(tx, model.row)?;
-            let change = Change::event("model-version.tag", Kind::ModelVersion, &id);
+            let change = Change::event("model-version.tag", Kind::ModelVersion, &id).of_model(&model.id);
+            let change = before
+                .into_iter()
+                .fold(change, |change, value| change.before(json!({ "key": tag.key, "value": value })));
             Ok(Changed::one((), change.after(json!({ "key": tag.key, "value": tag.value, "prompt": prompt }))))
         })
         .await
@@ -102,15 +119,20 @@ impl App {
         let id = version_id(&model, number);
         self.change::<RegisterModel, _>(ctx, &id.clone(), move |tx, permit| {
             let (model, version) = open_version(tx, permit, &model, number)?;
+            let value = tag_value(&complete(tx, version.row)?, &key);
             if !tx.model_version_tag_delete(permit, version.row, &key)? {
                 return Ok(Changed::nothing(()));
             }
             let prompt = names_prompt(tx, model.row)?;
-            let change = Change::event("model-version.untag", Kind::ModelVersion, &id);
-            Ok(Changed::one((), change.before(json!({ "key": key, "prompt": prompt }))))
+            let change = Change::event("model-version.untag", Kind::ModelVersion, &id).of_model(&model.id);
+            Ok(Changed::one((), change.before(json!({ "key": key, "value": value, "prompt": prompt }))))
         })
         .await
     }
+}
+
+fn tag_value(version: &ModelVersion, key: &str) -> Option<String> {
+    version.tags.iter().find(|tag| tag.key == key).map(|tag| tag.value.clone())
 }
 
 /// Makes the next version of an opened model.
@@ -130,7 +152,9 @@ pub(super) fn create(
         changes.push(change.after(json!({ "version": id })));
     }
     let version = complete(tx, row)?;
-    changes.push(Change::event("model-version.create", Kind::ModelVersion, id).after(json!({
+    changes.push(Change::event("model-version.create", Kind::ModelVersion, id).of_model(&model.id).after(json!({
+        "stage": version.stage.as_str(),
+        "approval": version.approval.as_str(),
         "source": new.source,
         "run": new.run.as_ref().map(|run| run.as_str()),
         "description": version.description,
@@ -140,7 +164,7 @@ pub(super) fn create(
     Ok((row, number, changes))
 }
 
-pub(super) fn complete(tx: &mut Tx, row: ModelVersionRow) -> Result<ModelVersion> {
+pub(crate) fn complete(tx: &mut Tx, row: ModelVersionRow) -> Result<ModelVersion> {
     tx.model_versions_by_rows(&[row])?
         .pop()
         .ok_or_else(|| Error::internal(format!("model version row {row} has vanished")))

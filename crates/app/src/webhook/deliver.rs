@@ -1,4 +1,4 @@
-//! Takes what waits for webhooks and sends it, one thing a webhook at a time, in order, until each has its end.
+//! Takes what waits for webhooks and sends it, what happens to one model in order, until each has its end.
 
 use std::time::Duration;
 
@@ -6,27 +6,27 @@ use stele_domain::Result;
 use stele_domain::id::Timestamp;
 use stele_domain::webhook::{Delivery, Outcome, Webhook};
 
-use super::Translation;
+use super::Translations;
 use super::send::Message;
 use crate::App;
 
-/// How many webhooks are told something at once by one server.
+/// How many deliveries one server makes at once.
 const AT_ONCE: usize = 4;
 /// How long to rest when nothing is due: retries come due, and other servers over the same database may stop.
 const REST: Duration = Duration::from_secs(1);
-/// Longer than an attempt can take. When it is over, the server that took a webhook is taken for gone.
+/// Longer than an attempt can take. When it is over, the server that took a delivery is taken for gone.
 const CLAIM: Duration = Duration::from_secs(60);
 
 impl App {
     /// Delivers until the future is dropped. An attempt that this cuts short is made again, by whoever runs next.
-    pub async fn deliver_webhooks(&self, translation: Translation) {
-        let workers = (0..AT_ONCE).map(|_| self.deliver_one_by_one(translation));
+    pub async fn deliver_webhooks(&self, translations: Translations) {
+        let workers = (0..AT_ONCE).map(|_| self.deliver_one_by_one(&translations));
         futures::future::join_all(workers).await;
     }
 
-    async fn deliver_one_by_one(&self, translation: Translation) {
+    async fn deliver_one_by_one(&self, translations: &Translations) {
         loop {
-            match self.deliver_next(translation).await {
+            match self.deliver_next(translations).await {
                 // Another one may be due for the next worker.
                 Ok(true) => self.webhooks().wake(),
                 Ok(false) => {
@@ -41,7 +41,7 @@ impl App {
     }
 
     /// Makes one attempt at what is due; says whether there was anything.
-    async fn deliver_next(&self, translation: Translation) -> Result<bool> {
+    async fn deliver_next(&self, translations: &Translations) -> Result<bool> {
         let now = self.parts.clock.now();
         if !self.read(move |tx| tx.delivery_due(now)).await? {
             return Ok(false);
@@ -52,21 +52,23 @@ impl App {
         let Some((webhook, delivery)) = self.store().write(move |tx| tx.delivery_claim(now, until)).await? else {
             return Ok(false);
         };
-        let outcome = self.attempt(&webhook, &delivery, translation).await?;
+        let outcome = self.attempt(&webhook, &delivery, translations).await?;
         let delivery = delivery.after(outcome, sender.most_attempts(), self.parts.clock.now());
         if let Some(error) = &delivery.error {
             tracing::warn!(webhook = webhook.name, attempt = delivery.attempts, %error, "a webhook was not told");
         }
-        let row = webhook.row;
-        self.store().write(move |tx| tx.delivery_finish(row, &delivery)).await?;
+        self.store().write(move |tx| tx.delivery_finish(&delivery)).await?;
         Ok(true)
     }
 
-    async fn attempt(&self, webhook: &Webhook, delivery: &Delivery, translation: Translation) -> Result<Outcome> {
-        let wanted = (translation.translate)(&delivery.event)
-            .filter(|(event, _)| webhook.subscriptions.iter().any(|subscription| subscription.event == *event));
-        let Some((_, body)) = wanted else { return Ok(Outcome::Unwanted) };
-        let message = Message { translation, delivery_id: &delivery.id, body: &body };
+    async fn attempt(&self, webhook: &Webhook, delivery: &Delivery, translations: &Translations) -> Result<Outcome> {
+        let Some(translation) = translations.get(&webhook.format) else {
+            return Ok(Outcome::Forbidden(format!("this server tells nothing in format {}", webhook.format)));
+        };
+        let wanted = (translation.translate)(&delivery.event, &delivery.id)
+            .filter(|told| webhook.subscriptions.iter().any(|subscription| subscription.event == told.event));
+        let Some(told) = wanted else { return Ok(Outcome::Unwanted) };
+        let message = Message { translation, delivery_id: &delivery.id, body: &told.body };
         Ok(self.webhooks().sender()?.send(webhook, &message, self.parts.clock.now()).await)
     }
 }

@@ -3,6 +3,7 @@
 mod address;
 mod deliver;
 mod send;
+mod translation;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -12,11 +13,14 @@ use stele_domain::authz::ManageWebhook;
 use stele_domain::change::Change;
 use stele_domain::id::WebhookRow;
 use stele_domain::search::{Page, Window};
-use stele_domain::webhook::{Delivery, Event, Subscription, Webhook, WebhookStatus};
+use stele_domain::webhook::{Delivery, Subscription, Webhook, WebhookFormat, WebhookStatus};
 use stele_domain::{Error, Kind, Result};
+pub use stele_store::DeliveryFilter;
 use tokio::sync::Notify;
 
 use self::send::{Message, Sender};
+use self::translation::check_secret;
+pub use self::translation::{KeyText, Proof, STANDARD_WEBHOOKS, Told, Translate, Translation, Translations};
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx, SecretKey};
 
@@ -51,23 +55,13 @@ impl Webhooks {
     }
 }
 
-/// How a script words events for its webhooks.
-#[derive(Clone, Copy)]
-pub struct Translation {
-    /// The event's name as webhooks subscribe to it, and the body to send; none for events that the script has not.
-    pub translate: fn(&Event) -> Option<(String, String)>,
-    /// The headers that carry the id of a delivery, the seconds since 1970, and the signature.
-    pub id_header: &'static str,
-    pub timestamp_header: &'static str,
-    pub signature_header: &'static str,
-}
-
 /// A webhook to be made.
 #[derive(Debug, Clone)]
 pub struct NewWebhook {
     pub name: String,
     pub description: Option<String>,
     pub url: String,
+    pub format: WebhookFormat,
     pub secret: Option<String>,
     pub status: WebhookStatus,
     pub subscriptions: Vec<Subscription>,
@@ -105,7 +99,7 @@ impl App {
 
     /// Makes a webhook, whose address must be allowed.
     pub async fn webhook_create(&self, ctx: &Ctx, new: NewWebhook) -> Result<Webhook> {
-        let NewWebhook { name, description, url, secret, status, subscriptions } = new;
+        let NewWebhook { name, description, url, format, secret, status, subscriptions } = new;
         check_text("webhook name", &name)?;
         check_text("description", description.as_deref().unwrap_or(""))?;
         check_text("webhook URL", &url)?;
@@ -113,6 +107,7 @@ impl App {
         let now = ctx.now();
         let id = ctx.new_id().to_string();
         let secret = secret.filter(|secret| !secret.is_empty());
+        check_secret(format, secret.as_deref())?;
         let secret = secret.map(|secret| self.webhooks().sender()?.key().seal(&id, &secret)).transpose()?;
         let webhook = Webhook {
             row: WebhookRow(0),
@@ -120,6 +115,7 @@ impl App {
             name,
             description: description.filter(|text| !text.is_empty()),
             url,
+            format,
             secret,
             status,
             subscriptions: ordered(subscriptions),
@@ -139,10 +135,15 @@ impl App {
         self.read(move |tx| tx.webhook_get(&visible, &id)).await
     }
 
-    /// Newest first.
-    pub async fn webhooks_list(&self, ctx: &Ctx, window: Window) -> Result<Page<Webhook>> {
+    /// Those of one format, or all, newest first.
+    pub async fn webhooks_list(
+        &self,
+        ctx: &Ctx,
+        format: Option<WebhookFormat>,
+        window: Window,
+    ) -> Result<Page<Webhook>> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.webhooks_list(&visible, window)).await
+        self.read(move |tx| tx.webhooks_list(&visible, format, window)).await
     }
 
     pub async fn webhook_update(&self, ctx: &Ctx, id: String, change: WebhookChange) -> Result<Webhook> {
@@ -153,6 +154,7 @@ impl App {
             check_text("webhook URL", url)?;
             self.webhook_address_check(url).await?;
         }
+        let plain = secret.clone();
         let secret = match secret {
             None => None,
             Some(secret) if secret.is_empty() => Some(None),
@@ -161,6 +163,9 @@ impl App {
         let now = ctx.now();
         self.change::<ManageWebhook, _>(ctx, &id.clone(), move |tx, permit| {
             let before = tx.webhook_open(permit, &id)?;
+            if let Some(plain) = &plain {
+                check_secret(before.format, Some(plain.as_str()).filter(|plain| !plain.is_empty()))?;
+            }
             let mut webhook = before.clone();
             if let Some(name) = &name {
                 webhook.name.clone_from(name);
@@ -199,13 +204,35 @@ impl App {
     }
 
     /// Sends `body` to a webhook as a delivery would be, whatever it subscribes to, and tells what came of it.
-    pub async fn webhook_test(&self, ctx: &Ctx, id: String, body: String, as_in: Translation) -> Result<WebhookTest> {
+    pub async fn webhook_test(&self, ctx: &Ctx, id: String, body: String, as_in: &Translation) -> Result<WebhookTest> {
         self.permit::<ManageWebhook>(ctx, &id).await?;
         let webhook = self.webhook_get(ctx, id).await?;
         let sender = self.webhooks().sender()?;
         let delivery_id = ctx.new_id().to_string();
         let message = Message { translation: as_in, delivery_id: &delivery_id, body: &body };
         Ok(sender.test(&webhook, &message, || ctx.now()).await)
+    }
+
+    /// Deliveries to webhooks, each with the id of its webhook, newest first.
+    pub async fn webhook_delivery_log(&self, ctx: &Ctx, wanted: DeliveryFilter) -> Result<Vec<(String, Delivery)>> {
+        check_text("webhook id", wanted.webhook.as_deref().unwrap_or(""))?;
+        let visible = ctx.visible();
+        self.read(move |tx| tx.deliveries_log(&visible, &wanted)).await
+    }
+
+    /// Makes a delivery again that has ended, whichever way.
+    pub async fn webhook_redeliver(&self, ctx: &Ctx, id: String) -> Result<()> {
+        check_text("delivery id", &id)?;
+        let now = ctx.now();
+        self.change::<ManageWebhook, _>(ctx, &id.clone(), move |tx, permit| {
+            let (webhook, delivery) = tx.delivery_again(permit, &id, now)?;
+            let change = Change::quiet("webhook.redeliver", Kind::Webhook, webhook);
+            let before = json!({ "delivery": delivery.id, "status": delivery.status.as_str() });
+            Ok(Changed::one((), change.before(before)))
+        })
+        .await?;
+        self.webhooks().wake();
+        Ok(())
     }
 
     /// What a webhook was told or is about to be told, newest first.
@@ -231,6 +258,7 @@ fn told(webhook: &Webhook) -> serde_json::Value {
     json!({
         "name": webhook.name,
         "url": webhook.url,
+        "format": webhook.format.as_str(),
         "status": webhook.status.as_str(),
         "events": events,
         "signed": webhook.secret.is_some(),

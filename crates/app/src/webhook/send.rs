@@ -13,7 +13,7 @@ use stele_domain::webhook::{Outcome, Webhook};
 use stele_domain::{Error, Result};
 
 use super::address::{self, PublicOnly};
-use super::{Translation, WebhookSettings, WebhookTest};
+use super::{Proof, Translation, WebhookSettings, WebhookTest};
 use crate::SecretKey;
 
 /// How much of an answer a test shows.
@@ -27,7 +27,7 @@ pub(super) struct Sender {
 
 /// What to send.
 pub(super) struct Message<'a> {
-    pub(super) translation: Translation,
+    pub(super) translation: &'a Translation,
     pub(super) delivery_id: &'a str,
     pub(super) body: &'a str,
 }
@@ -99,16 +99,26 @@ impl Sender {
             if text.starts_with("Cannot resolve") { Outcome::Unreachable(text) } else { Outcome::Forbidden(text) }
         })?;
         let client = self.client().map_err(|error| Outcome::Unreachable(error.to_string()))?;
-        let Translation { id_header, timestamp_header, signature_header, .. } = message.translation;
-        let seconds = now.0.div_euclid(1000).to_string();
-        let mut request = client
-            .post(&webhook.url)
-            .header("Content-Type", "application/json")
-            .header(id_header, message.delivery_id)
-            .header(timestamp_header, &seconds);
-        if let Some(sealed) = &webhook.secret {
-            let secret = self.key().open(&webhook.id, sealed).map_err(|e| Outcome::Unreachable(e.to_string()))?;
-            request = request.header(signature_header, signature(&secret, message.delivery_id, &seconds, message.body));
+        let Translation { translate: _, content_type, headers, proof } = message.translation;
+        let sealed = webhook.secret.as_ref();
+        let secret = sealed.map(|sealed| self.key().open(&webhook.id, sealed)).transpose();
+        let secret = secret.map_err(|error| Outcome::Unreachable(error.to_string()))?;
+        let mut request = client.post(&webhook.url).header("Content-Type", *content_type);
+        for (name, value) in *headers {
+            request = request.header(*name, *value);
+        }
+        match (*proof, secret) {
+            (Proof::Signed { id_header, timestamp_header, signature_header, key }, secret) => {
+                let seconds = now.0.div_euclid(1000).to_string();
+                request = request.header(id_header, message.delivery_id).header(timestamp_header, &seconds);
+                if let Some(secret) = secret {
+                    let key = key.key(&secret).map_err(|error| Outcome::Forbidden(error.to_string()))?;
+                    let signature = signature(&key, message.delivery_id, &seconds, message.body);
+                    request = request.header(signature_header, signature);
+                }
+            }
+            (Proof::Bearer, Some(secret)) => request = request.bearer_auth(secret),
+            (Proof::Bearer | Proof::Url, _) => {}
         }
         request.body(message.body.to_owned()).send().await.map_err(|error| Outcome::Unreachable(whole(&error)))
     }
@@ -132,8 +142,8 @@ impl Sender {
 }
 
 /// `v1,` and the base64 of the HMAC-SHA256 of id, time and body, as the Standard Webhooks have it.
-fn signature(secret: &str, id: &str, seconds: &str, body: &str) -> String {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+fn signature(key: &[u8], id: &str, seconds: &str, body: &str) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
     let tag = hmac::sign(&key, format!("{id}.{seconds}.{body}").as_bytes());
     format!("v1,{}", STANDARD.encode(tag))
 }
@@ -178,6 +188,6 @@ mod tests {
     #[test]
     fn signatures_are_those_of_the_standard() {
         // python: base64.b64encode(hmac.new(b"s3", b"id.5.{}", "sha256").digest())
-        assert_eq!(signature("s3", "id", "5", "{}"), "v1,bRqtuuHG+pUHlO3uCDkXeCeAh1xBbdSgr5Uk1QbCiok=");
+        assert_eq!(signature(b"s3", "id", "5", "{}"), "v1,bRqtuuHG+pUHlO3uCDkXeCeAh1xBbdSgr5Uk1QbCiok=");
     }
 }

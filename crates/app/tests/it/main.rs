@@ -2,11 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod audit;
 mod buckets;
+mod governance;
+mod history;
 mod identity;
 mod lineage;
 mod logged_model;
 mod packages;
 mod purge;
 mod registry;
+mod traces;
+mod visibility;
 mod webhooks;

@@ -1,20 +1,42 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stele_app::{NewModel, NewWebhook, SecretKey, Translation, WebhookChange, WebhookSettings};
+use stele_app::{
+    DeliveryFilter, KeyText, NewModel, NewWebhook, Proof, SecretKey, Told, Translation, Translations, WebhookChange,
+    WebhookSettings,
+};
+use stele_domain::record::Tag;
 use stele_domain::search::Window;
-use stele_domain::webhook::{DeliveryStatus, Event, Subscription, Webhook, WebhookStatus};
+use stele_domain::webhook::{DeliveryStatus, Event, Subscription, Webhook, WebhookFormat, WebhookStatus};
 use stele_domain::{Error, Kind};
 use stele_testkit::{TestApp, apps};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 
-const TRANSLATION: Translation =
-    Translation { translate, id_header: "x-id", timestamp_header: "x-time", signature_header: "x-signature" };
+fn translations() -> Translations {
+    let proof = Proof::Signed {
+        id_header: "x-id",
+        timestamp_header: "x-time",
+        signature_header: "x-signature",
+        key: KeyText::Plain,
+    };
+    let translation = Translation {
+        translate: Arc::new(|event, _| translate(event)),
+        content_type: "text/plain",
+        headers: &[],
+        proof,
+    };
+    Translations::from([(WebhookFormat::Mlflow, translation)])
+}
 
-fn translate(event: &Event) -> Option<(String, String)> {
-    (event.action == "model.create").then(|| ("model.made".to_owned(), format!("made {};", event.object)))
+fn translate(event: &Event) -> Option<Told> {
+    let (name, body) = match event.action.as_str() {
+        "model.create" => ("model.made", format!("made {};", event.object)),
+        "model.tag" => ("model.tagged", format!("tagged {};", event.after["value"].as_str()?)),
+        _ => return None,
+    };
+    Some(Told { event: name.to_owned(), body })
 }
 
 /// Answers with the statuses given and then with 200; keeps the requests.
@@ -84,9 +106,13 @@ async fn webhook(test: &TestApp, url: &str) -> Webhook {
         name: "hook".to_owned(),
         description: None,
         url: url.to_owned(),
+        format: WebhookFormat::Mlflow,
         secret: Some("s3cret".to_owned()),
         status: WebhookStatus::Active,
-        subscriptions: vec![subscription],
+        subscriptions: vec![
+            subscription,
+            Subscription { event: "model.tagged".to_owned(), action: "model.tag".to_owned() },
+        ],
     };
     test.app.webhook_create(&test.ctx, new).await.unwrap()
 }
@@ -96,8 +122,13 @@ async fn model(test: &TestApp, name: &str) {
     test.app.model_create(&test.ctx, new).await.unwrap();
 }
 
+async fn tag(test: &TestApp, model: &str, value: &str) {
+    let tag = Tag { key: "k".to_owned(), value: value.to_owned() };
+    test.app.model_tag_set(&test.ctx, model.to_owned(), tag).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn two_deliverers_tell_a_webhook_everything_once_and_in_order() {
+async fn two_deliverers_tell_everything_once_and_each_models_events_in_order() {
     for test in apps().await {
         test.app.enable_webhooks(settings(true));
         let receiver = receiver(Vec::new()).await;
@@ -105,50 +136,70 @@ async fn two_deliverers_tell_a_webhook_everything_once_and_in_order() {
         let deliverers = [
             tokio::spawn({
                 let app = test.app.clone();
-                async move { app.deliver_webhooks(TRANSLATION).await }
+                async move { app.deliver_webhooks(translations()).await }
             }),
             tokio::spawn({
                 let app = test.app.clone();
-                async move { app.deliver_webhooks(TRANSLATION).await }
+                async move { app.deliver_webhooks(translations()).await }
             }),
         ];
-        for number in 0..20 {
-            model(&test, &format!("m{number}")).await;
+        for name in ["a", "b"] {
+            model(&test, name).await;
         }
-        let expected: Vec<String> = (0..20).map(|number| format!("made m{number};")).collect();
-        assert_eq!(receiver.wait(20).await, expected, "{}", test.engine);
+        for number in 0..20 {
+            tag(&test, "a", &format!("a{number}")).await;
+            tag(&test, "b", &format!("b{number}")).await;
+        }
+        let told = receiver.wait(42).await;
+        assert_eq!(told.len(), 42, "{}", test.engine);
+        for name in ["a", "b"] {
+            let made = format!("made {name};");
+            let of_one: Vec<&String> =
+                told.iter().filter(|body| **body == made || body.starts_with(&format!("tagged {name}"))).collect();
+            let expected: Vec<String> =
+                std::iter::once(made.clone()).chain((0..20).map(|number| format!("tagged {name}{number};"))).collect();
+            assert_eq!(of_one, expected.iter().collect::<Vec<_>>(), "{}", test.engine);
+        }
         deliverers.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failure_holds_the_rest_up_until_it_is_given_up() {
+async fn a_failure_holds_up_its_model_alone_until_it_is_given_up_and_can_be_made_again() {
     for test in apps().await {
         test.app.enable_webhooks(settings(true));
-        let receiver = receiver(vec![500, 429, 503, 500]).await;
+        let receiver = receiver(vec![500, 200, 429, 503, 500]).await;
         let hook = webhook(&test, &receiver.url).await;
+        model(&test, "first").await;
+        tag(&test, "first", "later").await;
         let deliverer = tokio::spawn({
             let app = test.app.clone();
-            async move { app.deliver_webhooks(TRANSLATION).await }
+            async move { app.deliver_webhooks(translations()).await }
         });
-        model(&test, "first").await;
+        receiver.wait(1).await;
         model(&test, "second").await;
-        for attempts in 1..=4 {
+        for attempts in 2..=5 {
             receiver.wait(attempts).await;
             // Long enough for the end of the attempt to be written.
             tokio::time::sleep(Duration::from_millis(300)).await;
             test.clock.advance(60_000);
         }
         assert_eq!(
-            receiver.wait(5).await,
-            ["made first;", "made first;", "made first;", "made first;", "made second;"],
+            receiver.wait(6).await,
+            ["made first;", "made second;", "made first;", "made first;", "made first;", "tagged later;"],
             "{}",
             test.engine
         );
         tokio::time::sleep(Duration::from_millis(300)).await;
-        let log = test.app.webhook_deliveries(&test.ctx, hook.id, Window { offset: 0, limit: 10 }).await.unwrap();
-        let log: Vec<_> = log.items.iter().map(|item| (item.status, item.attempts, item.response_status)).collect();
-        assert_eq!(log, [(DeliveryStatus::Sent, 1, Some(200)), (DeliveryStatus::Failed, 4, Some(500))]);
+        let dead = || DeliveryFilter { status: Some(DeliveryStatus::Failed), limit: 10, ..DeliveryFilter::default() };
+        let log = test.app.webhook_delivery_log(&test.ctx, dead()).await.unwrap();
+        let [(webhook, given_up)] = &log[..] else { panic!("one is given up: {log:?}") };
+        assert_eq!((webhook, given_up.attempts, given_up.response_status), (&hook.id, 4, Some(500)));
+        test.app.webhook_redeliver(&test.ctx, given_up.id.clone()).await.unwrap();
+        assert_eq!(receiver.wait(7).await.last().map(String::as_str), Some("made first;"));
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(test.app.webhook_delivery_log(&test.ctx, dead()).await.unwrap(), []);
+        assert!(test.app.webhook_redeliver(&test.ctx, "nothing".to_owned()).await.is_err());
         deliverer.abort();
     }
 }

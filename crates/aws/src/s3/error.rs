@@ -95,7 +95,7 @@ impl From<Error> for Failure {
             Error::WrongState { state, .. } => {
                 Failure::precondition(format!("a condition of the request does not hold: the object is {state}"))
             }
-            Error::Invalid { message } | Error::GateFailed { message } => Failure::argument(message),
+            Error::Invalid { message } | Error::GateFailed { message, .. } => Failure::argument(message),
             Error::ParamsChanged { run, .. } => Failure::argument(format!("params of run '{run}' cannot change")),
             Error::Conflict { message } => Failure::new(StatusCode::CONFLICT, "OperationAborted", message),
             Error::Forbidden { message } => Failure::new(StatusCode::FORBIDDEN, "AccessDenied", message),

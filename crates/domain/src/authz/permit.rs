@@ -69,6 +69,11 @@ impl<V> Permit<V> {
         Permit::new(self.inner.subject.clone(), Arc::clone(&self.inner.answers))
     }
 
+    /// Who asks.
+    pub fn subject(&self) -> &Subject {
+        &self.inner.subject
+    }
+
     pub fn workspace(&self) -> WorkspaceId {
         self.inner.visible.workspace()
     }

@@ -38,15 +38,19 @@ fn the_policy_matrix() {
     model:register             model               -              yes            -              -              yes
     model:promote              model version       -              -              -              yes            yes
     model:approve              model version       -              -              yes            -              yes
+    gate:manage                gate                -              -              -              -              yes
+    evaluation:record          evaluation          -              yes            -              -              yes
     resource:manage            resource            -              yes            -              -              yes
     lineage:manage             association         -              yes            -              -              yes
     evaluation-dataset:manage  evaluation dataset  -              yes            -              -              yes
     scorer:manage              scorer              -              yes            -              -              yes
+    trace:log                  trace               -              yes            -              -              yes
     webhook:manage             webhook             -              -              -              -              yes
     artifact:write             artifact            -              yes            -              -              yes
     bucket:manage              bucket              -              yes            -              -              yes
     object:write               object              -              yes            -              -              yes
     record:load                workspace           -              -              -              -              yes
+    audit:read                 workspace           -              -              -              -              yes
     record:purge               workspace           -              -              -              -              yes
     identity:manage            account             -              -              -              -              yes
     credential:manage          credential          -              -              -              -              yes

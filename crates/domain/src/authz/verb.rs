@@ -59,6 +59,10 @@ verbs! {
     PromoteModel: "model:promote" on ModelVersion by Deployer,
     /// Decide on a model version.
     ApproveModel: "model:approve" on ModelVersion by Approver,
+    /// Declare, change or delete gates, and let a version past them.
+    ManageGate: "gate:manage" on Gate by Administrator,
+    /// Record how good a version is on a data set.
+    RecordEvaluation: "evaluation:record" on Evaluation by Contributor,
     /// Make, change, tag or delete what one script keeps beside the record.
     ManageResource: "resource:manage" on Resource by Contributor,
     /// Draw or erase lineage between things.
@@ -67,6 +71,8 @@ verbs! {
     ManageEvaluationDataset: "evaluation-dataset:manage" on EvaluationDataset by Contributor,
     /// Register, configure or delete scorers.
     ManageScorer: "scorer:manage" on Scorer by Contributor,
+    /// Record traces, tag, link and assess them, and delete them.
+    LogTrace: "trace:log" on Trace by Contributor,
     /// Make, change, test or delete webhooks.
     ManageWebhook: "webhook:manage" on Webhook by Administrator,
     /// Upload or delete artifacts.
@@ -77,6 +83,8 @@ verbs! {
     WriteObject: "object:write" on Object by Contributor,
     /// Bring experiments and models from elsewhere, with their ids, times and stages.
     LoadRecord: "record:load" on Workspace by Administrator,
+    /// Read, export and verify the audit log, which is one for all workspaces.
+    ReadAudit: "audit:read" on Workspace by Administrator,
     /// Remove for good what is in the trash.
     PurgeRecord: "record:purge" on Workspace by Administrator,
     /// Make, change, disable or delete accounts, groups and grants, and turn authentication on.
@@ -93,7 +101,7 @@ impl Action {
 
     /// Whether it is done to what all workspaces share, so that only a role on the organisation lets one do it.
     pub fn is_on_organisation(self) -> bool {
-        matches!(self, Action::ManageIdentity | Action::ManageCredential)
+        matches!(self, Action::ManageIdentity | Action::ManageCredential | Action::ReadAudit)
     }
 
     /// Whether somebody who holds `role` on a thing may do this to it.

@@ -152,7 +152,7 @@ pub(super) fn quoted_list(items: &[&str]) -> String {
     quoted.join(", ")
 }
 
-fn written(comparator: Comparator<'_>) -> String {
+pub(super) fn written(comparator: Comparator<'_>) -> String {
     let text = match comparator {
         Comparator::Order(Comparison::Equal) => "=",
         Comparator::Order(Comparison::NotEqual) => "!=",

@@ -24,6 +24,8 @@ pub(crate) mod prompts;
 pub(crate) mod runs;
 #[cfg(test)]
 mod tests;
+pub(crate) mod trace_metrics;
+pub(crate) mod traces;
 pub(crate) mod versions;
 
 pub(crate) use order_by::OrderByError;

@@ -77,7 +77,7 @@ pub(crate) async fn transition(mut call: Call) -> Result<Response> {
     let (name, number) = checked(name, &version)?;
     let moved = call.app.model_version_transition(&call.ctx, name, number, stage, occupants).await;
     reply_version(moved.map_err(|error| match error {
-        Error::GateFailed { message } if occupants == Occupants::Stay => {
+        Error::GateFailed { message, refusal: None } if occupants == Occupants::Stay => {
             Failure::invalid(format!("{message}. To archive the existing one, pass archive_existing_versions=True."))
         }
         other => other.into(),

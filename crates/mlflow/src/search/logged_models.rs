@@ -80,6 +80,7 @@ fn status_filter(predicate: &Predicate, names: Vec<(String, &'static str)>) -> F
         Predicate::In(values) | Predicate::NotIn(values) => values.iter().all(is_number),
         Predicate::Like { .. }
         | Predicate::Contains(_)
+        | Predicate::Matches(_)
         | Predicate::Number(..)
         | Predicate::IsNull
         | Predicate::IsNotNull => false,

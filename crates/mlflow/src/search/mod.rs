@@ -4,7 +4,7 @@ pub(crate) mod experiments;
 pub(crate) mod logged_models;
 pub(crate) mod registry;
 pub(crate) mod runs;
-mod status;
+pub(crate) mod status;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
@@ -26,7 +26,7 @@ impl From<OrderByError> for Failure {
 }
 
 /// Reads `max_results`, which more than `most` is a refusal of its type.
-fn max_results(input: &Input, default: i64, most: i64) -> Result<i64> {
+pub(crate) fn max_results(input: &Input, default: i64, most: i64) -> Result<i64> {
     let limit = input.int("max_results")?.unwrap_or(default);
     if limit > most {
         return Err(wrong_type("max_results", &input.value("max_results")?.unwrap_or_default()));

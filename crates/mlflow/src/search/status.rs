@@ -3,7 +3,7 @@
 use stele_domain::search::{Attribute, Comparison, Field, Filter, Predicate};
 
 /// A predicate on the status for the record, when it was written for names that clients know.
-pub(super) fn translated(predicate: &Predicate, names: impl Iterator<Item = (String, &'static str)>) -> Filter {
+pub(crate) fn translated(predicate: &Predicate, names: impl Iterator<Item = (String, &'static str)>) -> Filter {
     let field = Field::Attribute(Attribute::Status);
     let texts = names.filter(|(name, _)| holds(predicate, name)).map(|(_, text)| text.to_owned()).collect();
     Filter::Test(field, Predicate::In(texts))
@@ -21,6 +21,8 @@ fn holds(predicate: &Predicate, name: &str) -> bool {
         Predicate::Like { pattern, ignore_case: true } => {
             is_like(&name.to_ascii_lowercase(), &pattern.to_ascii_lowercase())
         }
+        // It was read before, so that it is one.
+        Predicate::Matches(expression) => regex::Regex::new(expression).is_ok_and(|it| it.is_match(name)),
         Predicate::Contains(part) => name.to_ascii_lowercase().contains(&part.to_ascii_lowercase()),
         Predicate::In(values) => values.iter().any(|value| value == name),
         Predicate::NotIn(values) => values.iter().all(|value| value != name),

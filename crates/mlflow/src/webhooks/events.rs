@@ -217,8 +217,19 @@ mod tests {
             before,
             after,
             at: Timestamp(1_700_000_000_123),
+            by: "ada".to_owned(),
+            script: "mlflow".to_owned(),
+            subject: None,
+            version: Value::Null,
         };
         translate(&event).map(|(name, body)| (name, serde_json::from_str(&body).unwrap()))
+    }
+
+    #[test]
+    fn every_event_is_one_that_subscribers_may_hear_of() {
+        for event in EVENTS.iter().filter(|event| event.action != "budget-policy.exceed") {
+            assert!(stele_domain::event::name_of(event.action).is_some(), "{}", event.action);
+        }
     }
 
     #[test]

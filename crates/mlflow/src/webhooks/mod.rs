@@ -2,12 +2,14 @@
 
 mod events;
 
+use std::sync::Arc;
+
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::{Value, json};
-use stele_app::{App, NewWebhook, Translation, WebhookChange, WebhookTest};
+use stele_app::{App, Ctx, KeyText, NewWebhook, Proof, Told, Translation, WebhookChange, WebhookTest};
 use stele_domain::search::Window;
-use stele_domain::webhook::{Delivery, Subscription, Webhook, WebhookStatus};
+use stele_domain::webhook::{Delivery, Subscription, Webhook, WebhookFormat, WebhookStatus};
 use stele_domain::{Error, Kind};
 
 use self::events::Event;
@@ -28,16 +30,19 @@ const MOST_SECRET: usize = 1_000;
 const STATUSES: &[(&str, i64, WebhookStatus)] =
     &[("ACTIVE", 1, WebhookStatus::Active), ("DISABLED", 2, WebhookStatus::Disabled)];
 
-const TRANSLATION: Translation = Translation {
-    translate: events::translate,
-    id_header: "X-MLflow-Delivery-Id",
-    timestamp_header: "X-MLflow-Timestamp",
-    signature_header: "X-MLflow-Signature",
-};
-
-/// Delivers events to webhooks until the future is dropped.
-pub async fn deliver_webhooks(app: App) {
-    app.deliver_webhooks(TRANSLATION).await;
+/// How MLflow's clients are told.
+pub fn translation() -> Translation {
+    Translation {
+        translate: Arc::new(|event, _| events::translate(event).map(|(event, body)| Told { event, body })),
+        content_type: "application/json",
+        headers: &[],
+        proof: Proof::Signed {
+            id_header: "X-MLflow-Delivery-Id",
+            timestamp_header: "X-MLflow-Timestamp",
+            signature_header: "X-MLflow-Signature",
+            key: KeyText::Plain,
+        },
+    }
 }
 
 pub(crate) async fn create(mut call: Call) -> Result<Response> {
@@ -58,21 +63,22 @@ pub(crate) async fn create(mut call: Call) -> Result<Response> {
     if subscriptions.is_empty() {
         return Err(Failure::invalid("Webhook events must be a non-empty list of WebhookEvent objects: []."));
     }
-    let new = NewWebhook { name, description, url, secret, status, subscriptions };
+    let format = WebhookFormat::Mlflow;
+    let new = NewWebhook { name, description, url, format, secret, status, subscriptions };
     reply_webhook(call.app.webhook_create(&call.ctx, new).await)
 }
 
 pub(crate) async fn list(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
     let window = page(&input)?;
-    let page = call.app.webhooks_list(&call.ctx, window).await?;
+    let page = call.app.webhooks_list(&call.ctx, Some(WebhookFormat::Mlflow), window).await?;
     let next = next_token(window, page.more);
     reply(&answer("webhooks", page.items.into_iter().map(WebhookDto::from), next))
 }
 
 pub(crate) async fn get(mut call: Call) -> Result<Response> {
     let id = call.input().await?.path("webhook_id").to_owned();
-    reply_webhook(call.app.webhook_get(&call.ctx, id).await)
+    reply_webhook(own(&call.app, &call.ctx, id).await)
 }
 
 pub(crate) async fn update(mut call: Call) -> Result<Response> {
@@ -88,7 +94,7 @@ pub(crate) async fn update(mut call: Call) -> Result<Response> {
     };
     // What is not there is told before what is wrong with the rest.
     let id = input.path("webhook_id").to_owned();
-    call.app.webhook_get(&call.ctx, id.clone()).await.map_err(absent)?;
+    own(&call.app, &call.ctx, id.clone()).await.map_err(absent)?;
     change.name.as_deref().map_or(Ok(()), check_name)?;
     check_lengths(change.url.as_deref(), change.description.as_deref(), change.secret.as_deref())?;
     reply_webhook(call.app.webhook_update(&call.ctx, id, change).await)
@@ -96,6 +102,7 @@ pub(crate) async fn update(mut call: Call) -> Result<Response> {
 
 pub(crate) async fn delete(mut call: Call) -> Result<Response> {
     let id = call.input().await?.path("webhook_id").to_owned();
+    own(&call.app, &call.ctx, id.clone()).await.map_err(absent)?;
     call.app.webhook_delete(&call.ctx, id).await.map_err(absent)?;
     empty()
 }
@@ -105,13 +112,13 @@ pub(crate) async fn test(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
     let id = input.path("webhook_id").to_owned();
     let event = input.value("event")?.map(|event| parse_event(&event)).transpose()?;
-    let webhook = call.app.webhook_get(&call.ctx, id.clone()).await.map_err(absent)?;
+    let webhook = own(&call.app, &call.ctx, id.clone()).await.map_err(absent)?;
     let first = || webhook.subscriptions.iter().find_map(|subscription| events::named(&subscription.event));
     let Some(event) = event.or_else(first) else {
         return Err(Failure::invalid("The webhook has no events that could be tested."));
     };
     let body = events::body(event, event.example(), call.ctx.now());
-    let tested = call.app.webhook_test(&call.ctx, id, body, TRANSLATION).await.map_err(absent)?;
+    let tested = call.app.webhook_test(&call.ctx, id, body, &translation()).await.map_err(absent)?;
     reply(&json!({ "result": match tested {
         WebhookTest::Answered { status, body } => {
             json!({ "success": status < 400, "response_status": status, "response_body": body })
@@ -127,9 +134,16 @@ pub(crate) async fn deliveries(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
     let id = input.path("webhook_id").to_owned();
     let window = page(&input)?;
+    own(&call.app, &call.ctx, id.clone()).await.map_err(absent)?;
     let page = call.app.webhook_deliveries(&call.ctx, id, window).await.map_err(absent)?;
     let next = next_token(window, page.more);
     reply(&answer("deliveries", page.items.into_iter().map(DeliveryDto::from), next))
+}
+
+/// A webhook that MLflow's clients made; those of other formats have events that they could not read.
+async fn own(app: &App, ctx: &Ctx, id: String) -> stele_domain::Result<Webhook> {
+    let webhook = app.webhook_get(ctx, id).await?;
+    if webhook.format == WebhookFormat::Mlflow { Ok(webhook) } else { Err(Error::not_found(Kind::Webhook, webhook.id)) }
 }
 
 fn page(input: &Input) -> Result<Window> {
@@ -230,6 +244,7 @@ impl From<Webhook> for WebhookDto {
             name,
             description,
             url,
+            format: _,
             // Nobody reads it back.
             secret: _,
             status,

@@ -6,9 +6,12 @@
 //! where the page ended. Each handler parses, calls one use case and renders, as those of the other scripts do.
 
 mod artifacts;
+mod audit;
 mod call;
 mod compare;
 mod experiments;
+mod governance;
+mod history;
 mod identity;
 mod metrics;
 mod models;
@@ -20,6 +23,7 @@ mod routes;
 mod runs;
 mod server;
 mod versions;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::pin::Pin;

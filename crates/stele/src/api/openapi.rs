@@ -117,6 +117,9 @@ fn path_parameter(name: &str) -> &'static str {
         "grant_id" => "The id of a granted role.",
         "token_id" => "The id of a token, which is not the token.",
         "key_id" => "The id of an access key.",
+        "webhook_id" => "The id of a webhook.",
+        "delivery_id" => "The id of a delivery to a webhook.",
+        "gate" => "The name of a gate.",
         _ => "",
     }
 }

@@ -3,8 +3,10 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::{Value, json};
 use stele_app::{Refusal, Undisclosed};
 use stele_domain::Error;
+use stele_domain::gate::Verdict;
 use utoipa::ToSchema;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,11 +18,13 @@ pub(super) struct Problem {
     undisclosed: Option<String>,
     /// After how many seconds it may go better.
     retry_after: Option<u64>,
+    /// What the gates found that refused.
+    verdicts: Option<Box<Value>>,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
-        Problem { status, code, detail: detail.into(), undisclosed: None, retry_after: None }
+        Problem { status, code, detail: detail.into(), undisclosed: None, retry_after: None, verdicts: None }
     }
 
     pub(super) fn invalid(detail: impl Into<String>) -> Problem {
@@ -49,7 +53,14 @@ impl From<Error> for Problem {
                 return Problem { undisclosed: Some(message.clone()), ..problem };
             }
         };
-        Problem::new(status, code, error.to_string())
+        let problem = Problem::new(status, code, error.to_string());
+        match error {
+            Error::GateFailed { refusal: Some(refusal), .. } => {
+                let verdicts: Vec<&Verdict> = refusal.verdicts.iter().map(|(_, verdict)| verdict).collect();
+                Problem { verdicts: Some(Box::new(json!(verdicts))), ..problem }
+            }
+            _ => problem,
+        }
     }
 }
 
@@ -90,13 +101,17 @@ pub(super) struct ProblemDto {
     code: &'static str,
     /// For people.
     detail: String,
+    /// Of a `gate_failed`: what each gate found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    verdicts: Option<Box<Value>>,
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Problem { status, code, detail, undisclosed, retry_after } = self;
+        let Problem { status, code, detail, undisclosed, retry_after, verdicts } = self;
         let title = status.canonical_reason().unwrap_or_default();
-        let problem = ProblemDto { kind: "about:blank", title, status: status.as_u16(), code, detail };
+        let problem = ProblemDto { kind: "about:blank", title, status: status.as_u16(), code, detail, verdicts };
         // Texts and a number cannot fail to be written.
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();

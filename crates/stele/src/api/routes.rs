@@ -2,7 +2,10 @@
 
 use super::identity::{accounts, authentication, credentials, grants, groups};
 use super::route::{Route, route};
-use super::{artifacts, compare, experiments, metrics, models, openapi, runs, server, versions};
+use super::{
+    artifacts, audit, compare, experiments, governance, history, metrics, models, openapi, runs, server, versions,
+    webhooks,
+};
 
 #[rustfmt::skip::macros(route)]
 pub(super) fn routes() -> Vec<Route> {
@@ -13,10 +16,13 @@ pub(super) fn routes() -> Vec<Route> {
     routes.extend(of_experiments());
     routes.extend(of_runs());
     routes.extend(of_models());
+    routes.extend(of_governance());
     routes.extend(of_artifacts());
     routes.extend(of_accounts());
     routes.extend(of_groups_and_grants());
     routes.extend(of_credentials());
+    routes.extend(of_audit());
+    routes.extend(of_webhooks());
     routes
 }
 
@@ -174,6 +180,101 @@ fn of_credentials() -> Vec<Route> {
         .gives::<credentials::AccessKeyMadeDto>(),
         route!(revoke_access_key: DELETE "accounts/{account}/access-keys/{key_id}" => credentials::revoke_key,
             "Revokes an access key."),
+    ]
+}
+
+fn of_audit() -> Vec<Route> {
+    vec![
+        route!(list_audit_entries: GET "audit" => audit::list, "Lists entries of the audit log, the newest first.")
+            .query(audit::LIST)
+            .gives::<audit::AuditPageDto>(),
+        route!(export_audit_log: GET "audit/export" => audit::export,
+            "Writes the whole audit log as JSON Lines, the oldest entry first.")
+        .gives_file(),
+        route!(get_audit_heads: GET "audit/heads" => audit::heads,
+            "Says where the chains of the audit log end, to be kept elsewhere.")
+        .gives::<audit::HeadsDto>(),
+        route!(verify_audit_log: POST "audit/verification" => audit::verify,
+            "Looks for entries that were changed, removed, inserted or moved, also by what was noted elsewhere.")
+        .takes::<audit::NotedDto>()
+        .gives::<audit::ReportDto>(),
+        route!(get_model_history: GET "models/{model}/history" => history::history,
+            "Lists what happened to a model, whatever it was called, the newest first.")
+        .query(history::HISTORY)
+        .gives::<audit::AuditPageDto>(),
+        route!(get_model_at: GET "models/{model}/at" => history::at,
+            "Says what a model was at a time: its versions, their stages and approvals, its aliases, and who made it so.")
+        .query(history::AT)
+        .gives::<history::ModelThenDto>(),
+    ]
+}
+
+fn of_webhooks() -> Vec<Route> {
+    vec![
+        route!(list_webhooks: GET "webhooks" => webhooks::list, "Lists webhooks of all formats, the newest first.")
+            .query(webhooks::LIST)
+            .gives::<webhooks::WebhookPage>(),
+        route!(create_webhook: POST "webhooks" => webhooks::create,
+            "Lets an address be told of events, in the words of a format.")
+        .takes::<webhooks::NewWebhookDto>()
+        .gives::<webhooks::WebhookDto>(),
+        route!(get_webhook: GET "webhooks/{webhook_id}" => webhooks::get, "Reads a webhook, without its secret.")
+            .gives::<webhooks::WebhookDto>(),
+        route!(update_webhook: PATCH "webhooks/{webhook_id}" => webhooks::update, "Changes a webhook.")
+            .takes::<webhooks::WebhookChangeDto>()
+            .gives::<webhooks::WebhookDto>(),
+        route!(delete_webhook: DELETE "webhooks/{webhook_id}" => webhooks::delete,
+            "Deletes a webhook; what waits for it is not sent."),
+        route!(test_webhook: POST "webhooks/{webhook_id}/test" => webhooks::test,
+            "Sends an example of an event and says what came of it.")
+        .gives::<webhooks::TestDto>(),
+        route!(list_webhook_deliveries: GET "webhook-deliveries" => webhooks::deliveries,
+            "Lists what webhooks were told or are about to be told, the newest first; those given up have status failed.")
+        .query(webhooks::DELIVERIES)
+        .gives::<webhooks::DeliveryPage>(),
+        route!(redeliver: POST "webhook-deliveries/{delivery_id}/redelivery" => webhooks::redeliver,
+            "Makes a delivery again that has ended, whichever way."),
+    ]
+}
+
+fn of_governance() -> Vec<Route> {
+    vec![
+        route!(list_gates: GET "gates" => governance::list, "Lists the gates there are, by name.")
+            .gives::<governance::GateList>(),
+        route!(apply_gate: POST "gates" => governance::apply,
+            "Declares a gate, or changes the one of that name, which makes its next version.")
+        .takes::<governance::GateBody>()
+        .gives::<governance::GateDto>(),
+        route!(get_gate: GET "gates/{gate}" => governance::get, "Reads a gate.").gives::<governance::GateDto>(),
+        route!(delete_gate: DELETE "gates/{gate}" => governance::delete, "Deletes a gate; its versions stay."),
+        route!(list_gate_versions: GET "gates/{gate}/versions" => governance::versions,
+            "Lists every version that a gate has had, the newest first.")
+        .gives::<governance::GateList>(),
+        route!(check_gates: GET "models/{model}/versions/{version}/gate-check" => governance::check,
+            "Says what the gates would answer if the version were to be moved now.")
+        .query(governance::CHECK)
+        .gives::<governance::CheckDto>(),
+        route!(list_verdicts: GET "models/{model}/versions/{version}/verdicts" => governance::verdicts,
+            "Lists what gates answered about a version, with the evidence.")
+        .gives::<governance::KeptVerdicts>(),
+        route!(list_reviews: GET "models/{model}/versions/{version}/reviews" => governance::reviews,
+            "Lists what was said of a version.")
+        .gives::<governance::ReviewList>(),
+        route!(add_review: POST "models/{model}/versions/{version}/reviews" => governance::review,
+            "Requests a review, comments, approves, rejects, or withdraws a decision.")
+        .takes::<governance::NewReviewDto>()
+        .gives::<governance::ReviewedDto>(),
+        route!(list_evaluations: GET "models/{model}/versions/{version}/evaluations" => governance::evaluations,
+            "Lists the evaluations that gates see of a version.")
+        .gives::<governance::EvaluationList>(),
+        route!(record_evaluation: POST "models/{model}/versions/{version}/evaluations" => governance::evaluate,
+            "Records how good a version is on a data set.")
+        .takes::<governance::NewEvaluationDto>()
+        .gives::<governance::EvaluationRef>(),
+        route!(make_gate_exception: POST "models/{model}/versions/{version}/gate-exceptions" => governance::except,
+            "Breaks the glass: lets a version past its gates for a while, for a reason, and loudly.")
+        .takes::<governance::NewExceptionDto>()
+        .gives::<governance::ExceptionDto>(),
     ]
 }
 

@@ -80,7 +80,7 @@ pub(super) async fn delete_alias(call: Call) -> Result<Response> {
     done()
 }
 
-fn version_of(call: &Call) -> Result<(String, i64)> {
+pub(super) fn version_of(call: &Call) -> Result<(String, i64)> {
     Ok((call.path("model").to_owned(), call.path_number("version")?))
 }
 

@@ -325,6 +325,7 @@ impl Client {
         let failure = match code.as_str() {
             "not_found" => Failure::not_found(detail),
             "unavailable" => Failure::unreachable(detail),
+            "gate_failed" => Failure::gate(detail),
             _ if status == StatusCode::BAD_REQUEST => Failure::usage(detail),
             _ => Failure::new(detail),
         };
@@ -343,6 +344,8 @@ fn hint(code: &str, detail: &str, path: &[&str]) -> Option<&'static str> {
             "`stele artifacts ls` shows what is there"
         }
         ("not_found", ["runs" | "run-comparison", ..]) => "`stele runs list` shows the runs that there are",
+        ("not_found", ["webhooks", ..]) => "`stele webhooks list` shows the webhooks that there are",
+        ("not_found", ["webhook-deliveries", ..]) => "`stele webhooks deliveries` shows what there is",
         ("not_found", ["models", ..]) => "`stele models list` and `stele models versions NAME` show what there is",
         ("unauthenticated", _) => "`stele login` logs in at a server; STELE_TOKEN or --token has a token",
         ("not_found", ["accounts", ..]) => "`stele auth users list` shows the accounts that there are",

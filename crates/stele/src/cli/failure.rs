@@ -23,6 +23,7 @@ mod code {
     pub(super) const USAGE: u8 = 2;
     pub(super) const NOT_FOUND: u8 = 3;
     pub(super) const UNREACHABLE: u8 = 4;
+    pub(super) const GATE: u8 = 5;
 }
 
 impl Failure {
@@ -43,6 +44,11 @@ impl Failure {
     /// No server or database answers.
     pub(crate) fn unreachable(message: impl Into<String>) -> Failure {
         Failure { code: code::UNREACHABLE, ..Failure::new(message) }
+    }
+
+    /// A gate refused.
+    pub(crate) fn gate(message: impl Into<String>) -> Failure {
+        Failure { code: code::GATE, ..Failure::new(message) }
     }
 
     /// Whether an error says that nothing answers.

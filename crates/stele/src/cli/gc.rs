@@ -64,13 +64,14 @@ fn tell_due(output: &Output, due: &Trash) -> anyhow::Result<()> {
 }
 
 fn tell_freed(output: &Output, due: &Trash, report: &PurgeReport) -> anyhow::Result<()> {
-    let PurgeReport { runs, logged_models, experiments, roots, left } = report;
+    let PurgeReport { runs, logged_models, traces, experiments, roots, left } = report;
     if output.is_json() {
         let left: Vec<_> = left.iter().map(|(place, why)| json!({ "place": place, "why": why })).collect();
         return output.json(&json!({
             "dry_run": false,
             "runs": runs,
             "logged_models": logged_models,
+            "traces": traces,
             "experiments": experiments,
             "artifact_roots": roots,
             "artifacts_left": left,

@@ -4,6 +4,7 @@
 //! carries a hint and an exit code. `--json` prints what the native API answers, or a document of the command's own.
 
 mod artifacts;
+mod audit;
 mod auth;
 mod backup;
 mod client;
@@ -13,12 +14,14 @@ mod experiments;
 mod export;
 mod failure;
 mod gc;
+mod governance;
 mod human;
 mod import;
 mod listing;
 mod login;
 mod models;
 mod output;
+mod past;
 mod progress;
 mod runs;
 mod secret;
@@ -26,6 +29,8 @@ mod serve;
 mod sheet;
 mod table;
 mod view;
+mod webhooks;
+mod when;
 
 use std::process::ExitCode;
 
@@ -82,6 +87,22 @@ pub(crate) enum Command {
     Runs(runs::Runs),
     /// List and show registered models, set stages and aliases
     Models(models::Models),
+    /// List, export and verify the entries of the audit log
+    Audit(audit::Audit),
+    /// Tell other systems of events, and see what they were told
+    Webhooks(webhooks::Webhooks),
+    /// Declare gates, and ask what they answer
+    Gate(governance::Gates),
+    /// Approve a version of a model
+    Approve(governance::Decide),
+    /// Reject a version of a model
+    Reject(governance::Decide),
+    /// Move a version of a model through the gates of a stage, in place of the one that is there
+    Promote(governance::Promote),
+    /// Request reviews of versions, comment on them, list what was said
+    Review(governance::Reviews),
+    /// Record and list how good versions are on data sets
+    Evaluation(governance::Evaluations),
     /// List, download and upload files
     Artifacts(artifacts::Artifacts),
     /// Bring in what MLflow kept
@@ -123,6 +144,14 @@ fn run(Cli { global, command }: Cli) -> anyhow::Result<ExitCode> {
         Command::Experiments(options) => block_on(experiments::run(&output, options))?,
         Command::Runs(options) => block_on(runs::run(&output, options))?,
         Command::Models(options) => block_on(models::run(&output, options))?,
+        Command::Webhooks(options) => block_on(webhooks::run(&output, options))?,
+        Command::Audit(options) => return block_on(audit::run(&output, options)),
+        Command::Gate(options) => block_on(governance::run(&output, options))?,
+        Command::Approve(options) => block_on(governance::approve(&output, options))?,
+        Command::Reject(options) => block_on(governance::reject(&output, options))?,
+        Command::Promote(options) => block_on(governance::promote(&output, options))?,
+        Command::Review(options) => block_on(governance::reviews(&output, options))?,
+        Command::Evaluation(options) => block_on(governance::evaluations(&output, options))?,
         Command::Artifacts(options) => block_on(artifacts::run(&output, options))?,
         Command::Import(options) => block_on(import::run(&output, options))?,
         Command::Export(options) => block_on(export::run(&output, options))?,

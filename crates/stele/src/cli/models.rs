@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use axum::http::Method;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use stele_domain::id::Clock;
+use stele_domain::id::{Clock, Timestamp};
 
 use super::client::{Client, Connection, Payload};
 use super::listing::{Limit, list};
@@ -80,6 +80,33 @@ enum Action {
         #[command(flatten)]
         connection: Connection,
     },
+    /// List what happened to a model, the newest first
+    History {
+        /// Its name, now or then
+        model: String,
+
+        #[command(flatten)]
+        limit: Limit,
+
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Show what a model was at a time: stages, approvals and aliases, and who made it so
+    At {
+        /// Its name, then or now
+        model: String,
+
+        /// 2026-03-03T14:00:00Z, 2026-03-03 14:00 (UTC), 2026-03-03, or an age such as 7d
+        #[arg(long, value_name = "TIME", value_parser = super::when::parse)]
+        time: Timestamp,
+
+        /// Only the versions that were in it
+        #[arg(long, value_parser = ["none", "staging", "production", "archived"])]
+        stage: Option<String>,
+
+        #[command(flatten)]
+        connection: Connection,
+    },
     /// Move a version to a stage
     Stage {
         /// The name of the model
@@ -139,6 +166,26 @@ pub(super) async fn run(output: &Output, Models { action }: Models) -> anyhow::R
         Action::Alias { model, alias, version, remove: _, connection } => {
             alias_set(output, &connection.open().await?, &model, &alias, version).await
         }
+        Action::History { model, limit, connection } => {
+            let client = connection.open().await?;
+            let listed = list(&client, "entries", &["models", &model, "history"], &[], &limit).await?;
+            if output.is_json() {
+                return listed.json(output);
+            }
+            output.table(&super::audit::entry_table(&listed.views()?))?;
+            listed.comment(output, "entry");
+            Ok(())
+        }
+        Action::At { model, time, stage, connection } => {
+            let time = time.0.to_string();
+            let mut query = vec![("time", time.as_str())];
+            query.extend(stage.as_deref().map(|stage| ("stage", stage)));
+            let then: Value = connection.open().await?.get(&["models", &model, "at"], &query).await?;
+            if output.is_json() {
+                return output.json(&then);
+            }
+            output.table(&super::past::version_table(serde_json::from_value(then)?))
+        }
         Action::Stage { model, version, stage, archive_others, connection } => {
             let client = connection.open().await?;
             let number = version_number(&client, &model, &version).await?;
@@ -146,7 +193,13 @@ pub(super) async fn run(output: &Output, Models { action }: Models) -> anyhow::R
             let path = ["models", &model, "versions", &number, "stage"];
             let moved = client.ask(Method::PUT, &path, &[], Payload::Json(change)).await;
             let moved: Value = moved.map_err(|error| match error.downcast::<Failure>() {
-                Ok(failure) if stage == "production" && !archive_others && failure.is("gate_failed") => {
+                // A gate that refuses says what is missing; archiving the others would not help.
+                Ok(failure)
+                    if stage == "production"
+                        && !archive_others
+                        && failure.is("gate_failed")
+                        && failure.to_string().contains("one version in production") =>
+                {
                     failure.hint("--archive-others archives the version that is there").into()
                 }
                 Ok(failure) => failure.into(),

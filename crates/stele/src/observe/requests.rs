@@ -7,7 +7,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use metrics::{counter, gauge, histogram};
-use stele_app::{App, RequestId, Undisclosed};
+use stele_app::{App, RequestId, Undisclosed, coming_from};
+
+use crate::client_address::ClientAddress;
 
 const ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_ID: usize = 64;
@@ -24,7 +26,8 @@ pub(crate) async fn watch(State(app): State<App>, mut request: Request, next: Ne
         begun: Instant::now(),
         _under_way: UpAndDown::new("stele_http_requests_under_way"),
     };
-    let mut response = next.run(request).await;
+    let address = request.extensions().get::<ClientAddress>().map(|ClientAddress(address)| *address);
+    let mut response = coming_from(address, next.run(request)).await;
     asked.answered(&id, &mut response);
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(ID, id);

@@ -1,7 +1,9 @@
 //! One SQL text on two engines: values, rows, transactions, and how closures reach a database thread.
 
 mod append;
+mod percentile;
 mod postgres;
+mod regexp;
 mod sqlite;
 mod tx;
 mod value;

@@ -13,6 +13,7 @@ use stele_domain::{Error, Result};
 use super::tx::Tx;
 use super::value::{Value, params};
 use crate::StoreState;
+use crate::audit::Chain;
 
 /// A pool of blocking connections; every transaction runs on a thread of tokio's blocking pool.
 pub(crate) struct Postgres {
@@ -184,7 +185,8 @@ fn attempt<T>(
     begin: &str,
     mut work: impl FnMut(&mut Tx) -> Result<T>,
 ) -> Result<T, Attempt> {
-    let Connection { client, statements, broken } = connection;
+    let Connection { client, statements, chain, broken } = connection;
+    let mark = chain.mark();
     let transaction = if begin == "BEGIN" {
         client.transaction()
     } else {
@@ -194,7 +196,7 @@ fn attempt<T>(
         *broken = is_gone(&error);
         if *broken { Attempt::Dead(unavailable(&error)) } else { Attempt::Failed(unavailable(&error)) }
     })?;
-    let mut tx = Tx::postgres(PostgresTx { transaction, statements, retry: false });
+    let mut tx = Tx::postgres(PostgresTx { transaction, statements, retry: false }, chain);
     let result = work(&mut tx);
     let Some(PostgresTx { transaction, retry, .. }) = tx.into_postgres() else {
         return Err(Attempt::Failed(Error::internal("a transaction changed its engine")));
@@ -202,13 +204,18 @@ fn attempt<T>(
     match result {
         Ok(value) => match transaction.commit() {
             Ok(()) => Ok(value),
-            Err(error) if may_retry(&error) => Err(Attempt::Retry(map_error("COMMIT", &error))),
-            Err(error) => Err(Attempt::Failed(map_error("COMMIT", &error))),
+            Err(error) => {
+                // It may have been committed all the same.
+                chain.forget();
+                let failure = map_error("COMMIT", &error);
+                Err(if may_retry(&error) { Attempt::Retry(failure) } else { Attempt::Failed(failure) })
+            }
         },
         Err(error) => {
             if let Err(rollback) = transaction.rollback() {
                 tracing::warn!(%rollback, "a transaction could not be rolled back");
             }
+            chain.back_to(mark);
             Err(if retry { Attempt::Retry(error) } else { Attempt::Failed(error) })
         }
     }
@@ -299,6 +306,7 @@ fn map_error(sql: &str, error: &postgres::Error) -> Error {
         Some(code) if code.code().starts_with("54") => {
             Error::LimitExceeded { message: "a name, key or id is too long for the database".to_owned() }
         }
+        Some(&SqlState::INVALID_REGULAR_EXPRESSION) => Error::invalid(detail),
         Some(&SqlState::CHARACTER_NOT_IN_REPERTOIRE | &SqlState::UNTRANSLATABLE_CHARACTER) => {
             Error::invalid("a text contains a NUL character")
         }
@@ -335,6 +343,8 @@ struct Manager {
 struct Connection {
     client: Client,
     statements: HashMap<String, Statement>,
+    /// The chain of audit entries that it holds, for as long as it lives.
+    chain: Chain,
     /// Whether it is known to be of no use any more.
     broken: bool,
 }
@@ -344,7 +354,12 @@ impl ManageConnection for Manager {
     type Error = postgres::Error;
 
     fn connect(&self) -> Result<Connection, postgres::Error> {
-        Ok(Connection { client: self.config.connect(NoTls)?, statements: HashMap::new(), broken: false })
+        Ok(Connection {
+            client: self.config.connect(NoTls)?,
+            statements: HashMap::new(),
+            chain: Chain::default(),
+            broken: false,
+        })
     }
 
     fn is_valid(&self, connection: &mut Connection) -> Result<(), postgres::Error> {

@@ -19,6 +19,7 @@ use self::durability::Durability;
 use self::writer::{Message, Write, Writer, commit};
 use super::tx::{Tx, sqlite_error};
 use crate::StoreState;
+use crate::audit::Chain;
 
 /// SQLite in WAL mode: one writer thread that commits in groups, one that syncs and answers them, one that moves
 /// pages from the log into the database, and a few read connections.
@@ -145,7 +146,9 @@ fn start_writer(path: &Path) -> Result<(mpsc::Sender<Message>, Arc<Durability>)>
     let (copying, answers) = (open_writer(path)?, writer.clone());
     thread("sqlite-checkpoint", move || checkpoint::copy_on_request(&requests, &copying, &database, &answers))?;
     let state = Arc::clone(&durability);
-    thread("sqlite-writer", move || Writer { connection, inbox, syncer, durability: state, checkpoints }.run())?;
+    thread("sqlite-writer", move || {
+        Writer { connection, chain: Chain::only(), inbox, syncer, durability: state, checkpoints }.run();
+    })?;
     Ok((writer, durability))
 }
 
@@ -218,6 +221,8 @@ fn configure(connection: &Connection, pragmas: &str) -> Result<()> {
         .and_then(|()| connection.execute_batch(pragmas))
         // LIKE is case-sensitive in the record's search, as it is on PostgreSQL.
         .and_then(|()| connection.execute_batch("PRAGMA case_sensitive_like = ON;"))
+        .and_then(|()| super::regexp::register(connection))
+        .and_then(|()| super::percentile::register(connection))
         .map_err(|e| sqlite_error(pragmas, &e))
 }
 

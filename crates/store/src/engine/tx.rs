@@ -2,10 +2,13 @@ use stele_domain::{Error, Result};
 
 use super::postgres::PostgresTx;
 use super::value::{Row, Value};
+use crate::audit::Chain;
 
 /// One open transaction. SQL is common to both engines; binds are `$1`, `$2`, ..
 pub struct Tx<'a> {
     pub(super) engine: Engine<'a>,
+    /// The chain of audit entries that the writer holds; readers hold none.
+    pub(crate) chain: Option<&'a mut Chain>,
 }
 
 pub(super) enum Engine<'a> {
@@ -18,11 +21,16 @@ const MOST_BINDS: usize = 16_000;
 
 impl<'a> Tx<'a> {
     pub(super) fn sqlite(connection: &'a rusqlite::Connection) -> Tx<'a> {
-        Tx { engine: Engine::Sqlite(connection) }
+        Tx { engine: Engine::Sqlite(connection), chain: None }
     }
 
-    pub(super) fn postgres(tx: PostgresTx<'a>) -> Tx<'a> {
-        Tx { engine: Engine::Postgres(tx) }
+    /// A transaction whose changes are audited.
+    pub(super) fn sqlite_chained(connection: &'a rusqlite::Connection, chain: &'a mut Chain) -> Tx<'a> {
+        Tx { engine: Engine::Sqlite(connection), chain: Some(chain) }
+    }
+
+    pub(super) fn postgres(tx: PostgresTx<'a>, chain: &'a mut Chain) -> Tx<'a> {
+        Tx { engine: Engine::Postgres(tx), chain: Some(chain) }
     }
 
     pub(super) fn into_postgres(self) -> Option<PostgresTx<'a>> {
@@ -65,6 +73,16 @@ impl<'a> Tx<'a> {
             }
             Engine::Postgres(tx) => tx.query(sql, params)?.iter().map(|row| map(&Row::Postgres(row))).collect(),
         }
+    }
+
+    /// Runs a query and looks at every row while it is there, without keeping any.
+    pub(crate) fn query_each(
+        &mut self,
+        sql: &str,
+        params: &[Value],
+        mut look: impl FnMut(&Row) -> Result<()>,
+    ) -> Result<()> {
+        self.query(sql, params, |row| look(row)).map(|_| ())
     }
 
     /// Runs a query that gives at most one row.

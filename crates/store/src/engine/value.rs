@@ -97,6 +97,7 @@ from_row_ids!(
     GrantRow,
     ResourceRow,
     DeliveryRow,
+    TraceRow,
     Timestamp
 );
 
@@ -167,6 +168,25 @@ impl Row<'_> {
         opt_text: Option<String>,
         blob: Vec<u8>,
         opt_blob: Option<Vec<u8>>,
+    }
+
+    /// As `text`, without a copy.
+    pub(crate) fn str(&self, column: usize) -> Result<&str> {
+        self.opt_str(column)?.ok_or_else(|| Error::internal("the database gave no value where there must be one"))
+    }
+
+    pub(crate) fn opt_str(&self, column: usize) -> Result<Option<&str>> {
+        match self {
+            Row::Sqlite(row) => row.get_ref(column).map_err(wrong_type)?.as_str_or_null().map_err(wrong_type),
+            Row::Postgres(row) => row.try_get(column).map_err(wrong_type),
+        }
+    }
+
+    pub(crate) fn opt_bytes(&self, column: usize) -> Result<Option<&[u8]>> {
+        match self {
+            Row::Sqlite(row) => row.get_ref(column).map_err(wrong_type)?.as_blob_or_null().map_err(wrong_type),
+            Row::Postgres(row) => row.try_get(column).map_err(wrong_type),
+        }
     }
 
     pub(crate) fn bool(&self, column: usize) -> Result<bool> {

@@ -74,14 +74,14 @@ impl Tx<'_> {
 
     pub fn model_version_load(
         &mut self,
-        _permit: &Permit<LoadRecord>,
+        permit: &Permit<LoadRecord>,
         model: ModelRow,
         public_id: &str,
         new: &LoadedVersion,
     ) -> Result<ModelVersionRow> {
         const INSERT: &str = "INSERT INTO model_version (public_id, model_id, number, description, user_name, stage,
-                 approval, source, storage_uri, run, run_link, logged_model, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING id";
+                 approval, source, storage_uri, run, run_link, logged_model, created_at, updated_at, author)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING id";
         let values = params![
             public_id,
             model,
@@ -97,6 +97,7 @@ impl Tx<'_> {
             new.logged_model.as_ref().map(LoggedModelId::as_str),
             new.created_at,
             new.updated_at,
+            permit.subject().principal.name(),
         ];
         let row = self.query_one(INSERT, values, |row| row.int(0))?;
         self.tags_load("INSERT INTO model_version_tag (model_version_id, key, value)", row, &new.tags)?;

@@ -21,6 +21,8 @@ pub struct NewModel {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelHead {
     pub row: ModelRow,
+    /// What it keeps when it is renamed.
+    pub id: String,
     pub name: String,
     pub description: Option<String>,
 }
@@ -42,12 +44,17 @@ impl Tx<'_> {
     /// Reads a model that this transaction is about to change; other writers to the same model wait.
     pub fn model_open<V: Verb>(&mut self, permit: &Permit<V>, name: &str) -> Result<ModelHead> {
         let sql = format!(
-            "SELECT id, name, description FROM model WHERE workspace_id = $1 AND name = $2{}",
+            "SELECT id, name, description, public_id FROM model WHERE workspace_id = $1 AND name = $2{}",
             self.for_update()
         );
         let head = self
             .query_opt(&sql, params![permit.workspace(), name], |row| {
-                Ok(ModelHead { row: ModelRow(row.int(0)?), name: row.text(1)?, description: row.opt_text(2)? })
+                Ok(ModelHead {
+                    row: ModelRow(row.int(0)?),
+                    name: row.text(1)?,
+                    description: row.opt_text(2)?,
+                    id: row.text(3)?,
+                })
             })?
             .ok_or_else(|| Error::not_found(Kind::Model, name))?;
         permit.require(Place::Model(name), Kind::Model, name)?;

@@ -48,8 +48,8 @@ impl Tx<'_> {
         const NUMBER: &str =
             "UPDATE model SET last_number = last_number + 1, updated_at = $2 WHERE id = $1 RETURNING last_number";
         const INSERT: &str = "INSERT INTO model_version (public_id, model_id, number, description, stage, approval,
-                 source, storage_uri, run, run_link, logged_model, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12) RETURNING id";
+                 source, storage_uri, run, run_link, logged_model, created_at, updated_at, author)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13) RETURNING id";
         let number = self.query_one(NUMBER, params![model, now], |row| row.int(0))?;
         let values = params![
             &new.public_id,
@@ -64,6 +64,7 @@ impl Tx<'_> {
             new.run_link.as_deref(),
             new.logged_model.as_ref().map(LoggedModelId::as_str),
             now,
+            permit.subject().principal.name(),
         ];
         let row = self.query_one(INSERT, values, |row| row.int(0)).map(ModelVersionRow)?;
         self.model_version_tags_set(permit, row, &new.tags)?;

@@ -123,6 +123,14 @@ impl<'v> Sql<'v> {
         })
     }
 
+    /// Between a text and a regular expression.
+    pub(super) fn matches_operator(&mut self) -> &mut Sql<'v> {
+        self.push(match self.engine {
+            EngineKind::Sqlite => " REGEXP ",
+            EngineKind::Postgres => " ~ ",
+        })
+    }
+
     /// The text at `path` inside the document in `column`, or NULL.
     pub(super) fn text_in_document(&mut self, column: &'static str, path: &'v DocumentPath) -> &mut Sql<'v> {
         let DocumentPath(names) = path;

@@ -50,9 +50,12 @@ fn test<'v>(sql: &mut Sql<'v>, field: &'v Field, predicate: &'v Predicate) -> Re
     match field {
         Field::Attribute(attribute) => column(*attribute)?.test(sql, predicate),
         Field::Tag(key) => predicate::keyed_text(sql, TAGS, key, predicate),
-        Field::Metric(_) | Field::MetricOnDataset { .. } | Field::Param(_) | Field::Dataset(_) | Field::Document(_) => {
-            Err(no_field("evaluation datasets", field))
-        }
+        Field::Metric(_)
+        | Field::MetricOnDataset { .. }
+        | Field::Param(_)
+        | Field::Dataset(_)
+        | Field::Document(_)
+        | Field::Trace(_) => Err(no_field("evaluation datasets", field)),
     }
 }
 

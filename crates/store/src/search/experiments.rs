@@ -60,7 +60,7 @@ fn test<'v>(sql: &mut Sql<'v>, field: &'v Field, predicate: &'v Predicate) -> Re
         Field::Attribute(attribute) => column(*attribute)?.test(sql, predicate),
         Field::Tag(key) => predicate::keyed_text(sql, TAGS, key, predicate),
         Field::Document(path) => predicate::document(sql, "facets", path, predicate),
-        Field::Metric(_) | Field::MetricOnDataset { .. } | Field::Param(_) | Field::Dataset(_) => {
+        Field::Metric(_) | Field::MetricOnDataset { .. } | Field::Param(_) | Field::Dataset(_) | Field::Trace(_) => {
             Err(no_field("experiments", field))
         }
     }

@@ -58,7 +58,7 @@ pub(super) fn statement<'s>(
             Field::MetricOnDataset { key, dataset_name, dataset_digest } => {
                 by_metric(&mut sql, key, Some((dataset_name.as_deref(), dataset_digest.as_deref())), order.direction);
             }
-            Field::Param(_) | Field::Tag(_) | Field::Dataset(_) | Field::Document(_) => {
+            Field::Param(_) | Field::Tag(_) | Field::Dataset(_) | Field::Document(_) | Field::Trace(_) => {
                 return Err(no_field("logged models", &order.field));
             }
         }
@@ -134,7 +134,7 @@ fn test<'v>(sql: &mut Sql<'v>, field: &'v Field, predicate: &'v Predicate) -> Re
         }
         Field::Param(key) => predicate::keyed_text(sql, PARAMS, key, predicate),
         Field::Tag(key) => predicate::keyed_text(sql, TAGS, key, predicate),
-        Field::Dataset(_) | Field::Document(_) => Err(no_field("logged models", field)),
+        Field::Dataset(_) | Field::Document(_) | Field::Trace(_) => Err(no_field("logged models", field)),
     }
 }
 

@@ -16,6 +16,9 @@ mod runs;
 mod sort;
 #[cfg(test)]
 mod tests;
+mod trace_candidate;
+mod trace_statistics;
+mod traces;
 
 use stele_domain::search::{Attribute, Field, Filter, Predicate, Presences, Query, Window};
 use stele_domain::{Error, Result};
@@ -66,6 +69,7 @@ fn no_field(things: &str, field: &Field) -> Error {
         Field::Tag(_) => "tags",
         Field::Dataset(_) => "datasets",
         Field::Document(_) => "documents",
+        Field::Trace(_) => "what only traces have",
     };
     Error::unsupported(format!("{things} cannot be searched or ordered by {what}"))
 }
@@ -126,7 +130,7 @@ impl Size {
             Predicate::Like { pattern, .. } if pattern.len() > LONGEST_PATTERN => {
                 Err(Error::invalid(format!("a pattern in a filter is longer than {LONGEST_PATTERN} bytes")))
             }
-            Predicate::Contains(text) if text.len() > LONGEST_PATTERN => {
+            Predicate::Contains(text) | Predicate::Matches(text) if text.len() > LONGEST_PATTERN => {
                 Err(Error::invalid(format!("a text in a filter is longer than {LONGEST_PATTERN} bytes")))
             }
             Predicate::In(values) | Predicate::NotIn(values) => {
@@ -135,6 +139,7 @@ impl Size {
             }
             Predicate::Like { .. }
             | Predicate::Contains(_)
+            | Predicate::Matches(_)
             | Predicate::Number(..)
             | Predicate::Text(..)
             | Predicate::IsNull

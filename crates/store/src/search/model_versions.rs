@@ -48,9 +48,10 @@ fn test<'v>(sql: &mut Sql<'v>, field: &'v Field, predicate: &'v Predicate) -> Re
         (Field::Attribute(attribute), _) => column(*attribute)?.test(sql, predicate),
         (Field::Tag(key), _) => predicate::keyed_text(sql, TAGS, key, predicate),
         (Field::Document(path), _) => predicate::document(sql, "version.facets", path, predicate),
-        (Field::Metric(_) | Field::MetricOnDataset { .. } | Field::Param(_) | Field::Dataset(_), _) => {
-            Err(no_field("model versions", field))
-        }
+        (
+            Field::Metric(_) | Field::MetricOnDataset { .. } | Field::Param(_) | Field::Dataset(_) | Field::Trace(_),
+            _,
+        ) => Err(no_field("model versions", field)),
     }
 }
 

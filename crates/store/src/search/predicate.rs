@@ -84,6 +84,10 @@ pub(super) fn text<'v>(sql: &mut Sql<'v>, column: Column, predicate: &'v Predica
             sql.begin_contains().push("lower(").push(column).push("), ").bind(part.to_ascii_lowercase()).push(") > 0");
             Ok(())
         }
+        Predicate::Matches(expression) => {
+            sql.push(column).matches_operator().bind(expression);
+            Ok(())
+        }
         Predicate::In(values) => {
             sql.push(column).push(" ").is_one_of_texts(values);
             Ok(())
@@ -121,7 +125,7 @@ pub(super) fn integer<'v>(sql: &mut Sql<'v>, column: Column, predicate: &'v Pred
             sql.push("NOT (").push(column).push(" ").is_one_of_ints(parsed(values)).push(")");
             Ok(())
         }
-        Predicate::Like { .. } | Predicate::Contains(_) => {
+        Predicate::Like { .. } | Predicate::Contains(_) | Predicate::Matches(_) => {
             Err(Error::invalid("a number cannot be compared with a pattern"))
         }
         Predicate::IsNull | Predicate::IsNotNull => null_test(sql, column, predicate),

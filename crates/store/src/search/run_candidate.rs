@@ -87,7 +87,7 @@ impl<'s> Required<'s> {
                 predicate::text(sql, Column::required("dataset.name"), self.predicate)?;
             }
             // No index knows them, see has_index.
-            Field::Document(_) => select_runs(sql, search),
+            Field::Document(_) | Field::Trace(_) => select_runs(sql, search),
             Field::Attribute(Attribute::Name) => {
                 select_runs(sql, search);
                 self.text_range(sql, "name");
@@ -159,6 +159,7 @@ impl<'s> Required<'s> {
             }
             Predicate::Number(..)
             | Predicate::Contains(_)
+            | Predicate::Matches(_)
             | Predicate::NotIn(_)
             | Predicate::IsNull
             | Predicate::IsNotNull => {}

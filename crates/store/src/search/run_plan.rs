@@ -106,7 +106,8 @@ pub(super) fn by_value(tx: &mut Tx, visible: &Visibility, search: &RunSearch, ma
     let window = window(search)?;
     let [order] = &search.query.order_by[..] else { return found(tx, visible, search, walk(search)) };
     let mut rest = search.clone();
-    rest.after = sort::position(search, &sort::terms(search)?).map(|position| SortPosition(position.to_vec()));
+    rest.after =
+        sort::position(search.after.as_ref(), &sort::terms(search)?).map(|position| SortPosition(position.to_vec()));
     let mut infos: Vec<RunInfo> = Vec::new();
     let mut done = None;
     if window.offset == 0 {
@@ -186,7 +187,7 @@ fn group_of(search: &RunSearch, order: &Order, value: &str) -> RunSearch {
 /// The window as far as the position that the search goes on from leaves it.
 fn window(search: &RunSearch) -> Result<Window> {
     let Window { offset, limit } = search.query.window;
-    let is_after = sort::position(search, &sort::terms(search)?).is_some();
+    let is_after = sort::position(search.after.as_ref(), &sort::terms(search)?).is_some();
     Ok(Window { offset: if is_after { 0 } else { offset }, limit })
 }
 
@@ -405,7 +406,7 @@ pub(super) fn walk_parts<'s>(
     let window = window(search)?;
     let mut offset = window.offset;
     let mut infos: Vec<RunInfo> = Vec::new();
-    let parts = parts(search, walk, sort::position(search, &sort::terms(search)?));
+    let parts = parts(search, walk, sort::position(search.after.as_ref(), &sort::terms(search)?));
     for (index, part) in parts.iter().enumerate() {
         let source = Source::Walk(walk, *part, among);
         let rest = Window { offset, limit: window.limit - infos.len() as i64 };

@@ -69,7 +69,11 @@ pub(super) fn walk(search: &RunSearch) -> Option<Walk<'_>> {
             Field::Metric(key) => Some(Walk::Metric(key, *direction)),
             Field::Param(key) => Some(Walk::Text(PARAMS, key, *direction)),
             Field::Tag(key) => Some(Walk::Text(TAGS, key, *direction)),
-            Field::Attribute(_) | Field::Dataset(_) | Field::Document(_) | Field::MetricOnDataset { .. } => None,
+            Field::Attribute(_)
+            | Field::Dataset(_)
+            | Field::Document(_)
+            | Field::Trace(_)
+            | Field::MetricOnDataset { .. } => None,
         },
     }
 }
@@ -131,7 +135,7 @@ pub(super) fn statement<'s>(
         Source::Whole | Source::Candidate(Set::Both { .. }) | Source::Walk(..) => sql.push(" FROM run"),
     };
     let terms = &sort::terms(search)?;
-    let position = sort::position(search, terms);
+    let position = sort::position(search.after.as_ref(), terms);
     let terms = &terms[settled(source)..];
     let joined = usize::from(matches!(source, Source::Walk(..)));
     if let Output::Rows(_) = output {

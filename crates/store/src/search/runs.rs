@@ -47,7 +47,7 @@ pub(super) fn test<'v>(sql: &mut Sql<'v>, field: &'v Field, predicate: &'v Predi
         Field::Tag(key) => predicate::keyed_text(sql, TAGS, key, predicate),
         Field::Dataset(field) => dataset(sql, *field, predicate),
         Field::Document(path) => predicate::document(sql, "run.facets", path, predicate),
-        Field::MetricOnDataset { .. } => Err(super::no_field("runs", field)),
+        Field::MetricOnDataset { .. } | Field::Trace(_) => Err(super::no_field("runs", field)),
     }
 }
 
@@ -145,7 +145,11 @@ pub(super) fn order_join<'v>(sql: &mut Sql<'v>, index: usize, order: &'v Order) 
         Field::Metric(key) => (SERIES, key),
         Field::Param(key) => (PARAMS, key),
         Field::Tag(key) => (TAGS, key),
-        Field::Attribute(_) | Field::Document(_) | Field::Dataset(_) | Field::MetricOnDataset { .. } => return,
+        Field::Attribute(_)
+        | Field::Document(_)
+        | Field::Trace(_)
+        | Field::Dataset(_)
+        | Field::MetricOnDataset { .. } => return,
     };
     sql.push(" LEFT JOIN ").push(table.name).push(" AS ").alias(index).push(" ON ").alias(index);
     sql.push(".run_id = run.id AND ").alias(index).push(".key = ").bind(key);

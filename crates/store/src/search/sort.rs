@@ -28,7 +28,7 @@ enum Expression {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Integer,
     Real,
     Text,
@@ -59,7 +59,7 @@ pub(super) fn terms(search: &RunSearch) -> Result<Vec<Term>> {
                 };
                 terms.push(Term { optional, ..plain(name, kind, direction) });
             }
-            Field::Dataset(_) | Field::Document(_) | Field::MetricOnDataset { .. } => {
+            Field::Dataset(_) | Field::Document(_) | Field::Trace(_) | Field::MetricOnDataset { .. } => {
                 return Err(super::no_field("runs", &order.field));
             }
         }
@@ -71,8 +71,34 @@ pub(super) fn terms(search: &RunSearch) -> Result<Vec<Term>> {
     Ok(terms)
 }
 
-fn plain(expression: &'static str, kind: Kind, direction: Direction) -> Term {
+pub(super) fn plain(expression: &'static str, kind: Kind, direction: Direction) -> Term {
     Term { expression: Expression::Plain(expression), kind, direction, optional: false }
+}
+
+impl Term {
+    /// The same term, which things may lack.
+    pub(super) fn optional(self) -> Term {
+        Term { optional: true, ..self }
+    }
+
+    /// Its value in a row.
+    pub(super) fn read(&self, row: &Row, column: usize) -> Result<SortValue> {
+        read(row, column, self.kind)
+    }
+}
+
+/// Writes a condition that nothing before `position` fulfils, by the first term alone, which an index can begin at.
+pub(super) fn not_before<'v>(sql: &mut Sql<'v>, terms: &[Term], position: &'v [SortValue]) {
+    let (Some(term), Some(at)) = (terms.first(), position.first()) else { return };
+    if term.optional || *at == SortValue::Absent {
+        return;
+    }
+    value(sql, term);
+    sql.push(match term.direction {
+        Direction::Ascending => " >= ",
+        Direction::Descending => " <= ",
+    });
+    sql.bind(at).push(" AND ");
 }
 
 /// Writes an order clause.
@@ -122,8 +148,8 @@ pub(super) fn after<'v>(sql: &mut Sql<'v>, terms: &[Term], position: &'v [SortVa
 }
 
 /// The position that a search is to go on from, unless it belongs to another order.
-pub(super) fn position<'s>(search: &'s RunSearch, terms: &[Term]) -> Option<&'s [SortValue]> {
-    let SortPosition(values) = search.after.as_ref()?;
+pub(super) fn position<'s>(after: Option<&'s SortPosition>, terms: &[Term]) -> Option<&'s [SortValue]> {
+    let SortPosition(values) = after?;
     let fits = |(term, value): (&Term, &SortValue)| match value {
         SortValue::Absent => term.optional,
         SortValue::Integer(_) => term.kind == Kind::Integer,
@@ -162,7 +188,7 @@ fn read(row: &Row, column: usize, kind: Kind) -> Result<SortValue> {
     Ok(value.unwrap_or(SortValue::Absent))
 }
 
-fn value(sql: &mut Sql, term: &Term) {
+pub(super) fn value(sql: &mut Sql, term: &Term) {
     match term.expression {
         Expression::Plain(expression) => sql.push(expression),
         Expression::Joined(index, column) => sql.alias(index).push(column),

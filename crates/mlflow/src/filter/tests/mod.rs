@@ -29,6 +29,7 @@ fn show_field(field: &Field) -> String {
         Field::Param(key) => format!("param[{key}]"),
         Field::Tag(key) => format!("tag[{key}]"),
         Field::Dataset(field) => format!("dataset[{field:?}]"),
+        Field::Trace(field) => format!("{field:?}"),
         Field::Document(path) => format!("document[{path:?}]"),
     }
 }
@@ -47,6 +48,7 @@ fn show_predicate(predicate: &Predicate) -> String {
         Predicate::Text(comparison, value) => format!("{} '{value}'", symbol(comparison)),
         Predicate::Like { pattern, ignore_case: false } => format!("like '{pattern}'"),
         Predicate::Like { pattern, ignore_case: true } => format!("ilike '{pattern}'"),
+        Predicate::Matches(expression) => format!("rlike '{expression}'"),
         Predicate::Contains(part) => format!("contains '{part}'"),
         Predicate::In(values) => format!("in {values:?}"),
         Predicate::NotIn(values) => format!("not in {values:?}"),

@@ -5,10 +5,12 @@ mod lists;
 mod openapi;
 mod registry;
 
+use std::time::Duration;
+
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, header};
 use serde_json::{Value, json};
-use stele_app::NewRun;
+use stele_app::{NewRun, SecretKey, WebhookSettings};
 use stele_domain::record::Tag;
 use stele_testkit::{TestApp, apps};
 use tower::ServiceExt;
@@ -74,9 +76,8 @@ fn path_of_nothing(route: &Route) -> String {
         let nothing = match name {
             "experiment_id" => "999999",
             "version" => "7",
-            "run_id" | "model_id" | "model" | "alias" | "account" | "group" | "grant_id" | "token_id" | "key_id" => {
-                "nobody"
-            }
+            "gate" | "webhook_id" | "delivery_id" | "run_id" | "model_id" | "model" | "alias" | "account" | "group"
+            | "grant_id" | "token_id" | "key_id" => "nobody",
             other => panic!("this test has nothing for {other}"),
         };
         path = path.replace(&format!("{{{name}}}"), nothing);
@@ -84,6 +85,7 @@ fn path_of_nothing(route: &Route) -> String {
     let required = route.query.iter().filter(|parameter| parameter.required);
     let given = required.map(|parameter| match (parameter.name, parameter.kind) {
         ("runs", _) => "runs=nobody,nowhere".to_owned(),
+        (name, Kind::Integer { most, .. }) => format!("{name}={most}"),
         (name, Kind::Text) => format!("{name}=something"),
         (name, _) => panic!("this test has nothing for {name}"),
     });
@@ -105,6 +107,18 @@ fn body_of(route: &Route) -> Option<Value> {
             Some(json!({ "account": "table", "role": "viewer", "scope": "organisation" }))
         }
         (Content::Json(_), "create_token" | "create_access_key") => Some(json!({})),
+        (Content::Json(_), "create_webhook") => Some(json!({
+            "name": "w", "url": "https://192.0.2.1/", "format": "slack", "events": ["*"],
+        })),
+        (Content::Json(_), "update_webhook") => Some(json!({ "name": "w" })),
+        (Content::Json(_), "verify_audit_log") => Some(json!({ "ends": [] })),
+        (Content::Json(_), "apply_gate") => Some(json!({ "name": "from-the-table-of-routes", "models": "none",
+            "target": { "stage": "production" }, "rules": [{ "clean_commit": {} }] })),
+        (Content::Json(_), "add_review") => Some(json!({ "review": "comment", "reason": "so" })),
+        (Content::Json(_), "record_evaluation") => Some(json!({ "digest": "d", "metrics": { "auc": 0.5 } })),
+        (Content::Json(_), "make_gate_exception") => {
+            Some(json!({ "target": "stage production", "reason": "so", "minutes": 5 }))
+        }
         (Content::Json(_), other) => panic!("this test has no body for {other}"),
     }
 }
@@ -113,6 +127,13 @@ fn body_of(route: &Route) -> Option<Value> {
 #[tokio::test]
 async fn every_route_refuses_what_is_not_there_and_what_it_does_not_know() {
     for TestApp { app, .. } in apps().await {
+        app.enable_webhooks(WebhookSettings {
+            schemes: vec!["https".to_owned()],
+            private_addresses: true,
+            timeout: Duration::from_secs(1),
+            retries: 0,
+            key: SecretKey::from_text("a key for tests only").unwrap(),
+        });
         for route in routes() {
             let path = path_of_nothing(&route);
             let (method, body) = (route.method.clone(), body_of(&route));

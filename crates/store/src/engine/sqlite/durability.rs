@@ -95,12 +95,13 @@ mod tests {
 
     use super::super::writer::Isolation;
     use super::*;
+    use crate::audit::Chain;
 
     /// A write that has run, and tells how it was answered.
     struct Done(mpsc::Sender<Option<Error>>);
 
     impl WriteJob for Done {
-        fn run(&mut self, _: &Connection, _: Isolation) {}
+        fn run(&mut self, _: &Connection, _: &mut Chain, _: Isolation) {}
 
         fn succeeded(&self) -> bool {
             true

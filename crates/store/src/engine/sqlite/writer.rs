@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::checkpoint::Checkpoints;
 use super::durability::{Durability, Group};
 use super::{Tx, run, stopped};
+use crate::audit::{Chain, Mark};
 
 /// What the writer thread hears.
 pub(super) enum Message {
@@ -25,7 +26,7 @@ pub(super) enum Message {
 
 /// A write waiting for its turn: runs inside the open transaction, and is answered when that is on disk.
 pub(super) trait WriteJob: Send {
-    fn run(&mut self, connection: &Connection, isolation: Isolation);
+    fn run(&mut self, connection: &Connection, chain: &mut Chain, isolation: Isolation);
     fn succeeded(&self) -> bool;
     /// Sends the outcome to the waiting caller; `failure` replaces it when the commit failed.
     fn answer(self: Box<Self>, failure: Option<&Error>);
@@ -55,10 +56,11 @@ impl<T, F> Write<T, F> {
 }
 
 impl<T: Send, F: FnMut(&mut Tx) -> Result<T> + Send> WriteJob for Write<T, F> {
-    fn run(&mut self, connection: &Connection, isolation: Isolation) {
+    fn run(&mut self, connection: &Connection, chain: &mut Chain, isolation: Isolation) {
+        let mark = chain.mark();
         let result = catch_unwind(AssertUnwindSafe(|| match isolation {
-            Isolation::Group => (self.work)(&mut Tx::sqlite(connection)),
-            Isolation::Savepoint => in_savepoint(connection, &mut self.work),
+            Isolation::Group => (self.work)(&mut Tx::sqlite_chained(connection, chain)),
+            Isolation::Savepoint => in_savepoint(connection, chain, &mut self.work),
         }));
         let outcome = result.unwrap_or_else(|_| {
             if isolation == Isolation::Savepoint {
@@ -66,6 +68,10 @@ impl<T: Send, F: FnMut(&mut Tx) -> Result<T> + Send> WriteJob for Write<T, F> {
             }
             Err(Error::internal("a write panicked"))
         });
+        if outcome.is_err() {
+            // Nothing of it stays; where the whole group goes, the group sets the chain back further.
+            chain.back_to(mark);
+        }
         self.outcome = Some(outcome);
     }
 
@@ -85,9 +91,13 @@ impl<T: Send, F: FnMut(&mut Tx) -> Result<T> + Send> WriteJob for Write<T, F> {
     }
 }
 
-fn in_savepoint<T>(connection: &Connection, work: &mut impl FnMut(&mut Tx) -> Result<T>) -> Result<T> {
+fn in_savepoint<T>(
+    connection: &Connection,
+    chain: &mut Chain,
+    work: &mut impl FnMut(&mut Tx) -> Result<T>,
+) -> Result<T> {
     run(connection, "SAVEPOINT job")?;
-    let result = work(&mut Tx::sqlite(connection));
+    let result = work(&mut Tx::sqlite_chained(connection, chain));
     match result {
         Ok(value) => run(connection, "RELEASE job").map(|()| value).inspect_err(|_| undo_savepoint(connection)),
         Err(error) => {
@@ -110,6 +120,8 @@ fn undo_savepoint(connection: &Connection) {
 /// The state of the writer thread.
 pub(super) struct Writer {
     pub(super) connection: Connection,
+    /// The only chain of audit entries, since this is the only writer.
+    pub(super) chain: Chain,
     pub(super) inbox: mpsc::Receiver<Message>,
     /// Where committed groups go to be synced and answered.
     pub(super) syncer: mpsc::Sender<Group>,
@@ -149,11 +161,11 @@ impl Writer {
     }
 
     /// Runs one write in the open group, or in a new one.
-    fn take(&self, open: Option<OpenGroup>, job: Box<dyn WriteJob>) -> Option<OpenGroup> {
+    fn take(&mut self, open: Option<OpenGroup>, job: Box<dyn WriteJob>) -> Option<OpenGroup> {
         let mut group = match open {
             Some(group) => group,
             None => match run(&self.connection, "BEGIN IMMEDIATE") {
-                Ok(()) => OpenGroup { jobs: Vec::new(), isolation: Isolation::Group },
+                Ok(()) => OpenGroup { jobs: Vec::new(), isolation: Isolation::Group, start: self.chain.mark() },
                 Err(error) => {
                     tracing::error!(%error, "no transaction could be begun");
                     job.answer(Some(&error));
@@ -161,17 +173,18 @@ impl Writer {
                 }
             },
         };
-        group.run(&self.connection, job);
+        group.run(&self.connection, &mut self.chain, job);
         Some(group)
     }
 
     /// Commits a group and hands it on.
-    fn finish(&self, group: OpenGroup) {
+    fn finish(&mut self, group: OpenGroup) {
         let OpenGroup { jobs, .. } = group;
         histogram!("stele_write_group_size").record(jobs.len() as f64);
         let number = self.durability.next_commit();
         let failure = commit(&self.connection, jobs.iter().any(|job| job.succeeded())).err();
         if let Some(error) = &failure {
+            self.chain.forget();
             tracing::error!(%error, writes = jobs.len(), "a group of writes was not committed");
         }
         // Without the thread that syncs there is nobody to answer; the callers see that their write was dropped.
@@ -195,22 +208,25 @@ pub(super) fn commit(connection: &Connection, changed: bool) -> Result<()> {
 struct OpenGroup {
     jobs: Vec<Box<dyn WriteJob>>,
     isolation: Isolation,
+    /// Where the chain of audit entries ended before the group.
+    start: Mark,
 }
 
 impl OpenGroup {
-    fn run(&mut self, connection: &Connection, mut job: Box<dyn WriteJob>) {
+    fn run(&mut self, connection: &Connection, chain: &mut Chain, mut job: Box<dyn WriteJob>) {
         let changes = connection.total_changes();
-        job.run(connection, self.isolation);
+        job.run(connection, chain, self.isolation);
         let left_half = !job.succeeded() && connection.total_changes() != changes;
         self.jobs.push(job);
         if left_half && self.isolation == Isolation::Group && !connection.is_autocommit() {
-            self.run_again(connection);
+            self.run_again(connection, chain);
         }
     }
 
     /// Undoes everything and runs every write again, each undone alone if it fails.
-    fn run_again(&mut self, connection: &Connection) {
+    fn run_again(&mut self, connection: &Connection, chain: &mut Chain) {
         self.isolation = Isolation::Savepoint;
+        chain.back_to(self.start);
         let begun = run(connection, "ROLLBACK").and_then(|()| run(connection, "BEGIN IMMEDIATE"));
         if let Err(error) = begun {
             // The commit will find no transaction and fail for all.
@@ -219,7 +235,7 @@ impl OpenGroup {
         }
         for job in &mut self.jobs {
             if !connection.is_autocommit() {
-                job.run(connection, Isolation::Savepoint);
+                job.run(connection, chain, Isolation::Savepoint);
             }
         }
     }

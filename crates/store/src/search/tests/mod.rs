@@ -3,6 +3,7 @@ mod naive;
 mod plans;
 mod properties;
 mod record;
+mod trace_plans;
 
 use stele_domain::authz::{Principal, Subject, Visibility, visible};
 use stele_domain::id::WorkspaceId;

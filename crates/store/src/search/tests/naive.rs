@@ -93,6 +93,7 @@ fn text_test(predicate: &Predicate, value: &str) -> bool {
         Predicate::In(values) => values.iter().any(|other| other == value),
         Predicate::NotIn(values) => values.iter().all(|other| other != value),
         Predicate::IsNotNull => true,
+        Predicate::Matches(expression) => regex::Regex::new(expression).unwrap().is_match(value),
         Predicate::IsNull | Predicate::Number(..) => false,
     }
 }

@@ -62,7 +62,7 @@ fn from_candidate(engine: EngineKind, search: &RunSearch) -> String {
 }
 
 /// How SQLite would run a statement, without the columns of automatic names.
-fn explained(sql: String) -> String {
+pub(super) fn explained(sql: String) -> String {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (_, store, _folder) = stores().remove(0);
     let explain = move |tx: &mut crate::Tx| {

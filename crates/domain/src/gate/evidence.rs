@@ -1,0 +1,116 @@
+//! What a verdict rests on: a snapshot that is kept with it, so that it can be reached again.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub type Metrics = BTreeMap<String, f64>;
+pub type Slices = BTreeMap<String, Metrics>;
+
+/// All that gates look at. Times are milliseconds since 1970.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    pub at: i64,
+    pub model: String,
+    pub version: i64,
+    /// Who registered the version.
+    pub author: String,
+    /// Who asks for the move or asked for a review of it; their approvals do not count.
+    pub requesters: Vec<String>,
+    pub tags: BTreeMap<String, String>,
+    pub commit: Option<Commit>,
+    pub card: Option<Card>,
+    /// The newest decision of each person.
+    pub decisions: Vec<Decision>,
+    /// The newest first.
+    pub evaluations: Vec<Evaluation>,
+    /// The other version that is in production.
+    pub production: Option<Occupant>,
+    /// Those whose role lets them decide on the model.
+    pub approvers: Vec<Approver>,
+    /// What lets the version past its gates.
+    pub exception: Option<Exception>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    pub id: String,
+    /// Whether files had changed since the commit, if the run says.
+    pub dirty: Option<bool>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Card {
+    pub status: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    pub by: String,
+    pub groups: Vec<String>,
+    pub kind: DecisionKind,
+    pub reason: String,
+    pub at: i64,
+    pub expires_at: Option<i64>,
+    /// The version has changed since.
+    pub stale: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionKind {
+    Approve,
+    Reject,
+    /// Takes back what the person decided before.
+    Withdraw,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Where it comes from, such as `evaluation 7` or `logged model m-..`.
+    pub source: String,
+    pub dataset: String,
+    pub digest: String,
+    pub at: i64,
+    pub by: String,
+    pub metrics: Metrics,
+    pub slices: Slices,
+    pub report: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Occupant {
+    pub version: i64,
+    /// The newest first.
+    pub evaluations: Vec<Evaluation>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approver {
+    pub name: String,
+    pub groups: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exception {
+    pub id: i64,
+    pub by: String,
+    pub reason: String,
+    pub until: i64,
+}
+
+impl DecisionKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DecisionKind::Approve => "approve",
+            DecisionKind::Reject => "reject",
+            DecisionKind::Withdraw => "withdraw",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<DecisionKind> {
+        [DecisionKind::Approve, DecisionKind::Reject, DecisionKind::Withdraw]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+    }
+}

@@ -1,0 +1,122 @@
+//! What happens to versions, as EventBridge tells of SageMaker's model packages.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, SecondsFormat};
+use serde_json::{Value, json};
+use stele_app::{STANDARD_WEBHOOKS, Told, Translation};
+use stele_domain::event::name_of;
+use stele_domain::webhook::Event;
+
+use crate::arn;
+use crate::registry::LONGEST_NAME;
+
+/// No event says in which region it happened, since the record has none.
+const REGION: &str = "us-east-1";
+
+/// The documents of `SageMaker Model Package State Change`, in the name of an account.
+pub fn webhook_translation(account: &str) -> Translation {
+    let account = account.to_owned();
+    Translation {
+        translate: Arc::new(move |event, id| translate(event, id, &account)),
+        content_type: "application/json",
+        headers: &[],
+        proof: STANDARD_WEBHOOKS,
+    }
+}
+
+fn translate(event: &Event, id: &str, account: &str) -> Option<Told> {
+    let changed: &[&str] = match event.action.as_str() {
+        "model-version.create" | "model-version.delete" => &[],
+        "model-version.approval" => &["ModelApprovalStatus"],
+        "model-version.transition" => &["ModelLifeCycle"],
+        "model-version.update" => &["ModelPackageDescription", "CustomerMetadataProperties"],
+        _ => return None,
+    };
+    let (model, number) = event.object.rsplit_once('/')?;
+    let number: i64 = number.parse().ok()?;
+    let group = match &event.subject {
+        Some(subject) if !arn::is_printable(model, LONGEST_NAME) => arn::substitute(model, subject),
+        _ => model.to_owned(),
+    };
+    let package = format!("arn:aws:sagemaker:{REGION}:{account}:model-package/{group}/{number}");
+    // Of a version that is gone, as it was before.
+    let state = if event.version.is_null() { &event.before } else { &event.version };
+    let deleted = event.action == "model-version.delete";
+    let mut detail = json!({
+        "ModelPackageGroupName": group,
+        "ModelPackageVersion": number,
+        "ModelPackageArn": package,
+        "ModelPackageStatus": if deleted { "Deleting" } else { "Completed" },
+        "ModelPackageStatusDetails": { "ImageScanStatuses": [], "ValidationStatuses": [] },
+        "ModelApprovalStatus": approval(state["approval"].as_str()),
+        "ModelLifeCycle": { "Stage": state["stage"], "StageStatus": "Approved" },
+        "CreationTime": state["created_at"].as_i64().map(time),
+        "LastModifiedTime": time(event.at.0),
+        "UpdatedModelPackageFields": changed,
+    });
+    if let (Some(detail), Some(text)) = (detail.as_object_mut(), state["description"].as_str()) {
+        detail.insert("ModelPackageDescription".to_owned(), text.into());
+    }
+    let body = json!({
+        "version": "0",
+        "id": id,
+        "detail-type": "SageMaker Model Package State Change",
+        "source": "aws.sagemaker",
+        "account": account,
+        "time": time(event.at.0),
+        "region": REGION,
+        "resources": [package],
+        "detail": detail,
+    });
+    Some(Told { event: name_of(&event.action)?.to_owned(), body: body.to_string() })
+}
+
+fn approval(status: Option<&str>) -> Value {
+    match status {
+        Some("approved") => "Approved".into(),
+        Some("rejected") => "Rejected".into(),
+        _ => "PendingManualApproval".into(),
+    }
+}
+
+fn time(milliseconds: i64) -> String {
+    let time = DateTime::from_timestamp_millis(milliseconds).unwrap_or_default();
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use stele_domain::id::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn an_approval_is_a_state_change_of_the_package() {
+        let event = Event {
+            action: "model-version.approval".to_owned(),
+            object: "my model/3".to_owned(),
+            before: json!({ "approval": "pending" }),
+            after: json!({ "approval": "approved" }),
+            at: Timestamp(1_700_000_000_123),
+            by: "ada".to_owned(),
+            script: "mlflow".to_owned(),
+            subject: Some("0123456789abcdef0123456789abcdef".to_owned()),
+            version: json!({ "approval": "approved", "stage": "none", "created_at": 1_600_000_000_000_i64 }),
+        };
+        let told = translate(&event, "e1", "123456789012").unwrap();
+        let body: Value = serde_json::from_str(&told.body).unwrap();
+        assert_eq!(told.event, "version.approval");
+        let group = "my-model-x0123456789abcdef0123456789abcdef";
+        assert_eq!(body["detail"]["ModelPackageGroupName"], group);
+        assert_eq!(
+            body["resources"],
+            json!([format!("arn:aws:sagemaker:us-east-1:123456789012:model-package/{group}/3")])
+        );
+        assert_eq!(body["detail"]["ModelApprovalStatus"], "Approved");
+        assert_eq!(body["detail"]["CreationTime"], "2020-09-13T12:26:40Z");
+        assert_eq!(body["time"], "2023-11-14T22:13:20Z");
+        assert_eq!(body["detail"]["UpdatedModelPackageFields"], json!(["ModelApprovalStatus"]));
+        assert_eq!(translate(&Event { action: "model.create".to_owned(), ..event }, "e", "1"), None);
+    }
+}

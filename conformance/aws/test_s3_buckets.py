@@ -1,4 +1,5 @@
 import json
+import re
 import urllib.error
 import urllib.request
 
@@ -98,6 +99,26 @@ def test_who_asks(client_of):
         ("s3:GetObject", "allowed"),
         ("sagemaker:CreateModel", "allowed"),
     ]
+
+
+def test_roles_of_iam_have_ids_of_their_own(client_of):
+    iam = client_of("iam")
+    ids = [iam.get_role(RoleName=name)["Role"]["RoleId"] for name in ["RoleA", "RoleB", "RoleA"]]
+    assert ids[0] == ids[2] != ids[1]
+    assert all(re.fullmatch("AROA[A-Z2-7]{17}", id) for id in ids)
+
+
+def test_policies_are_simulated_for_every_resource(client_of):
+    iam = client_of("iam")
+    resources = ["arn:aws:s3:::a/*", "arn:aws:s3:::b/*"]
+    asked = {"PolicySourceArn": "arn:aws:iam::123456789012:role/R", "ActionNames": ["s3:GetObject", "s3:PutObject"]}
+    results = iam.simulate_principal_policy(**asked, ResourceArns=resources)["EvaluationResults"]
+    assert [(result["EvalActionName"], result["EvalResourceName"]) for result in results] == [
+        (action, resource) for action in asked["ActionNames"] for resource in resources
+    ]
+    with pytest.raises(ClientError) as refusal:
+        iam.simulate_principal_policy(**asked, ResourceArns=[f"arn:aws:s3:::{n}" for n in range(501)])
+    assert refusal.value.response["Error"]["Code"] == "ValidationError"
 
 
 def test_assumed_roles(client_of, server, bucket):

@@ -1,7 +1,10 @@
 import base64
 import hashlib
 import threading
+import urllib.error
 import urllib.request
+import zlib
+from collections import Counter
 
 import pytest
 from botocore.exceptions import ClientError
@@ -91,6 +94,26 @@ def test_checksums_are_looked_at_and_given_back(s3, bucket, algorithm):
     assert "Contents" not in s3.list_objects_v2(Bucket=bucket, Prefix="other")
 
 
+def test_a_checksum_that_trails_the_body_is_kept(server, s3, bucket):
+    body = b"content"
+    checksum = base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
+    url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "k"})
+    headers = {
+        "content-encoding": "aws-chunked",
+        "x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        "x-amz-decoded-content-length": str(len(body)),
+        "x-amz-trailer": "x-amz-checksum-crc32",
+    }
+    chunks = b"%x\r\n%s\r\n0\r\nx-amz-checksum-crc32:%s\r\n\r\n" % (len(body), body, checksum.encode())
+    urllib.request.urlopen(urllib.request.Request(url, data=chunks, method="PUT", headers=headers))
+    got = s3.get_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
+    assert (got["Body"].read(), got["ChecksumCRC32"]) == (body, checksum)
+    with pytest.raises(urllib.error.HTTPError):
+        broken = chunks.replace(b"content", b"cantent")
+        urllib.request.urlopen(urllib.request.Request(url, data=broken, method="PUT", headers=headers))
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == body
+
+
 def test_wrong_md5(s3, bucket):
     wrong = base64.b64encode(hashlib.md5(b"other").digest()).decode()
     with pytest.raises(ClientError) as refusal:
@@ -135,6 +158,19 @@ def test_removing_many(s3, bucket):
     assert [found["Key"] for found in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["k4"]
 
 
+def test_keys_that_cannot_be_are_refused_one_by_one(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    told = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "x" * 1025}, {"Key": "k"}]})
+    assert [error["Code"] for error in told["Errors"]] == ["KeyTooLongError"]
+    assert [done["Key"] for done in told["Deleted"]] == ["k"]
+
+
+def test_metadata_that_is_too_large(s3, bucket):
+    with pytest.raises(ClientError) as refusal:
+        s3.put_object(Bucket=bucket, Key="k", Body=b"", Metadata={"a": "x" * 2048})
+    assert code_of(refusal) == ("MetadataTooLarge", 400)
+
+
 def test_copies(s3, bucket):
     s3.put_object(Bucket=bucket, Key="ü from", Body=b"content", Metadata={"a": "1"}, ContentType="text/x", Tagging="t=1")
     told = s3.copy_object(Bucket=bucket, Key="to", CopySource={"Bucket": bucket, "Key": "ü from"})
@@ -174,6 +210,55 @@ def test_presigned_urls(client_of, bucket, version):
     url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "a b", "ResponseContentType": "text/y"})
     got = urllib.request.urlopen(url)
     assert (got.read(), got.headers["content-type"]) == (b"content", "text/y")
+
+
+def at_once(*calls):
+    """How often each code came of calls that start together; 'ok' for those that went well."""
+    start, codes = threading.Barrier(len(calls)), []
+
+    def one(call):
+        start.wait()
+        try:
+            call()
+            codes.append("ok")
+        except ClientError as refusal:
+            codes.append(refusal.response["Error"]["Code"])
+
+    threads = [threading.Thread(target=one, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return Counter(codes)
+
+
+def files_of_buckets(server):
+    return {path for path in (server.artifact_root / "buckets").rglob("*") if path.is_file()}
+
+
+def test_one_of_many_who_add_a_key_wins_and_no_file_is_left(client_of, server, bucket):
+    s3 = client_of("s3", max_pool_connections=8)
+    before = files_of_buckets(server)
+    for number in range(10):
+        key = f"k{number}"
+        put = [lambda i=i: s3.put_object(Bucket=bucket, Key=key, Body=b"%d" % i, IfNoneMatch="*") for i in range(8)]
+        assert at_once(*put) == {"ok": 1, "PreconditionFailed": 7}
+    assert len(files_of_buckets(server) - before) == 10
+
+
+def test_one_of_many_uploads_that_add_a_key_wins(client_of, server, bucket):
+    s3 = client_of("s3", max_pool_connections=8)
+    before = files_of_buckets(server)
+    complete = []
+    for number in range(8):
+        named = {"Bucket": bucket, "Key": "k", "UploadId": s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]}
+        part = {"PartNumber": 1, "ETag": s3.upload_part(**named, PartNumber=1, Body=b"%d" % number)["ETag"]}
+        ask = {**named, "MultipartUpload": {"Parts": [part]}, "IfNoneMatch": "*"}
+        complete.append(lambda ask=ask: s3.complete_multipart_upload(**ask))
+    assert at_once(*complete) == {"ok": 1, "PreconditionFailed": 7}
+    # The parts of the others wait for another try.
+    assert len(s3.list_multipart_uploads(Bucket=bucket)["Uploads"]) == 7
+    assert len(files_of_buckets(server) - before) == 8
 
 
 def test_writers_at_once_leave_one_of_what_they_wrote(s3, bucket):

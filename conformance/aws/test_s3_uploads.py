@@ -1,4 +1,7 @@
+import base64
+import hashlib
 import os
+import zlib
 
 import pytest
 from boto3.s3.transfer import TransferConfig
@@ -73,3 +76,57 @@ def test_small_parts_and_aborted_uploads(s3, bucket):
     assert refusal.value.response["Error"]["Code"] == "NoSuchUpload"
     assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
     s3.delete_bucket(Bucket=bucket)
+
+
+def crc32(body):
+    return base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
+
+
+BODIES = [b"a" * 5 * MIB, b"the rest"]
+WRONG = crc32(b"other")
+
+
+@pytest.mark.parametrize(
+    ("whole", "of_part", "code"),
+    [
+        (crc32(b"".join(BODIES)), None, None),
+        (crc32(b"".join(base64.b64decode(crc32(body)) for body in BODIES)) + "-2", crc32(BODIES[1]), None),
+        (None, crc32(BODIES[1]), None),
+        (WRONG, None, "BadDigest"),
+        (WRONG + "-2", None, "BadDigest"),
+        (None, WRONG, "InvalidPart"),
+    ],
+)
+def test_checksums_of_parts_and_of_what_they_come_to(s3, bucket, whole, of_part, code):
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="k", ChecksumAlgorithm="CRC32")["UploadId"]
+    named = {"Bucket": bucket, "Key": "k", "UploadId": upload}
+    parts = []
+    for number, body in enumerate(BODIES, 1):
+        etag = s3.upload_part(**named, PartNumber=number, Body=body, ChecksumAlgorithm="CRC32")["ETag"]
+        parts.append({"PartNumber": number, "ETag": etag})
+    assert [part["ChecksumCRC32"] for part in s3.list_parts(**named)["Parts"]] == [crc32(body) for body in BODIES]
+    if of_part:
+        parts[1]["ChecksumCRC32"] = of_part
+    ask = {**named, "MultipartUpload": {"Parts": parts}, **({"ChecksumCRC32": whole} if whole else {})}
+    if code:
+        with pytest.raises(ClientError) as refusal:
+            s3.complete_multipart_upload(**ask)
+        assert refusal.value.response["Error"]["Code"] == code
+        assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+    else:
+        assert s3.complete_multipart_upload(**ask).get("ChecksumCRC32") == whole
+        got = s3.get_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
+        assert (got["Body"].read(), got.get("ChecksumCRC32")) == (b"".join(BODIES), whole)
+        s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "k"})
+        copied = s3.head_object(Bucket=bucket, Key="copy", ChecksumMode="ENABLED").get("ChecksumCRC32")
+        assert copied == (None if whole and "-" in whole else whole)
+
+
+def test_a_checksum_that_cannot_be_compared_is_not_taken(s3, bucket):
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    named = {"Bucket": bucket, "Key": "k", "UploadId": upload}
+    part = {"PartNumber": 1, "ETag": s3.upload_part(**named, PartNumber=1, Body=b"x", ChecksumAlgorithm="CRC32")["ETag"]}
+    sha256 = base64.b64encode(hashlib.sha256(b"x").digest()).decode()
+    with pytest.raises(ClientError) as refusal:
+        s3.complete_multipart_upload(**named, MultipartUpload={"Parts": [part]}, ChecksumSHA256=sha256)
+    assert refusal.value.response["Error"]["Code"] == "NotImplemented"

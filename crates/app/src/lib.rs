@@ -34,7 +34,7 @@ use std::sync::Arc;
 
 pub use artifact::{ArtifactAt, ArtifactListing, ArtifactRoot, ArtifactStorage, blobs};
 pub use audit::{AuditFilter, AuditPage, AuditReport, read_line, verify_export, write_line};
-pub use bucket::{CompletedPart, Condition, FoundObject, NewObject};
+pub use bucket::{Checksums, CompletedPart, Condition, Content, FoundObject, NewObject};
 pub use component::{Component, ComponentChange, NO_EXPERIMENT, NewComponent, TRIAL};
 pub use ctx::{Ctx, RequestId, Script, Undisclosed, coming_from};
 pub use dataset::RunInputs;
@@ -62,7 +62,7 @@ use stele_store::Store;
 pub use stele_store::series::{Bucket, Summary};
 pub use stele_store::{Chart, HistoryPage, HistoryStart, StoreState};
 pub use stele_store::{ExportedDataset, ExportedModel, ExportedRun, Trash};
-pub use stele_store::{Faceted, Listed};
+pub use stele_store::{Faceted, Listed, ListedObject};
 pub use stele_store::{GateRecord, Review, ReviewKind, VerdictRecord};
 pub use stele_store::{
     LoadedExperiment, LoadedLineage, LoadedLoggedModel, LoadedMetric, LoadedModel, LoadedReading, LoadedRun,

@@ -32,6 +32,9 @@ pub struct PurgeReport {
     pub left: Vec<(String, String)>,
 }
 
+/// How long the files of an object stay when it was replaced or removed: whoever was reading it then reads on.
+const READ_FOR: Duration = Duration::from_secs(60 * 60);
+
 impl App {
     /// What is in the trash since `cutoff` or longer.
     pub async fn trash_due(&self, ctx: &Ctx, cutoff: Timestamp) -> Result<Trash> {
@@ -150,10 +153,11 @@ impl App {
     /// Removes the files of what is gone from the record.
     async fn garbage_remove(&self, ctx: &Ctx, report: &mut PurgeReport) -> Result<()> {
         let visible = ctx.visible();
+        let unread_since = Timestamp(ctx.now().0 - READ_FOR.as_millis() as i64);
         let mut after = 0;
         loop {
             let visible = visible.clone();
-            let garbage = self.read(move |tx| tx.garbage_after(&visible, after, AT_A_TIME)).await?;
+            let garbage = self.read(move |tx| tx.garbage_after(&visible, after, unread_since, AT_A_TIME)).await?;
             let Some(last) = garbage.last() else { return Ok(()) };
             after = last.row;
             for garbage in garbage {

@@ -1,6 +1,7 @@
 //! IAM as far as SDKs ask it before they use a role. There are no roles of IAM here: what somebody may do follows from
 //! the roles that the account holds in the record, whatever role of IAM is named.
 
+use aws_lc_rs::digest;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -12,8 +13,8 @@ use crate::query::{self, Call, Failure, Result};
 
 const NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 
-/// The most actions that are simulated at once.
-const MOST_ACTIONS: usize = 1_000;
+/// The most pairs of an action and a resource that are simulated at once.
+const MOST_SIMULATED: usize = 1_000;
 
 pub(crate) async fn dispatch(State(server): State<Server>, request: Request) -> Response {
     query::answer(server, request, NAMESPACE, |call, action| async move {
@@ -44,7 +45,7 @@ fn get_role(call: &Call) -> Result<Response> {
     Ok(call.answer("GetRole", NAMESPACE, |xml| {
         xml.element("Role", |xml| {
             xml.text("Path", "/").text("RoleName", name);
-            xml.text("RoleId", format!("AROA{:0>17}", name.len()));
+            xml.text("RoleId", role_id(name));
             xml.text("Arn", format!("arn:aws:iam::{}:role/{name}", call.server.account));
             xml.text("CreateDate", "1970-01-01T00:00:00Z");
             xml.text("AssumeRolePolicyDocument", utf8_percent_encode(&trust.to_string(), NON_ALPHANUMERIC));
@@ -53,26 +54,40 @@ fn get_role(call: &Call) -> Result<Response> {
     }))
 }
 
-/// Says of each action whether the account that asks may write to the workspace.
+/// An id that follows from the name, in the shape that IAM's have: `AROA` and 17 letters and digits.
+fn role_id(name: &str) -> String {
+    const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let hash = digest::digest(&digest::SHA256, name.as_bytes());
+    let digits = hash.as_ref().iter().take(17).map(|byte| char::from(DIGITS[usize::from(byte % 32)]));
+    format!("AROA{}", digits.collect::<String>())
+}
+
+/// Says of each action and resource whether the account that asks may write to the workspace.
 fn simulate_principal_policy(call: &Call) -> Result<Response> {
     call.required("PolicySourceArn")?;
     let actions = call.list("ActionNames");
-    if actions.is_empty() || actions.len() > MOST_ACTIONS {
-        return Err(Failure::new("ValidationError", format!("ActionNames has from 1 to {MOST_ACTIONS} members")));
+    if actions.is_empty() || actions.len() > MOST_SIMULATED {
+        return Err(Failure::new("ValidationError", format!("ActionNames has from 1 to {MOST_SIMULATED} members")));
     }
     let resources = match call.list("ResourceArns") {
         none if none.is_empty() => vec!["*"],
         some => some,
     };
+    let most = MOST_SIMULATED / actions.len();
+    if resources.len() > most {
+        let message = format!("at most {MOST_SIMULATED} pairs of an action and a resource are simulated at once");
+        return Err(Failure::new("ValidationError", message));
+    }
     let may = authorize::<WriteObject>(&call.ctx).require_workspace().is_ok();
     let decision = if may { "allowed" } else { "implicitDeny" };
+    let pairs = actions.iter().flat_map(|action| resources.iter().map(move |resource| (action, resource)));
     Ok(call.answer("SimulatePrincipalPolicy", NAMESPACE, |xml| {
         xml.text("IsTruncated", false);
         xml.element("EvaluationResults", |xml| {
-            for action in &actions {
+            for (action, resource) in pairs {
                 xml.element("member", |xml| {
                     xml.text("EvalActionName", action);
-                    xml.text("EvalResourceName", resources[0]);
+                    xml.text("EvalResourceName", resource);
                     xml.text("EvalDecision", decision);
                     xml.raw("<MatchedStatements/><MissingContextValues/>");
                 });

@@ -70,6 +70,8 @@ pub struct Part {
     /// The MD5 of the bytes in hex.
     pub etag: String,
     pub modified_at: Timestamp,
+    /// What the bytes were compared with, by the lowercase name of its header.
+    pub checksums: BTreeMap<String, String>,
 }
 
 /// Refuses names that no bucket of S3 could have: 3 to 63 lowercase letters, digits, dots and hyphens, with a letter or

@@ -31,12 +31,14 @@ CREATE TABLE bucket_upload (
 CREATE INDEX bucket_upload_by_key ON bucket_upload (bucket_id, key, public_id);
 CREATE INDEX bucket_upload_by_start ON bucket_upload (started_at);
 
+-- checksums is a JSON object of what the bytes were compared with, by header.
 CREATE TABLE bucket_upload_part (
     upload_id BIGINT NOT NULL REFERENCES bucket_upload (id),
     number BIGINT NOT NULL,
     size BIGINT NOT NULL,
     etag {text} NOT NULL,
     file {text} NOT NULL,
+    checksums {text} NOT NULL,
     modified_at BIGINT NOT NULL,
     PRIMARY KEY (upload_id, number)
 ){keyed};

@@ -49,7 +49,7 @@ pub use artifact_owner::OwnedRoot;
 pub use audit::{AuditFilter, AuditPage, Extent};
 pub use backup::{BackedUp, Verified, backup, verify};
 pub use bootstrap::DEFAULT_WORKSPACE;
-pub use bucket::{BUCKET_FILES, BucketRow, Listed, ObjectRow, OpenUpload, StoredPart};
+pub use bucket::{BUCKET_FILES, BucketRow, Listed, ListedObject, ObjectRow, OpenUpload, StaleUpload, StoredPart};
 pub use delivery::DeliveryFilter;
 pub use engine::Tx;
 use engine::{Postgres, Sqlite};

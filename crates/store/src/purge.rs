@@ -7,8 +7,8 @@ use stele_domain::Result;
 use stele_domain::authz::{Permit, Place, PurgeRecord, Visibility};
 use stele_domain::id::{Timestamp, WorkspaceId};
 
-use crate::Tx;
 use crate::engine::{Value, list, params};
+use crate::{BUCKET_FILES, Tx};
 
 /// How much of the trash is due, and how much of it must stay since model versions were made from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -207,16 +207,23 @@ impl Tx<'_> {
         Ok(due)
     }
 
-    /// The roots whose files are still to be removed, after the row `after`.
-    pub fn garbage_after(&mut self, visible: &Visibility, after: i64, most: usize) -> Result<Vec<Garbage>> {
-        const GARBAGE: &str = "SELECT id, owner, uri FROM artifact_garbage WHERE workspace_id = $1 AND id > $2
-             ORDER BY id LIMIT $3";
+    /// The roots whose files are still to be removed, after the row `after`; files of objects only if these were
+    /// replaced or removed before `unread_since`.
+    pub fn garbage_after(
+        &mut self,
+        visible: &Visibility,
+        after: i64,
+        unread_since: Timestamp,
+        most: usize,
+    ) -> Result<Vec<Garbage>> {
+        const GARBAGE: &str = "SELECT id, owner, uri FROM artifact_garbage
+             WHERE workspace_id = $1 AND id > $2 AND (created_at < $3 OR uri NOT LIKE $4) ORDER BY id LIMIT $5";
         if !visible.sees(Place::Workspace) {
             return Ok(Vec::new());
         }
-        self.query(GARBAGE, params![visible.workspace(), after, most as i64], |row| {
-            Ok(Garbage { row: row.int(0)?, owner: row.text(1)?, uri: row.text(2)? })
-        })
+        let of_objects = format!("{BUCKET_FILES}/%");
+        let values = params![visible.workspace(), after, unread_since, of_objects, most as i64];
+        self.query(GARBAGE, values, |row| Ok(Garbage { row: row.int(0)?, owner: row.text(1)?, uri: row.text(2)? }))
     }
 
     /// Notes that the files of a root are gone.

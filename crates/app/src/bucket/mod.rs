@@ -5,6 +5,10 @@ mod files;
 mod object;
 mod upload;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 use serde_json::json;
 use stele_domain::authz::ManageBucket;
 use stele_domain::bucket::{Bucket, check_bucket_name};
@@ -15,6 +19,29 @@ pub use self::object::{Condition, FoundObject, NewObject};
 pub use self::upload::CompletedPart;
 use crate::transact::Changed;
 use crate::{App, Ctx};
+
+/// Checksums of bytes on their way in, by header. What compares them says so before the bytes end, since some come
+/// behind the bytes.
+#[derive(Debug, Clone, Default)]
+pub struct Checksums(Arc<Mutex<BTreeMap<String, String>>>);
+
+impl Checksums {
+    pub fn set(&self, checksums: BTreeMap<String, String>) {
+        *self.0.lock() = checksums;
+    }
+
+    fn take(&self) -> BTreeMap<String, String> {
+        std::mem::take(&mut *self.0.lock())
+    }
+}
+
+/// Bytes on their way in.
+pub struct Content<S> {
+    /// In bytes, if the client announced it.
+    pub length: Option<u64>,
+    pub bytes: S,
+    pub checksums: Checksums,
+}
 
 impl App {
     pub async fn bucket_create(&self, ctx: &Ctx, name: String) -> Result<()> {

@@ -11,6 +11,7 @@ use stele_domain::change::Change;
 use stele_domain::{Error, Kind, Result};
 use stele_store::{Listed, ObjectRow};
 
+use super::Content;
 use super::files::{Written, hex};
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
@@ -44,8 +45,7 @@ pub struct FoundObject {
 
 impl App {
     /// Stores an object, in the place of the one of its key. Nobody sees any of it before all of it is durable.
-    /// `length` is what the client announced.
-    pub async fn object_put<S, E>(&self, ctx: &Ctx, new: NewObject, length: Option<u64>, content: S) -> Result<Object>
+    pub async fn object_put<S, E>(&self, ctx: &Ctx, new: NewObject, content: Content<S>) -> Result<Object>
     where
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: Display,
@@ -56,9 +56,11 @@ impl App {
         self.permit::<WriteObject>(ctx, &key).await?;
         // Before the bytes are taken.
         self.bucket_get(ctx, new.bucket.clone()).await?;
-        let Written { piece, md5 } = self.bucket_file_write(ctx, length, content).await?;
+        let Written { piece, md5 } = self.bucket_file_write(ctx, content.length, content.bytes).await?;
+        let mut head = new.head;
+        head.headers.extend(content.checksums.take());
         let object = ObjectRow {
-            object: Object { key, size: piece.size, etag: hex(&md5), modified_at: ctx.now(), head: new.head },
+            object: Object { key, size: piece.size, etag: hex(&md5), modified_at: ctx.now(), head },
             pieces: vec![piece.clone()],
         };
         let stored = self.object_place(ctx, new.bucket, new.condition, object).await;
@@ -72,9 +74,7 @@ impl App {
         let now = ctx.now();
         self.change::<WriteObject, _>(ctx, &named(&bucket, &new.object.key), move |tx, permit| {
             let row = tx.bucket_open(permit, &bucket)?;
-            let old = tx.object_open(permit, row, &new.object.key)?.map(|old| old.object);
-            condition.check(old.as_ref(), &new.object.key)?;
-            tx.object_put(permit, row, &new, now)?;
+            let old = tx.object_put(permit, row, &new, now, |old| condition.check(old, &new.object.key))?;
             Ok(Changed::one(new.object.clone(), put(&bucket, old.as_ref(), &new.object)))
         })
         .await
@@ -110,6 +110,7 @@ impl App {
 
     /// Removes an object; that it is not there is fine, since clients retry.
     pub async fn object_delete(&self, ctx: &Ctx, bucket: String, key: String) -> Result<()> {
+        check_key(&key)?;
         let now = ctx.now();
         self.change::<WriteObject, _>(ctx, &named(&bucket, &key), move |tx, permit| {
             let row = tx.bucket_open(permit, &bucket)?;

@@ -1,5 +1,6 @@
 //! Uploads in parts. An object that was uploaded so keeps the files of its parts, so that completing it moves no bytes.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -12,8 +13,9 @@ use stele_domain::bucket::{Object, ObjectHead, Part, Piece, Upload};
 use stele_domain::change::Change;
 use stele_domain::id::Timestamp;
 use stele_domain::{Error, Kind, Result};
-use stele_store::{ObjectRow, StoredPart};
+use stele_store::{ObjectRow, StaleUpload, StoredPart};
 
+use super::Content;
 use super::files::{Written, hex};
 use super::object::{Condition, check_head, check_key, named, put};
 use crate::transact::Changed;
@@ -23,8 +25,11 @@ use crate::{App, Ctx, Script};
 const MOST_PARTS: u32 = 10_000;
 const LEAST_PART_BYTES: u64 = 5 * 1024 * 1024;
 
-/// How long an upload may take.
+/// How long an upload may go without another part.
 const STALE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How many of those are read at a time.
+const AT_A_TIME: i64 = 100;
 
 /// A part as the client names it when it completes an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,8 +60,7 @@ impl App {
         bucket: String,
         upload: (String, String),
         number: u32,
-        length: Option<u64>,
-        content: S,
+        content: Content<S>,
     ) -> Result<Part>
     where
         S: Stream<Item = Result<Bytes, E>> + Send,
@@ -70,9 +74,10 @@ impl App {
         let (visible, wanted) = (ctx.visible(), (bucket.clone(), key.clone(), id.clone()));
         // Before the bytes are taken.
         self.read(move |tx| tx.upload_parts_list(&visible, &wanted.0, &wanted.1, &wanted.2, 0, 1)).await?;
-        let Written { piece, md5 } = self.bucket_file_write(ctx, length, content).await?;
+        let Written { piece, md5 } = self.bucket_file_write(ctx, content.length, content.bytes).await?;
         let now = ctx.now();
-        let part = Part { number, size: piece.size, etag: hex(&md5), modified_at: now };
+        let checksums = content.checksums.take();
+        let part = Part { number, size: piece.size, etag: hex(&md5), modified_at: now, checksums };
         let stored = StoredPart { part: part.clone(), file: piece.file.clone() };
         let added = self
             .change::<WriteObject, _>(ctx, &named(&bucket, &key), move |tx, permit| {
@@ -89,13 +94,15 @@ impl App {
         Ok(part)
     }
 
-    /// Makes an object of the parts of an upload that are named, in their order; others go.
+    /// Makes an object of the parts of an upload that are named, in their order; others go. `checksums` are those of the
+    /// whole, by header.
     pub async fn upload_complete(
         &self,
         ctx: &Ctx,
         bucket: String,
         upload: (String, String),
         parts: Vec<CompletedPart>,
+        checksums: BTreeMap<String, String>,
         condition: Condition,
     ) -> Result<Object> {
         let (key, id) = upload;
@@ -103,8 +110,8 @@ impl App {
         self.change::<WriteObject, _>(ctx, &named(&bucket, &key), move |tx, permit| {
             let upload = tx.upload_open(permit, &bucket, &key, &id)?;
             let chosen = chosen(&tx.upload_parts(&upload)?, &parts)?;
-            let old = tx.object_open(permit, upload.bucket, &key)?.map(|old| old.object);
-            condition.check(old.as_ref(), &key)?;
+            let mut head = upload.head.clone();
+            head.headers.extend(checksums.clone());
             let pieces: Vec<Piece> =
                 chosen.iter().map(|stored| Piece { file: stored.file.clone(), size: stored.part.size }).collect();
             let new = ObjectRow {
@@ -113,11 +120,11 @@ impl App {
                     size: pieces.iter().map(|piece| piece.size).sum(),
                     etag: etag_of(&chosen)?,
                     modified_at: now,
-                    head: upload.head.clone(),
+                    head,
                 },
                 pieces,
             };
-            tx.object_put(permit, upload.bucket, &new, now)?;
+            let old = tx.object_put(permit, upload.bucket, &new, now, |old| condition.check(old, &key))?;
             tx.upload_end(permit, &upload, &new.pieces, now)?;
             Ok(Changed::one(new.object.clone(), put(&bucket, old.as_ref(), &new.object)))
         })
@@ -162,11 +169,21 @@ impl App {
     }
 
     /// Ends uploads that were left alone, and removes the files that no object has any more.
-    pub(crate) async fn buckets_tidy(&self) -> Result<()> {
+    pub async fn buckets_tidy(&self) -> Result<()> {
         let ctx = self.local_owner(Script::Native, self.new_request_id());
         let before = Timestamp(ctx.now().0 - STALE.as_millis() as i64);
-        for (bucket, upload) in self.read(move |tx| tx.uploads_stale(before, 100)).await? {
-            self.upload_abort(&ctx, bucket, upload.key, upload.id).await?;
+        let mut after = 0;
+        loop {
+            let visible = ctx.visible();
+            let stale = self.read(move |tx| tx.uploads_stale(&visible, before, after, AT_A_TIME)).await?;
+            let Some(last) = stale.last() else { break };
+            after = last.row;
+            for StaleUpload { row: _, bucket, key, id } in stale {
+                // One that cannot be ended, perhaps since its client just did so, keeps no other waiting.
+                if let Err(error) = self.upload_abort(&ctx, bucket, key, id.clone()).await {
+                    tracing::warn!(%error, upload = id, "an upload that was left alone could not be ended");
+                }
+            }
         }
         self.garbage_sweep(&ctx).await
     }

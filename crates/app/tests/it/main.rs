@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod audit;
+mod buckets;
 mod governance;
 mod history;
 mod identity;

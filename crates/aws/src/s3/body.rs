@@ -7,40 +7,39 @@ use aws_lc_rs::digest;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use crc_fast::{CrcAlgorithm, Digest as Crc};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use md5::{Digest, Md5};
 use parking_lot::Mutex;
+use stele_app::{Checksums, Content};
 
 use super::call::Call;
+use super::checksum::{CHECKSUMS, Sum};
 use super::chunks::{Chunks, Next, hex};
 use super::error::{Failure, Result};
 
-const CHECKSUMS: [&str; 5] = [
-    "x-amz-checksum-crc32",
-    "x-amz-checksum-crc32c",
-    "x-amz-checksum-crc64nvme",
-    "x-amz-checksum-sha1",
-    "x-amz-checksum-sha256",
-];
-
 /// The largest object that comes in one request, in bytes.
 const MOST_BYTES: u64 = 5 * 1024 * 1024 * 1024;
-
-pub(super) fn is_checksum(header: &str) -> bool {
-    CHECKSUMS.contains(&header)
-}
 
 /// A body on its way in. Its content ends with an error unless it is what the request says.
 pub(super) struct Incoming {
     /// In bytes, if the client says it.
     pub(super) length: Option<u64>,
     pub(super) content: BoxStream<'static, std::result::Result<Bytes, String>>,
+    /// Those that came with it, when it has ended well.
+    pub(super) checksums: Checksums,
     verdict: Arc<Mutex<Option<Failure>>>,
 }
 
+type Bodied = Content<BoxStream<'static, std::result::Result<Bytes, String>>>;
+
 impl Incoming {
+    /// The body itself; the rest stays, to ask how it ended.
+    pub(super) fn take(&mut self) -> Bodied {
+        let bytes = std::mem::replace(&mut self.content, Box::pin(futures::stream::empty()));
+        Content { length: self.length, bytes, checksums: self.checksums.clone() }
+    }
+
     /// Why the content ended with an error, if it was not what the request says.
     pub(super) fn failure(&self) -> Option<Failure> {
         self.verdict.lock().take()
@@ -66,10 +65,12 @@ pub(super) fn incoming(call: &mut Call) -> Result<Incoming> {
     let mut checks = Checks::of(call, &said)?;
     let verdict = Arc::new(Mutex::new(None));
     let told = Arc::clone(&verdict);
+    let checksums = Checksums::default();
+    let compared = checksums.clone();
     let body = std::mem::take(&mut *call.body.lock());
     let signed = call.signed.take();
     let content = async_stream::stream! {
-        let refused = if is_chunked {
+        let ended = if is_chunked {
             let mut chunks = Chunks::new(body, signed);
             loop {
                 match chunks.next().await {
@@ -77,8 +78,8 @@ pub(super) fn incoming(call: &mut Call) -> Result<Incoming> {
                         checks.update(&part);
                         yield Ok(part);
                     }
-                    Ok(Next::End(trailers)) => break checks.finish(&trailers).err(),
-                    Err(message) => break Some(Failure::bad("IncompleteBody", message)),
+                    Ok(Next::End(trailers)) => break checks.finish(&trailers),
+                    Err(message) => break Err(Failure::bad("IncompleteBody", message)),
                 }
             }
         } else {
@@ -89,18 +90,21 @@ pub(super) fn incoming(call: &mut Call) -> Result<Incoming> {
                         checks.update(&part);
                         yield Ok(part);
                     }
-                    None => break checks.finish(&BTreeMap::new()).err(),
+                    None => break checks.finish(&BTreeMap::new()),
                     // The hash that the signature covers is compared while the body is read.
-                    Some(Err(error)) => break Some(Failure::bad("XAmzContentSHA256Mismatch", error.to_string())),
+                    Some(Err(error)) => break Err(Failure::bad("XAmzContentSHA256Mismatch", error.to_string())),
                 }
             }
         };
-        if let Some(failure) = refused {
-            *told.lock() = Some(failure);
-            yield Err("the body is not what the request says".to_owned());
+        match ended {
+            Ok(sums) => compared.set(sums),
+            Err(failure) => {
+                *told.lock() = Some(failure);
+                yield Err("the body is not what the request says".to_owned());
+            }
         }
     };
-    Ok(Incoming { length, content: content.boxed(), verdict })
+    Ok(Incoming { length, content: content.boxed(), checksums, verdict })
 }
 
 /// What a body must come to.
@@ -110,11 +114,6 @@ struct Checks {
     sha256: Option<(digest::Context, String)>,
     /// By header; what trails the body is expected later.
     named: Vec<(&'static str, Sum, Option<String>)>,
-}
-
-enum Sum {
-    Crc(Box<Crc>, usize),
-    Hash(digest::Context),
 }
 
 impl Checks {
@@ -149,14 +148,12 @@ impl Checks {
             sha256.update(part);
         }
         for (_, sum, _) in &mut self.named {
-            match sum {
-                Sum::Crc(crc, _) => crc.update(part),
-                Sum::Hash(hash) => hash.update(part),
-            }
+            sum.update(part);
         }
     }
 
-    fn finish(self, trailers: &BTreeMap<String, String>) -> Result<()> {
+    /// The checksums that were compared, by header.
+    fn finish(self, trailers: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
         if let Some((md5, expected)) = self.md5
             && md5.finalize().as_slice() != expected
         {
@@ -168,6 +165,7 @@ impl Checks {
             let message = "the provided x-amz-content-sha256 header does not match what was computed";
             return Err(Failure::bad("XAmzContentSHA256Mismatch", message));
         }
+        let mut compared = BTreeMap::new();
         for (name, sum, expected) in self.named {
             let Some(expected) = expected.as_ref().or_else(|| trailers.get(name)) else {
                 return Err(Failure::bad("MalformedTrailerError", format!("the trailing header {name} did not come")));
@@ -178,27 +176,8 @@ impl Checks {
                     format!("the {name} you specified did not match what was received"),
                 ));
             }
+            compared.insert(name.to_owned(), expected.clone());
         }
-        Ok(())
-    }
-}
-
-impl Sum {
-    fn of(header: &str) -> Sum {
-        match header {
-            "x-amz-checksum-crc32" => Sum::Crc(Box::new(Crc::new(CrcAlgorithm::Crc32IsoHdlc)), 4),
-            "x-amz-checksum-crc32c" => Sum::Crc(Box::new(Crc::new(CrcAlgorithm::Crc32Iscsi)), 4),
-            "x-amz-checksum-crc64nvme" => Sum::Crc(Box::new(Crc::new(CrcAlgorithm::Crc64Nvme)), 8),
-            "x-amz-checksum-sha1" => Sum::Hash(digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY)),
-            _ => Sum::Hash(digest::Context::new(&digest::SHA256)),
-        }
-    }
-
-    /// In base64, as headers have it.
-    fn finish(self) -> String {
-        match self {
-            Sum::Crc(crc, bytes) => BASE64_STANDARD.encode(&crc.finalize().to_be_bytes()[8 - bytes..]),
-            Sum::Hash(hash) => BASE64_STANDARD.encode(hash.finish().as_ref()),
-        }
+        Ok(compared)
     }
 }

@@ -111,7 +111,7 @@ impl Call {
             let text = || String::from_utf8_lossy(value.as_bytes()).into_owned();
             if let Some(name) = name.strip_prefix("x-amz-meta-") {
                 head.metadata.insert(name.to_owned(), text());
-            } else if super::body::is_checksum(name) || KEPT.contains(&name) {
+            } else if KEPT.contains(&name) {
                 head.headers.insert(name.to_owned(), text());
             }
         }
@@ -131,7 +131,7 @@ impl Call {
     }
 
     /// Objects are not encrypted with keys that clients bring, so that who asks for it must not think they are.
-    fn refuse_keys(&self) -> Result<()> {
+    pub(super) fn refuse_keys(&self) -> Result<()> {
         let keys = ["x-amz-server-side-encryption-customer-algorithm", "x-amz-server-side-encryption-customer-key"];
         match keys.into_iter().find(|name| self.headers.contains_key(*name)) {
             Some(name) => Err(Failure::not_offered(&format!("encryption with keys of clients ({name})"))),

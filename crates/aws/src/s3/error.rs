@@ -100,7 +100,7 @@ impl From<Error> for Failure {
             Error::Conflict { message } => Failure::new(StatusCode::CONFLICT, "OperationAborted", message),
             Error::Forbidden { message } => Failure::new(StatusCode::FORBIDDEN, "AccessDenied", message),
             Error::Unauthenticated { message } => Failure::new(StatusCode::FORBIDDEN, "AccessDenied", message),
-            Error::LimitExceeded { message } => Failure::bad("EntityTooSmall", message),
+            Error::LimitExceeded { message } => Failure::bad("InvalidRequest", message),
             Error::Unsupported { message } => Failure::new(StatusCode::NOT_IMPLEMENTED, "NotImplemented", message),
             Error::Unavailable { message } => {
                 Failure::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message)

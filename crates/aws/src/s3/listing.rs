@@ -3,8 +3,7 @@ use axum::response::Response;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use stele_app::Listed;
-use stele_domain::bucket::Object;
+use stele_app::{Listed, ListedObject};
 
 use super::NAMESPACE;
 use super::buckets::owner;
@@ -123,7 +122,7 @@ fn entries(xml: &mut Xml, call: &Call, found: &[Listed], texts: Texts, with_owne
     for listed in found {
         if let Listed::Object(object) = listed {
             xml.element("Contents", |xml| {
-                let Object { key, size, etag, modified_at, head: _ } = object;
+                let ListedObject { key, size, etag, modified_at } = object;
                 xml.text("Key", texts.write(key)).text("LastModified", time(*modified_at));
                 xml.text("ETag", format!("\"{etag}\"")).text("Size", size);
                 if with_owner {

@@ -3,6 +3,7 @@
 mod body;
 mod buckets;
 mod call;
+mod checksum;
 mod chunks;
 mod error;
 mod listing;

@@ -7,15 +7,16 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
-use stele_app::{Condition, FoundObject, NewObject};
+use stele_app::{Checksums, Condition, Content, FoundObject, NewObject};
 use stele_domain::Error;
 use stele_domain::bucket::{Object, ObjectHead};
 use stele_domain::id::Timestamp;
 
 use super::NAMESPACE;
-use super::body::{incoming, is_checksum};
+use super::body::incoming;
 use super::buckets::access;
 use super::call::Call;
+use super::checksum::is_checksum;
 use super::error::{Failure, Result, xml_response};
 use crate::xml::{Xml, time};
 
@@ -32,13 +33,15 @@ pub(super) async fn put(mut call: Call) -> Result<Response> {
         head: call.head()?,
         condition: condition(&call.headers)?,
     };
+    // A refusal before the body is taken is seen by clients that are still sending.
+    call.app.bucket_get(&call.ctx, call.bucket.clone()).await?;
     let mut body = incoming(&mut call)?;
     if body.length.is_none() {
         let message = "the length of the body must be said";
         return Err(Failure::new(StatusCode::LENGTH_REQUIRED, "MissingContentLength", message));
     }
-    let content = std::mem::replace(&mut body.content, Box::pin(futures::stream::empty()));
-    let stored = call.app.object_put(&call.ctx, new, body.length, content).await;
+    let content = body.take();
+    let stored = call.app.object_put(&call.ctx, new, content).await;
     let object = stored.map_err(|error| body.failure().unwrap_or_else(|| error.into()))?;
     Ok(stored_response(&object))
 }
@@ -47,15 +50,15 @@ fn stored_response(object: &Object) -> Response {
     let mut response = StatusCode::OK.into_response();
     let headers = response.headers_mut();
     headers.insert(header::ETAG, quoted(&object.etag));
-    for (name, value) in checksums(&object.head) {
+    for (name, value) in checksums(&object.head.headers) {
         headers.insert(name, value);
     }
     response
 }
 
-/// The checksums that a client gave for the whole of an object.
-pub(super) fn checksums(head: &ObjectHead) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
-    let named = head.headers.iter().filter(|(name, _)| is_checksum(name));
+/// The checksums among headers.
+pub(super) fn checksums(headers: &BTreeMap<String, String>) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    let named = headers.iter().filter(|(name, _)| is_checksum(name));
     named.filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)))
 }
 
@@ -105,7 +108,7 @@ pub(super) async fn get(method: &Method, call: Call) -> Result<Response> {
         let text = format!("bytes {}-{}/{size}", range.start, range.end - 1);
         headers.insert(header::CONTENT_RANGE, text.parse().unwrap_or(HeaderValue::from_static("bytes */*")));
     } else if call.header("x-amz-checksum-mode").is_some_and(|mode| mode.eq_ignore_ascii_case("ENABLED")) {
-        headers.extend(checksums(&object.head).map(|(name, value)| (Some(name), value)));
+        headers.extend(checksums(&object.head.headers).map(|(name, value)| (Some(name), value)));
     }
     let body = match *method {
         Method::HEAD => Body::empty(),
@@ -260,6 +263,8 @@ pub(super) async fn delete_many(mut call: Call) -> Result<Response> {
                 match removed {
                     Ok(()) => None,
                     Err(Error::Forbidden { message }) => Some(("AccessDenied", message)),
+                    Err(Error::LimitExceeded { message }) => Some(("KeyTooLongError", message)),
+                    Err(Error::Invalid { message }) => Some(("InvalidArgument", message)),
                     Err(error) => return Err(error.into()),
                 }
             }
@@ -327,7 +332,12 @@ pub(super) async fn copy(call: Call) -> Result<Response> {
     };
     let (metadata, tags) = (directive("x-amz-metadata-directive")?, directive("x-amz-tagging-directive")?);
     let given = call.head()?;
-    let old = found.object.head.clone();
+    let mut old = found.object.head.clone();
+    // What parts came to is nothing that the copy, which has none, comes to.
+    old.headers.retain(|name, value| !(is_checksum(name) && value.contains('-')));
+    let kept = old.headers.clone().into_iter().filter(|(name, _)| is_checksum(name));
+    let sums = Checksums::default();
+    sums.set(kept.collect());
     let head = ObjectHead {
         headers: if metadata { given.headers } else { old.headers },
         metadata: if metadata { given.metadata } else { old.metadata },
@@ -344,8 +354,9 @@ pub(super) async fn copy(call: Call) -> Result<Response> {
     let new =
         NewObject { bucket: call.bucket.clone(), key: call.key.clone(), head, condition: condition(&call.headers)? };
     let size = found.size();
-    let content = call.app.object_content(found, 0..size);
-    let object = call.app.object_put(&call.ctx, new, Some(size), content).await?;
+    let bytes = call.app.object_content(found, 0..size);
+    let content = Content { length: Some(size), bytes, checksums: sums };
+    let object = call.app.object_put(&call.ctx, new, content).await?;
     Ok(xml_response(StatusCode::OK, copied("CopyObjectResult", &object.etag, object.modified_at)))
 }
 

@@ -3,22 +3,25 @@
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use stele_app::CompletedPart;
+use stele_app::{Checksums, CompletedPart, Content};
+use stele_domain::bucket::Part;
 use stele_domain::{Error, Kind};
 
 use super::NAMESPACE;
 use super::body::incoming;
 use super::buckets::owner;
 use super::call::Call;
+use super::checksum::{self, CHECKSUMS};
 use super::error::{Failure, Result, xml_response};
 use super::listing::Texts;
 use super::objects::{condition, copied, quoted, source};
 use crate::xml::{Xml, time};
 
+/// The most parts of an upload.
+const MOST_PARTS: i64 = 10_000;
+
 pub(super) async fn create(call: Call) -> Result<Response> {
-    let mut head = call.head()?;
-    // A checksum of the whole can only be known in the end.
-    head.headers.retain(|name, _| !super::body::is_checksum(name));
+    let head = call.head()?;
     let upload = call.app.upload_create(&call.ctx, call.bucket.clone(), call.key.clone(), head).await?;
     let document = Xml::document("InitiateMultipartUploadResult", NAMESPACE, |xml| {
         xml.text("Bucket", &call.bucket).text("Key", &call.key).text("UploadId", &upload.id);
@@ -40,14 +43,16 @@ impl Call {
 
 pub(super) async fn put_part(mut call: Call) -> Result<Response> {
     let (upload, number) = (call.upload(), call.part_number()?);
-    let sums = call.head()?;
+    call.refuse_keys()?;
+    // A refusal before the body is taken is seen by clients that are still sending.
+    call.app.upload_parts(&call.ctx, call.bucket.clone(), upload.clone(), 0, 1).await?;
     let mut body = incoming(&mut call)?;
-    let content = std::mem::replace(&mut body.content, Box::pin(futures::stream::empty()));
-    let stored = call.app.upload_part(&call.ctx, call.bucket, upload, number, body.length, content).await;
+    let content = body.take();
+    let stored = call.app.upload_part(&call.ctx, call.bucket, upload, number, content).await;
     let part = stored.map_err(|error| body.failure().unwrap_or_else(|| error.into()))?;
     let mut response = StatusCode::OK.into_response();
     response.headers_mut().insert(header::ETAG, quoted(&part.etag));
-    for (name, value) in super::objects::checksums(&sums) {
+    for (name, value) in super::objects::checksums(&part.checksums) {
         response.headers_mut().insert(name, value);
     }
     Ok(response)
@@ -69,8 +74,9 @@ pub(super) async fn copy_part(call: Call) -> Result<Response> {
         }
     };
     let length = range.end - range.start;
-    let content = call.app.object_content(found, range);
-    let part = call.app.upload_part(&call.ctx, call.bucket, upload, number, Some(length), content).await?;
+    let bytes = call.app.object_content(found, range);
+    let content = Content { length: Some(length), bytes, checksums: Checksums::default() };
+    let part = call.app.upload_part(&call.ctx, call.bucket, upload, number, content).await?;
     Ok(xml_response(StatusCode::OK, copied("CopyPartResult", &part.etag, part.modified_at)))
 }
 
@@ -86,10 +92,36 @@ struct NamedPart {
     number: u32,
     #[serde(rename = "ETag")]
     etag: String,
+    #[serde(rename = "ChecksumCRC32")]
+    crc32: Option<String>,
+    #[serde(rename = "ChecksumCRC32C")]
+    crc32c: Option<String>,
+    #[serde(rename = "ChecksumCRC64NVME")]
+    crc64nvme: Option<String>,
+    #[serde(rename = "ChecksumSHA1")]
+    sha1: Option<String>,
+    #[serde(rename = "ChecksumSHA256")]
+    sha256: Option<String>,
+}
+
+impl NamedPart {
+    /// Refuses checksums that the part was not uploaded with.
+    fn check(&self, uploaded: &Part) -> Result<()> {
+        let NamedPart { number, etag: _, crc32, crc32c, crc64nvme, sha1, sha256 } = self;
+        let named = CHECKSUMS.into_iter().zip([crc32, crc32c, crc64nvme, sha1, sha256]);
+        for (name, said) in named {
+            if said.is_some() && said.as_ref() != uploaded.checksums.get(name) {
+                return Err(Failure::bad("InvalidPart", format!("part {number} was not uploaded with that {name}")));
+            }
+        }
+        Ok(())
+    }
 }
 
 pub(super) async fn complete(mut call: Call) -> Result<Response> {
     let upload = call.upload();
+    // They are about the object, not about the document that comes.
+    let checksums = checksum::take(&mut call.headers)?;
     let CompleteMultipartUpload { parts } = call.document().await?;
     if parts.is_empty() || parts.len() > 10_000 {
         return Err(Failure::bad("MalformedXML", "from 1 to 10000 parts complete an upload"));
@@ -97,21 +129,36 @@ pub(super) async fn complete(mut call: Call) -> Result<Response> {
     if !parts.is_sorted_by(|a, b| a.number < b.number) {
         return Err(Failure::bad("InvalidPartOrder", "the parts must be listed in the order of their numbers"));
     }
+    let uploaded = call.app.upload_parts(&call.ctx, call.bucket.clone(), upload.clone(), 0, MOST_PARTS).await?;
+    let mut chosen = Vec::with_capacity(parts.len());
+    for part in &parts {
+        // A part that is not there, or is another one by the time the object is made, is refused then.
+        if let Ok(at) = uploaded.binary_search_by_key(&part.number, |uploaded| uploaded.number) {
+            part.check(&uploaded[at])?;
+            chosen.push(&uploaded[at]);
+        }
+    }
+    if chosen.len() == parts.len() {
+        checksum::check_whole(&checksums, &chosen)?;
+    }
     let parts = parts.into_iter().map(|part| {
         let etag = part.etag.trim_matches('"').to_owned();
         CompletedPart { number: part.number, etag }
     });
     let condition = condition(&call.headers)?;
-    let made = call.app.upload_complete(&call.ctx, call.bucket.clone(), upload, parts.collect(), condition).await;
+    let (app, bucket) = (&call.app, call.bucket.clone());
+    let made = app.upload_complete(&call.ctx, bucket, upload, parts.collect(), checksums, condition).await;
     let object = made.map_err(|error| match error {
         Error::NotFound { kind: Kind::Part, id } => {
             Failure::bad("InvalidPart", format!("{id} was not uploaded, or its ETag is another one"))
         }
+        Error::LimitExceeded { message } => Failure::bad("EntityTooSmall", message),
         other => other.into(),
     })?;
     let document = Xml::document("CompleteMultipartUploadResult", NAMESPACE, |xml| {
         xml.text("Location", format!("/{}/{}", call.bucket, call.key));
         xml.text("Bucket", &call.bucket).text("Key", &call.key).text("ETag", format!("\"{}\"", object.etag));
+        checksum::write(xml, &object.head.headers);
     });
     Ok(xml_response(StatusCode::OK, document))
 }
@@ -143,6 +190,7 @@ pub(super) async fn list_parts(call: Call) -> Result<Response> {
             xml.element("Part", |xml| {
                 xml.text("PartNumber", part.number).text("LastModified", time(part.modified_at));
                 xml.text("ETag", format!("\"{}\"", part.etag)).text("Size", part.size);
+                checksum::write(xml, &part.checksums);
             });
         }
     });

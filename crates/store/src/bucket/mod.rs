@@ -3,8 +3,8 @@
 mod object;
 mod upload;
 
-pub use self::object::{Listed, ObjectRow};
-pub use self::upload::{OpenUpload, StoredPart};
+pub use self::object::{Listed, ListedObject, ObjectRow};
+pub use self::upload::{OpenUpload, StaleUpload, StoredPart};
 
 use stele_domain::authz::{ManageBucket, Permit, Place, Verb, Visibility};
 use stele_domain::bucket::{Bucket, Piece};

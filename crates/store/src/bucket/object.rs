@@ -15,18 +15,33 @@ pub struct ObjectRow {
     pub pieces: Vec<Piece>,
 }
 
+/// What a listing says of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedObject {
+    pub key: String,
+    /// In bytes.
+    pub size: u64,
+    pub etag: String,
+    pub modified_at: Timestamp,
+}
+
 /// What a listing meets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listed {
-    Object(Object),
+    Object(ListedObject),
     /// All keys that begin with this text, which ends with the delimiter.
     Prefix(String),
 }
 
 const COLUMNS: &str = "SELECT key, size, etag, modified_at, head, pieces FROM bucket_object";
 
-/// How many rows a listing reads at a time.
+/// How often an object is put that others put and remove meanwhile.
+const MOST_TRIES: usize = 10;
+
+/// How many rows a listing reads at a time: few where they may be folded into one entry, and more as long as they are
+/// not.
 const AT_A_TIME: i64 = 1_000;
+const AT_FIRST: i64 = 8;
 
 impl Tx<'_> {
     pub fn object_get(&mut self, visible: &Visibility, bucket: &str, key: &str) -> Result<ObjectRow> {
@@ -51,25 +66,38 @@ impl Tx<'_> {
         self.query_opt(&sql, params![bucket.0, key], object_row)
     }
 
-    /// Puts an object in the place of the one of its key; the files of that one go.
+    /// Puts an object in the place of the one of its key, if `allowed` says so of that one; its files go. Gives what
+    /// was there.
     pub fn object_put(
         &mut self,
         permit: &Permit<WriteObject>,
         bucket: BucketRow,
         new: &ObjectRow,
         now: Timestamp,
-    ) -> Result<()> {
-        const PUT: &str = "INSERT INTO bucket_object (bucket_id, key, size, etag, pieces, head, modified_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)
-             ON CONFLICT (bucket_id, key) DO UPDATE SET size = excluded.size, etag = excluded.etag,
-                 pieces = excluded.pieces, head = excluded.head, modified_at = excluded.modified_at";
+        allowed: impl Fn(Option<&Object>) -> Result<()>,
+    ) -> Result<Option<Object>> {
+        const ADD: &str = "INSERT INTO bucket_object (bucket_id, key, size, etag, pieces, head, modified_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (bucket_id, key) DO NOTHING";
+        const REPLACE: &str = "UPDATE bucket_object SET size = $3, etag = $4, pieces = $5, head = $6, modified_at = $7
+             WHERE bucket_id = $1 AND key = $2";
+        permit.require_workspace()?;
         let ObjectRow { object: Object { key, size, etag, modified_at: _, head }, pieces } = new;
-        if let Some(old) = self.object_open(permit, bucket, key)? {
+        let (size, pieces_text, head) = (bytes(*size)?, written(pieces)?, written(head)?);
+        let values = params![bucket.0, key, size, etag, &pieces_text, &head, now];
+        for _ in 0..MOST_TRIES {
+            // A row that is not there cannot be locked: only adding it tells whether somebody else adds it as well.
+            if self.execute(ADD, values)? == 1 {
+                return allowed(None).map(|()| None);
+            }
+            // Whoever added it may have removed it again.
+            let Some(old) = self.object_open(permit, bucket, key)? else { continue };
+            allowed(Some(&old.object))?;
             let gone: Vec<Piece> = old.pieces.into_iter().filter(|piece| !pieces.contains(piece)).collect();
             self.files_discard(permit, &gone, now)?;
+            self.execute(REPLACE, values)?;
+            return Ok(Some(old.object));
         }
-        let values = params![bucket.0, key, bytes(*size)?, etag, written(pieces)?, written(head)?, now];
-        self.execute(PUT, values).map(|_| ())
+        Err(Error::conflict(format!("the object '{key}' is put and removed by others at this moment")))
     }
 
     /// Removes an object with its files. Says whether it was there.
@@ -111,7 +139,8 @@ impl Tx<'_> {
         after: &str,
         most: usize,
     ) -> Result<Vec<Listed>> {
-        let sql = format!("{COLUMNS} WHERE bucket_id = $1 AND key >= $2 ORDER BY key LIMIT $3");
+        const LIST: &str = "SELECT key, size, etag, modified_at FROM bucket_object
+             WHERE bucket_id = $1 AND key >= $2 ORDER BY key LIMIT $3";
         let bucket = self.bucket_read(visible, bucket)?;
         let mut listed: Vec<Listed> = Vec::new();
         // What was given as a folded entry is passed over as a whole.
@@ -120,16 +149,22 @@ impl Tx<'_> {
             _ if after < prefix => Some(prefix.to_owned()),
             _ => Some(after_key(after)),
         };
+        let first = if delimiter.is_empty() { AT_A_TIME } else { AT_FIRST };
+        let mut at_a_time = first;
         while let Some(from) = next.take().filter(|_| listed.len() < most) {
-            let rows = self.query(&sql, params![bucket.0, &from, AT_A_TIME], object_row)?;
-            let is_full = rows.len() as i64 == AT_A_TIME;
-            for ObjectRow { object, .. } in rows {
+            let left = i64::try_from(most - listed.len()).unwrap_or(AT_A_TIME);
+            let limit = at_a_time.min(left);
+            let rows = self.query(LIST, params![bucket.0, &from, limit], listed_object)?;
+            let is_full = rows.len() as i64 == limit;
+            at_a_time = (at_a_time * 4).min(AT_A_TIME);
+            for object in rows {
                 if !object.key.starts_with(prefix) || listed.len() == most {
                     return Ok(listed);
                 }
                 if let Some(whole) = folded(&object.key, prefix, delimiter) {
                     // There may be any number of keys below it.
                     next = first_after_prefix(whole);
+                    at_a_time = first;
                     listed.push(Listed::Prefix(whole.to_owned()));
                     break;
                 }
@@ -151,6 +186,15 @@ fn folded<'k>(key: &'k str, prefix: &str, delimiter: &str) -> Option<&'k str> {
 /// The least text after a key that can be one, since none holds a NUL.
 fn after_key(key: &str) -> String {
     format!("{key}\u{1}")
+}
+
+fn listed_object(row: &Row) -> Result<ListedObject> {
+    Ok(ListedObject {
+        key: row.text(0)?,
+        size: u64::try_from(row.int(1)?).unwrap_or(0),
+        etag: row.text(2)?,
+        modified_at: Timestamp(row.int(3)?),
+    })
 }
 
 fn object_row(row: &Row) -> Result<ObjectRow> {

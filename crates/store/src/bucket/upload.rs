@@ -1,4 +1,4 @@
-use stele_domain::authz::{Permit, Visibility, WriteObject};
+use stele_domain::authz::{Permit, Place, Visibility, WriteObject};
 use stele_domain::bucket::{ObjectHead, Part, Piece, Upload};
 use stele_domain::id::Timestamp;
 use stele_domain::{Error, Kind, Result};
@@ -16,6 +16,15 @@ pub struct OpenUpload {
     pub head: ObjectHead,
 }
 
+/// An upload that was left alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaleUpload {
+    pub row: i64,
+    pub bucket: String,
+    pub key: String,
+    pub id: String,
+}
+
 /// A part with the file that holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredPart {
@@ -23,7 +32,8 @@ pub struct StoredPart {
     pub file: String,
 }
 
-const PARTS: &str = "SELECT number, size, etag, file, modified_at FROM bucket_upload_part WHERE upload_id = $1";
+const PARTS: &str = "SELECT number, size, etag, file, modified_at, checksums FROM bucket_upload_part
+     WHERE upload_id = $1";
 
 impl Tx<'_> {
     pub fn upload_create(
@@ -70,16 +80,17 @@ impl Tx<'_> {
         part: &StoredPart,
         now: Timestamp,
     ) -> Result<()> {
-        const PUT: &str = "INSERT INTO bucket_upload_part (upload_id, number, size, etag, file, modified_at)
-             VALUES ($1, $2, $3, $4, $5, $6)
+        const PUT: &str = "INSERT INTO bucket_upload_part (upload_id, number, size, etag, file, modified_at, checksums)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
              ON CONFLICT (upload_id, number) DO UPDATE SET size = excluded.size, etag = excluded.etag,
-                 file = excluded.file, modified_at = excluded.modified_at";
-        let StoredPart { part: Part { number, size, etag, .. }, file } = part;
+                 file = excluded.file, modified_at = excluded.modified_at, checksums = excluded.checksums";
+        let StoredPart { part: Part { number, size, etag, modified_at: _, checksums }, file } = part;
         let old =
             self.query(&format!("{PARTS} AND number = $2"), params![upload.row, i64::from(*number)], stored_part)?;
         let gone: Vec<Piece> = old.into_iter().map(piece).collect();
         self.files_discard(permit, &gone, now)?;
-        self.execute(PUT, params![upload.row, i64::from(*number), bytes(*size)?, etag, file, now]).map(|_| ())
+        let values = params![upload.row, i64::from(*number), bytes(*size)?, etag, file, now, written(checksums)?];
+        self.execute(PUT, values).map(|_| ())
     }
 
     /// All parts, in the order of their numbers.
@@ -140,13 +151,24 @@ impl Tx<'_> {
         Ok(found.into_iter().take_while(|upload| upload.key.starts_with(prefix)).collect())
     }
 
-    /// The buckets, keys and ids of uploads that were begun before a time and never ended.
-    pub fn uploads_stale(&mut self, before: Timestamp, most: i64) -> Result<Vec<(String, Upload)>> {
-        const STALE: &str = "SELECT bucket.name, bucket_upload.public_id, bucket_upload.key, bucket_upload.started_at
-             FROM bucket_upload JOIN bucket ON bucket.id = bucket_upload.bucket_id
-             WHERE bucket_upload.started_at < $1 ORDER BY bucket_upload.started_at LIMIT $2";
-        self.query(STALE, params![before, most], |row| {
-            Ok((row.text(0)?, Upload { id: row.text(1)?, key: row.text(2)?, started_at: Timestamp(row.int(3)?) }))
+    /// The uploads that never ended and got no part since a time, after the row `after`.
+    pub fn uploads_stale(
+        &mut self,
+        visible: &Visibility,
+        before: Timestamp,
+        after: i64,
+        most: i64,
+    ) -> Result<Vec<StaleUpload>> {
+        const STALE: &str = "SELECT upload.id, bucket.name, upload.key, upload.public_id
+             FROM bucket_upload upload JOIN bucket ON bucket.id = upload.bucket_id
+             WHERE bucket.workspace_id = $1 AND upload.started_at < $2 AND upload.id > $3 AND NOT EXISTS (
+                 SELECT 1 FROM bucket_upload_part part WHERE part.upload_id = upload.id AND part.modified_at >= $2
+             ) ORDER BY upload.id LIMIT $4";
+        if !visible.sees(Place::Workspace) {
+            return Ok(Vec::new());
+        }
+        self.query(STALE, params![visible.workspace(), before, after, most], |row| {
+            Ok(StaleUpload { row: row.int(0)?, bucket: row.text(1)?, key: row.text(2)?, id: row.text(3)? })
         })
     }
 }
@@ -157,6 +179,7 @@ fn stored_part(row: &Row) -> Result<StoredPart> {
         size: u64::try_from(row.int(1)?).unwrap_or(0),
         etag: row.text(2)?,
         modified_at: Timestamp(row.int(4)?),
+        checksums: read(&row.text(5)?)?,
     };
     Ok(StoredPart { part, file: row.text(3)? })
 }

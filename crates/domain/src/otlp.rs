@@ -210,7 +210,7 @@ impl AnyValue {
             }
             Some(Any::Array(array)) => array.values.iter().map(AnyValue::to_json).collect(),
             Some(Any::Map(map)) => Value::Object(fields(&map.values)),
-            Some(Any::Bytes(bytes)) => bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into(),
+            Some(Any::Bytes(bytes)) => hex::encode(bytes).into(),
         }
     }
 

@@ -50,7 +50,7 @@ async fn create_version(call: Call) -> Result<Value> {
     let kept =
         call.kept(&["ModelPackageGroupName", "ModelPackageDescription", "ModelApprovalStatus", "Tags", "ClientToken"]);
     let request = Sha256::digest(Value::Object(call.kept(&["ClientToken"])).to_string());
-    let request = render::hex(&request);
+    let request = hex::encode(request);
     let idempotency = call.text("ClientToken").map(|token| Idempotency { token: token.to_owned(), request });
     let new = NewPackage {
         version: NewModelVersion {

@@ -44,7 +44,7 @@ impl Call {
     fn digest(&self) -> String {
         let asked = Value::Object(self.kept(&["NextToken", "MaxResults"]));
         let digest = Sha256::digest(format!("{}{asked}", self.name));
-        crate::render::hex(&digest[..8])
+        hex::encode(&digest[..8])
     }
 
     /// An answer with a page of things under `member`.

@@ -29,10 +29,6 @@ pub(crate) fn cut(mut document: Document, members: &[String]) -> Value {
     Value::Object(document)
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Keeps `changes` in `kept`: members of the map `member` are replaced or added one by one, and those in `remove` go.
 pub(crate) fn merge_map(kept: &mut Document, member: &str, changes: Option<&Document>, remove: &[String]) {
     if changes.is_none() && remove.is_empty() {

@@ -181,7 +181,7 @@ pub(crate) async fn list_card_versions(call: Call) -> Result<Value> {
 fn artifact_id(call: &Call) -> String {
     let source = call.input.get("Source").cloned().unwrap_or_default();
     let digest = Sha256::digest(format!("{source}{}", call.required("ArtifactType")));
-    render::hex(&digest[..16])
+    hex::encode(&digest[..16])
 }
 
 async fn artifact_by_source(call: &Call) -> Result<String> {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use stele_domain::audit::{AuditEntry, Hash, Seen, Statement, hash_of_hex, hex};
+use stele_domain::audit::{AuditEntry, Hash, Seen, Statement, hash_of_hex};
 use stele_domain::id::{Timestamp, WorkspaceId};
 use stele_domain::{Error, Result};
 
@@ -63,7 +63,7 @@ pub fn write_line(entry: &AuditEntry, out: &mut Vec<u8>) -> Result<()> {
         outcome: (&entry.outcome).into(),
         before: before.as_deref(),
         after: after.as_deref(),
-        hash: hex(&entry.hash).into(),
+        hash: hex::encode(entry.hash).into(),
     };
     serde_json::to_writer(&mut *out, &line).map_err(|error| Error::internal(error.to_string()))?;
     out.push(b'\n');

@@ -69,7 +69,7 @@ impl App {
         let origin = self.own_origin();
         self.store()
             .write(move |tx| {
-                let ends: std::collections::BTreeMap<_, _> = tx.audit_ends()?.into_iter().collect();
+                let ends = tx.audit_ends()?;
                 if ends.is_empty() || tx.audit_newest_action()?.as_deref() == Some(CHECKPOINT) {
                     return Ok(());
                 }

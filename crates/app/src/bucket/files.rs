@@ -99,7 +99,3 @@ impl App {
         Ok((blobs, base.join(&ArtifactPath::parse_file(file)?)))
     }
 }
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}

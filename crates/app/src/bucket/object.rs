@@ -12,7 +12,7 @@ use stele_domain::{Error, Kind, Result};
 use stele_store::{Listed, ObjectRow};
 
 use super::Content;
-use super::files::{Written, hex};
+use super::files::Written;
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
 
@@ -60,7 +60,7 @@ impl App {
         let mut head = new.head;
         head.headers.extend(content.checksums.take());
         let object = ObjectRow {
-            object: Object { key, size: piece.size, etag: hex(&md5), modified_at: ctx.now(), head },
+            object: Object { key, size: piece.size, etag: hex::encode(md5), modified_at: ctx.now(), head },
             pieces: vec![piece.clone()],
         };
         let stored = self.object_place(ctx, new.bucket, new.condition, object).await;

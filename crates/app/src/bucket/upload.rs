@@ -16,7 +16,7 @@ use stele_domain::{Error, Kind, Result};
 use stele_store::{ObjectRow, StaleUpload, StoredPart};
 
 use super::Content;
-use super::files::{Written, hex};
+use super::files::Written;
 use super::object::{Condition, check_head, check_key, named, put};
 use crate::transact::Changed;
 use crate::{App, Ctx, Script};
@@ -77,7 +77,7 @@ impl App {
         let Written { piece, md5 } = self.bucket_file_write(ctx, content.length, content.bytes).await?;
         let now = ctx.now();
         let checksums = content.checksums.take();
-        let part = Part { number, size: piece.size, etag: hex(&md5), modified_at: now, checksums };
+        let part = Part { number, size: piece.size, etag: hex::encode(md5), modified_at: now, checksums };
         let stored = StoredPart { part: part.clone(), file: piece.file.clone() };
         let added = self
             .change::<WriteObject, _>(ctx, &named(&bucket, &key), move |tx, permit| {
@@ -223,5 +223,5 @@ fn etag_of(parts: &[StoredPart]) -> Result<String> {
             .map_err(|_| Error::internal(format!("part {} has the ETag {}", part.number, part.etag)))?;
         whole.update(digest.to_be_bytes());
     }
-    Ok(format!("{}-{}", hex(&whole.finalize()), parts.len()))
+    Ok(format!("{}-{}", hex::encode(whole.finalize()), parts.len()))
 }

@@ -1,5 +1,3 @@
-use std::fmt::Write;
-
 use sha2::{Digest, Sha256};
 use stele_domain::Result;
 use stele_domain::authz::Visibility;
@@ -26,10 +24,5 @@ pub(super) fn fingerprint(tx: &mut Tx, visible: &Visibility, version: &ModelVers
         tags,
         kept,
     ]);
-    let digest = Sha256::digest(what.to_string());
-    Ok(digest.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    }))
+    Ok(hex::encode(Sha256::digest(what.to_string())))
 }

@@ -9,7 +9,7 @@ use stele_domain::{Error, Kind, Result};
 use stele_store::{NewCredential as StoredCredential, Tx};
 
 use super::account::own_account;
-use super::login::{TOKEN, fingerprint, hex};
+use super::login::{TOKEN, fingerprint};
 use super::random;
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
@@ -45,8 +45,8 @@ pub struct KeyMade {
 
 impl App {
     pub async fn token_create(&self, ctx: &Ctx, new: NewCredential) -> Result<TokenMade> {
-        let token = format!("{TOKEN}{}", hex(&random::<32>()?));
-        let id = hex(&random::<8>()?);
+        let token = format!("{TOKEN}{}", hex::encode(random::<32>()?));
+        let id = hex::encode(random::<8>()?);
         let record = self.credential_create(ctx, new, CredentialKind::Token, id, fingerprint(&token), None).await?;
         Ok(TokenMade { record, token })
     }

@@ -106,7 +106,7 @@ impl App {
 
     /// Begins a session of somebody who has just proved who they are; gives what the browser keeps.
     pub async fn session_begin(&self, account: AccountRow) -> Result<String> {
-        let (session, now) = (format!("{SESSION}{}", hex(&random::<32>()?)), self.parts.clock.now());
+        let (session, now) = (format!("{SESSION}{}", hex::encode(random::<32>()?)), self.parts.clock.now());
         let new = StoredCredential {
             id: self.parts.ids.next(now).simple().to_string(),
             account,
@@ -230,9 +230,5 @@ fn whom(account: Option<&str>, address: Option<IpAddr>) -> Vec<Who> {
 
 /// What a token is found by. It has so many random bits that a plain hash cannot be turned around.
 pub(super) fn fingerprint(token: &str) -> String {
-    hex(digest::digest(&digest::SHA256, token.as_bytes()).as_ref())
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(digest::digest(&digest::SHA256, token.as_bytes()))
 }

@@ -15,7 +15,7 @@ use stele_app::{Checksums, Content};
 
 use super::call::Call;
 use super::checksum::{CHECKSUMS, Sum};
-use super::chunks::{Chunks, Next, hex};
+use super::chunks::{Chunks, Next};
 use super::error::{Failure, Result};
 
 /// The largest object that comes in one request, in bytes.
@@ -160,7 +160,7 @@ impl Checks {
             return Err(Failure::bad("BadDigest", "the Content-MD5 you specified did not match what was received"));
         }
         if let Some((sha256, expected)) = self.sha256
-            && hex(sha256.finish().as_ref()) != expected
+            && hex::encode(sha256.finish()) != expected
         {
             let message = "the provided x-amz-content-sha256 header does not match what was computed";
             return Err(Failure::bad("XAmzContentSHA256Mismatch", message));

@@ -88,8 +88,8 @@ impl Chunks {
     fn check_chunk(&mut self) -> Result<(), String> {
         let Some(signatures) = &mut self.signatures else { return Ok(()) };
         let hash = std::mem::replace(&mut signatures.hash, digest::Context::new(&digest::SHA256)).finish();
-        let nothing = hex(digest::digest(&digest::SHA256, b"").as_ref());
-        let text = format!("{nothing}\n{}", hex(hash.as_ref()));
+        let nothing = hex::encode(digest::digest(&digest::SHA256, b""));
+        let text = format!("{nothing}\n{}", hex::encode(hash));
         let said = std::mem::take(&mut signatures.said);
         signatures.check("AWS4-HMAC-SHA256-PAYLOAD", &text, &said)
     }
@@ -119,7 +119,7 @@ impl Chunks {
         if let Some(signatures) = &mut self.signatures
             && signatures.signed.payload == SignedPayload::ChunksAndTrailer
         {
-            let hash = hex(digest::digest(&digest::SHA256, signed.as_bytes()).as_ref());
+            let hash = hex::encode(digest::digest(&digest::SHA256, signed.as_bytes()));
             let said = trailers.remove("x-amz-trailer-signature").unwrap_or_default();
             signatures.check("AWS4-HMAC-SHA256-TRAILER", &hash, &said)?;
         }
@@ -165,17 +165,13 @@ impl Signatures {
     fn check(&mut self, algorithm: &str, text: &str, said: &str) -> Result<(), String> {
         let SignedBody { key, scope, date, .. } = &self.signed;
         let signed = format!("{algorithm}\n{date}\n{scope}\n{}\n{text}", self.before);
-        let expected = hex(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), signed.as_bytes()).as_ref());
+        let expected = hex::encode(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), signed.as_bytes()));
         if constant_time::verify_slices_are_equal(expected.as_bytes(), said.as_bytes()).is_err() {
             return Err("the signature of a chunk does not match".to_owned());
         }
         self.before = expected;
         Ok(())
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -231,11 +227,11 @@ mod tests {
             hash: digest::Context::new(&digest::SHA256),
         };
         let mut sign = |bytes: &[u8]| {
-            let hash = |bytes: &[u8]| hex(digest::digest(&digest::SHA256, bytes).as_ref());
+            let hash = |bytes: &[u8]| hex::encode(digest::digest(&digest::SHA256, bytes));
             let SignedBody { key, scope, date, .. } = &signer.signed;
             let text =
                 format!("AWS4-HMAC-SHA256-PAYLOAD\n{date}\n{scope}\n{}\n{}\n{}", signer.before, hash(b""), hash(bytes));
-            signer.before = hex(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes()).as_ref());
+            signer.before = hex::encode(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes()));
             signer.before.clone()
         };
         let (first, last) = (sign(b"hello"), sign(b""));

@@ -1,9 +1,6 @@
 //! Where the chains end, written down: in the log itself every so often, and in files that are kept elsewhere. What is
 //! cut off the end of a chain is found by them, which the chain alone cannot tell.
 
-use std::collections::BTreeMap;
-use std::fmt::Write;
-
 use serde_json::{Value, json};
 
 use super::{ChainEnd, Hash};
@@ -12,9 +9,8 @@ use super::{ChainEnd, Hash};
 pub const CHECKPOINT: &str = "audit.checkpoint";
 
 /// `[{"chain": 0, "seq": 12, "hash": "<64 hex digits>"}, ..]`
-pub fn ends_to_json(ends: &BTreeMap<i64, ChainEnd>) -> Value {
-    let ends = ends.iter().map(|(chain, end)| json!({ "chain": chain, "seq": end.seq, "hash": hex(&end.hash) }));
-    ends.collect::<Vec<_>>().into()
+pub fn ends_to_json(ends: &[(i64, ChainEnd)]) -> Vec<Value> {
+    ends.iter().map(|(chain, end)| json!({ "chain": chain, "seq": end.seq, "hash": hex::encode(end.hash) })).collect()
 }
 
 /// Reads what [`ends_to_json`] made, by itself or as the member `ends` of an object.
@@ -28,22 +24,7 @@ pub fn ends_of_json(text: &str) -> Option<Vec<(i64, ChainEnd)>> {
     ends.iter().map(end).collect()
 }
 
-pub fn hex(hash: &Hash) -> String {
-    hash.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 pub fn hash_of_hex(text: &str) -> Option<Hash> {
-    let digits = text.as_bytes();
-    if digits.len() != 64 {
-        return None;
-    }
     let mut hash = [0; 32];
-    for (byte, pair) in hash.iter_mut().zip(digits.chunks_exact(2)) {
-        let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        *byte = digit(pair[0])? * 16 + digit(pair[1])?;
-    }
-    Some(hash)
+    hex::decode_to_slice(text, &mut hash).ok().map(|()| hash)
 }

@@ -9,7 +9,7 @@ mod verify;
 
 use sha2::{Digest, Sha256};
 
-pub use self::checkpoint::{CHECKPOINT, ends_of_json, ends_to_json, hash_of_hex, hex};
+pub use self::checkpoint::{CHECKPOINT, ends_of_json, ends_to_json, hash_of_hex};
 pub use self::verify::{Fault, Faulty, Seen, Segment, Verification};
 use crate::id::{Timestamp, WorkspaceId};
 

@@ -47,7 +47,7 @@ impl TraceId {
 
     /// The id of the trace that OpenTelemetry knows by these bytes.
     pub fn of_otel(bytes: &[u8]) -> TraceId {
-        TraceId(format!("tr-{}", spans::hex(bytes)))
+        TraceId(format!("tr-{}", hex::encode(bytes)))
     }
 
     pub fn as_str(&self) -> &str {

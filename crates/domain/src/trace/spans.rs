@@ -32,16 +32,6 @@ const MODEL_ELSEWHERE: &[&str] =
 const PROVIDER_ELSEWHERE: &[&str] = &["gen_ai.provider.name", "gen_ai.system", "llm.provider"];
 const SESSION: &[&str] = &["session.id", "gen_ai.conversation.id"];
 
-/// Bytes as hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-        text
-    })
-}
-
 /// Adds MLflow's attributes to a span that says the same in the words of others; attributes that are there stay.
 pub fn translate(span: &mut Span) {
     let mut add = Vec::new();

@@ -6,7 +6,6 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use stele_domain::otlp::{Any, AnyValue, Event, KeyValue, Link, Span, Status};
 use stele_domain::trace::TraceId;
-use stele_domain::trace::spans::hex;
 
 /// As protocol buffers write it in JSON, with the names of the fields as they are and numbers as numbers.
 pub(super) fn message(span: &Span) -> Value {
@@ -129,7 +128,7 @@ pub(super) fn file_entry(span: &Span) -> Value {
         .map(|link| {
             json!({
                 "trace_id": TraceId::of_otel(&link.trace_id).as_str(),
-                "span_id": hex(&link.span_id),
+                "span_id": hex::encode(&link.span_id),
                 "attributes": by_key(&link.attributes, AnyValue::to_json),
             })
         })

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stele_app::{AuditFilter, AuditReport, write_line};
 use stele_domain::Error;
-use stele_domain::audit::{AuditEntry, ChainEnd, Faulty, hash_of_hex, hex};
+use stele_domain::audit::{AuditEntry, ChainEnd, Faulty, hash_of_hex};
 use stele_domain::id::Timestamp;
 use utoipa::ToSchema;
 
@@ -168,7 +168,7 @@ impl From<AuditEntry> for EntryDto {
             outcome,
             before: state(before),
             after: state(after),
-            hash: hex(&hash),
+            hash: hex::encode(hash),
         }
     }
 }
@@ -203,7 +203,7 @@ pub(super) struct EndDto {
 
 impl From<(i64, ChainEnd)> for EndDto {
     fn from((chain, ChainEnd { seq, hash }): (i64, ChainEnd)) -> EndDto {
-        EndDto { chain, seq, hash: hex(&hash) }
+        EndDto { chain, seq, hash: hex::encode(hash) }
     }
 }
 

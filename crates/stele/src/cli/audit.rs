@@ -10,7 +10,7 @@ use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stele_app::{AuditReport, verify_export};
-use stele_domain::audit::{ChainEnd, ends_of_json, hex};
+use stele_domain::audit::{ChainEnd, ends_of_json, ends_to_json};
 use stele_domain::id::{Clock, Timestamp};
 
 use super::client::{Client, Connection, Payload};
@@ -269,21 +269,17 @@ fn verify_file(file: &Path, noted: &[(i64, ChainEnd)]) -> anyhow::Result<Report>
     bar.finish_and_clear();
     let AuditReport { entries, ends, faults } =
         verified.map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
-    let end = |(chain, end): (i64, ChainEnd)| json!({ "chain": chain, "seq": end.seq, "hash": hex(&end.hash) });
     let fault = |faulty: stele_domain::audit::Faulty| Fault {
         detail: faulty.to_string(),
         chain: (faulty.chain >= 0).then_some(faulty.chain),
         seq: faulty.seq,
     };
-    let (ends, faults) = (ends.into_iter().map(end).collect(), faults.into_iter().map(fault).collect());
-    Ok(Report { entries, ends, faults })
+    Ok(Report { entries, ends: ends_to_json(&ends), faults: faults.into_iter().map(fault).collect() })
 }
 
 async fn verify_record(client: &Client, noted: &[(i64, ChainEnd)]) -> anyhow::Result<Report> {
     let bar = progress::spinner("verifying");
-    let ends: Vec<Value> =
-        noted.iter().map(|(chain, end)| json!({ "chain": chain, "seq": end.seq, "hash": hex(&end.hash) })).collect();
-    let payload = Payload::Json(json!({ "ends": ends }));
+    let payload = Payload::Json(json!({ "ends": ends_to_json(noted) }));
     let report = client.ask(Method::POST, &["audit", "verification"], &[], payload).await;
     bar.finish_and_clear();
     report

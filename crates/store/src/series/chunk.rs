@@ -253,17 +253,13 @@ mod tests {
     #[test]
     fn the_format_of_version_1_does_not_change() {
         let points: Vec<Point> = (0..5).map(|index| Point::new(index, 1000 + 3 * index, 0.5 * index as f64)).collect();
-        assert_eq!(hex(&encode(&points)), "1f058002008006d00f01800a00fa5a613c");
-        assert_eq!(hex(&encode(&points[1..2])), "1202d60f3fe070ec09e0");
+        assert_eq!(hex::encode(encode(&points)), "1f058002008006d00f01800a00fa5a613c");
+        assert_eq!(hex::encode(encode(&points[1..2])), "1202d60f3fe070ec09e0");
         let mut bits: Vec<Point> =
             (0..64).map(|index| Point::new(3, 7, f64::from(1.0 / (index + 64) as f32))).collect();
         bits[20].value = f64::NAN;
         let bytes = encode(&bits);
-        assert_eq!((bytes.len(), hex(&bytes[bytes.len() - 4..]).as_str()), (210, "3ad4d6f2"));
-    }
-
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        assert_eq!((bytes.len(), hex::encode(&bytes[bytes.len() - 4..]).as_str()), (210, "3ad4d6f2"));
     }
 
     #[test]

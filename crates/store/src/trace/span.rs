@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use stele_domain::authz::{LogTrace, Permit, Visibility};
 use stele_domain::id::{ExperimentId, TraceRow};
 use stele_domain::otlp::{Any, Span, Status};
-use stele_domain::trace::spans::{self, hex};
+use stele_domain::trace::spans;
 use stele_domain::trace::{Costs, MOST_SPAN_BYTES, MOST_SPANS, Measured, Tokens};
 use stele_domain::{Error, Result};
 
@@ -202,8 +202,8 @@ fn row_of(span: &Span) -> Result<SpanRow> {
     };
     Ok(SpanRow {
         measured: Measured {
-            span: hex(&span.span_id),
-            parent: (!span.is_root()).then(|| hex(&span.parent_span_id)),
+            span: hex::encode(&span.span_id),
+            parent: (!span.is_root()).then(|| hex::encode(&span.parent_span_id)),
             tokens: spans::tokens(span),
             costs: spans::costs(span),
         },

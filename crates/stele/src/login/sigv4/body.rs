@@ -10,11 +10,7 @@ use stele_app::Refusal;
 
 /// The SHA-256 of bytes, in hex.
 pub(super) fn hash(bytes: &[u8]) -> String {
-    hex(digest::digest(&digest::SHA256, bytes).as_ref())
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(digest::digest(&digest::SHA256, bytes))
 }
 
 /// Reads a body whole.
@@ -42,7 +38,7 @@ struct Hashed {
 impl Hashed {
     fn finish(&mut self) -> Result<(), axum::Error> {
         let Some(hashed) = self.hashed.take() else { return Ok(()) };
-        match hex(hashed.finish().as_ref()) == self.expected {
+        match hex::encode(hashed.finish()) == self.expected {
             true => Ok(()),
             false => Err(axum::Error::new("the body is not the one that was signed")),
         }

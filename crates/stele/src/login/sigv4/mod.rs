@@ -151,7 +151,7 @@ fn matches(head: &Parts, claim: &Claim, payload: &str, key: &[u8]) -> bool {
 
 fn signature(canonical: &str, claim: &Claim, key: &[u8]) -> String {
     let text = format!("AWS4-HMAC-SHA256\n{}\n{}\n{}", claim.date_time, claim.scope(), hash(canonical.as_bytes()));
-    body::hex(hmac_of(key, &text).as_ref())
+    hex::encode(hmac_of(key, &text))
 }
 
 /// The key for one day, region and service, which the secret is behind.

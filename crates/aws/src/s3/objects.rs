@@ -33,8 +33,6 @@ pub(super) async fn put(mut call: Call) -> Result<Response> {
         head: call.head()?,
         condition: condition(&call.headers)?,
     };
-    // A refusal before the body is taken is seen by clients that are still sending.
-    call.app.bucket_get(&call.ctx, call.bucket.clone()).await?;
     let mut body = incoming(&mut call)?;
     if body.length.is_none() {
         let message = "the length of the body must be said";

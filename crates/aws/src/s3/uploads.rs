@@ -44,8 +44,6 @@ impl Call {
 pub(super) async fn put_part(mut call: Call) -> Result<Response> {
     let (upload, number) = (call.upload(), call.part_number()?);
     call.refuse_keys()?;
-    // A refusal before the body is taken is seen by clients that are still sending.
-    call.app.upload_parts(&call.ctx, call.bucket.clone(), upload.clone(), 0, 1).await?;
     let mut body = incoming(&mut call)?;
     let content = body.take();
     let stored = call.app.upload_part(&call.ctx, call.bucket, upload, number, content).await;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use stele_domain::authz::{Permit, Verb, Visibility};
 use stele_domain::id::Timestamp;
@@ -77,7 +78,7 @@ impl Tx<'_> {
             of.is_in_workspace()
         );
         let found = self.query(&sql, &values, |row| {
-            let mut facets = parse(&row.text(3)?)?;
+            let mut facets: Document = parse(&row.text(3)?)?;
             let document = match facets.remove(script) {
                 Some(Json::Object(document)) => document,
                 _ => Document::new(),
@@ -99,13 +100,14 @@ impl Tx<'_> {
     ) -> Result<()> {
         let read = format!("SELECT facets FROM {} WHERE id = $1", of.table());
         let write = format!("UPDATE {} SET facets = $2 WHERE id = $1", of.table());
-        let mut facets = parse(&self.query_one(&read, params![row], |row| row.text(0))?)?;
+        let mut facets: Document = parse(&self.query_one(&read, params![row], |row| row.text(0))?)?;
         facets.insert(script.to_owned(), Json::Object(document));
         self.execute(&write, params![row, Json::Object(facets).to_string()]).map(|_| ())
     }
 }
 
-pub(crate) fn parse(text: &str) -> Result<Document> {
+/// What a document in the database says.
+pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
     serde_json::from_str(text)
         .map_err(|error| Error::internal(format!("a document in the database is damaged: {error}")))
 }

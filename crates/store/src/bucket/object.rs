@@ -6,6 +6,7 @@ use stele_domain::{Error, Kind, Result};
 use super::BucketRow;
 use crate::Tx;
 use crate::engine::{Row, params};
+use crate::facets::parse;
 use crate::search::first_after_prefix;
 
 /// An object with the files that hold its bytes.
@@ -203,14 +204,9 @@ fn object_row(row: &Row) -> Result<ObjectRow> {
         size: u64::try_from(row.int(1)?).unwrap_or(0),
         etag: row.text(2)?,
         modified_at: Timestamp(row.int(3)?),
-        head: read(&row.text(4)?)?,
+        head: parse(&row.text(4)?)?,
     };
-    Ok(ObjectRow { object, pieces: read(&row.text(5)?)? })
-}
-
-pub(super) fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
-    serde_json::from_str(text)
-        .map_err(|error| Error::internal(format!("a document in the database is damaged: {error}")))
+    Ok(ObjectRow { object, pieces: parse(&row.text(5)?)? })
 }
 
 pub(super) fn written(value: &(impl serde::Serialize + ?Sized)) -> Result<String> {

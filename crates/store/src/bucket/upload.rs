@@ -4,9 +4,10 @@ use stele_domain::id::Timestamp;
 use stele_domain::{Error, Kind, Result};
 
 use super::BucketRow;
-use super::object::{bytes, read, written};
+use super::object::{bytes, written};
 use crate::Tx;
 use crate::engine::{Row, params};
+use crate::facets::parse;
 
 /// An upload that this transaction works on.
 #[derive(Debug, Clone)]
@@ -67,7 +68,7 @@ impl Tx<'_> {
         let sql =
             format!("SELECT id, head FROM bucket_upload WHERE public_id = $1 AND bucket_id = $2 AND key = $3{lock}");
         let found = self.query_opt(&sql, params![id, bucket.0, key], |row| {
-            Ok(OpenUpload { row: row.int(0)?, bucket, head: read(&row.text(1)?)? })
+            Ok(OpenUpload { row: row.int(0)?, bucket, head: parse(&row.text(1)?)? })
         })?;
         found.ok_or_else(|| Error::not_found(Kind::Upload, id))
     }
@@ -179,7 +180,7 @@ fn stored_part(row: &Row) -> Result<StoredPart> {
         size: u64::try_from(row.int(1)?).unwrap_or(0),
         etag: row.text(2)?,
         modified_at: Timestamp(row.int(4)?),
-        checksums: read(&row.text(5)?)?,
+        checksums: parse(&row.text(5)?)?,
     };
     Ok(StoredPart { part, file: row.text(3)? })
 }

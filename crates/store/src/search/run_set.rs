@@ -49,11 +49,10 @@ impl<'s> Set<'s> {
     }
 
     /// Whether runs that fulfil `tests` need no other test to fulfil `filter`.
-    pub(super) fn covers(tests: impl IntoIterator<Item = Required<'s>>, filter: &Filter) -> bool {
-        let tests: Vec<Required> = tests.into_iter().collect();
+    fn covers(tests: &[Required], filter: &Filter) -> bool {
         match filter {
             Filter::All => true,
-            Filter::And(parts) => parts.iter().all(|part| Set::covers(tests.iter().copied(), part)),
+            Filter::And(parts) => parts.iter().all(|part| Set::covers(tests, part)),
             Filter::Test(..) => tests.iter().any(|test| test.is_exact() && test.is(filter)),
             Filter::Or(_) | Filter::Not(_) => false,
         }
@@ -62,7 +61,7 @@ impl<'s> Set<'s> {
     /// Writes what the filter asks of a run that is in the set.
     pub(super) fn rest_of_filter(&self, sql: &mut Sql<'s>, filter: &'s Filter) -> Result<()> {
         match filter {
-            _ if Set::covers(self.tests().iter().copied(), filter) => {
+            _ if Set::covers(self.tests(), filter) => {
                 sql.push("TRUE");
             }
             Filter::And(parts) => {

@@ -74,30 +74,13 @@ clients() {
   STELE_DATABASE=$url pytest_in "$venv" -n "$workers" --dist loadfile conformance/mlflow "$@"
 }
 
-native_api() {
+# A suite in the environment of MLflow's client, which brings boto3 too, against one server.
+suite() {
+  local folder=$1 database=$2
+  shift 2
   local url=
-  [ "$1" = sqlite ] || url=$(fresh_database .venv/mlflow3/bin/python) || return 1
-  STELE_DATABASE=$url pytest_in mlflow3 conformance/native
-}
-
-# boto3 comes with the environment of MLflow's client, whose words the suite checks beside it.
-sagemaker() {
-  local url=
-  [ "$1" = sqlite ] || url=$(fresh_database .venv/mlflow3/bin/python) || return 1
-  STELE_DATABASE=$url pytest_in mlflow3 -n "$workers" --dist loadfile conformance/sagemaker
-}
-
-# Every client meets the gates in front of one record.
-governance() {
-  local url=
-  [ "$1" = sqlite ] || url=$(fresh_database .venv/mlflow3/bin/python) || return 1
-  STELE_DATABASE=$url pytest_in mlflow3 conformance/governance
-}
-
-aws() {
-  local url=
-  [ "$1" = sqlite ] || url=$(fresh_database .venv/mlflow3/bin/python) || return 1
-  STELE_DATABASE=$url pytest_in mlflow3 conformance/aws
+  [ "$database" = sqlite ] || url=$(fresh_database .venv/mlflow3/bin/python) || return 1
+  STELE_DATABASE=$url pytest_in mlflow3 "$folder" "$@"
 }
 
 # Prints the folder with the identity provider that people log in through in tests, or nothing where there is no Node.
@@ -153,20 +136,20 @@ if wanted mlflow2; then
     --ignore-glob='*test_artifacts*' --ignore-glob='*test_evaluate*' --ignore-glob='*test_autolog*' || true
 fi
 if wanted native; then
-  step "native API on SQLite" native_api sqlite || true
-  step "native API on PostgreSQL" native_api postgres || true
+  step "native API on SQLite" suite conformance/native sqlite || true
+  step "native API on PostgreSQL" suite conformance/native postgres || true
 fi
 if wanted sagemaker; then
-  step "boto3 for SageMaker on SQLite" sagemaker sqlite || true
-  step "boto3 for SageMaker on PostgreSQL" sagemaker postgres || true
+  step "boto3 for SageMaker on SQLite" suite conformance/sagemaker sqlite -n "$workers" --dist loadfile || true
+  step "boto3 for SageMaker on PostgreSQL" suite conformance/sagemaker postgres -n "$workers" --dist loadfile || true
 fi
 if wanted governance; then
-  step "gates on SQLite" governance sqlite || true
-  step "gates on PostgreSQL" governance postgres || true
+  step "gates on SQLite" suite conformance/governance sqlite || true
+  step "gates on PostgreSQL" suite conformance/governance postgres || true
 fi
 if wanted aws; then
-  step "boto3 for S3, STS and IAM on SQLite" aws sqlite || true
-  step "boto3 for S3, STS and IAM on PostgreSQL" aws postgres || true
+  step "boto3 for S3, STS and IAM on SQLite" suite conformance/aws sqlite || true
+  step "boto3 for S3, STS and IAM on PostgreSQL" suite conformance/aws postgres || true
 fi
 if wanted identity; then
   step "who is let in, on SQLite" identity sqlite || true

@@ -30,6 +30,7 @@ pub use self::logged_model::LoadedLoggedModel;
 pub use self::registry::{LoadedModel, LoadedVersion};
 use crate::Tx;
 use crate::engine::{Value, list, params};
+use crate::governance::EVALUATED_TAG;
 use crate::metric::{CHUNK_COLUMNS, stored_value};
 
 /// The most runs in one batch, which is one transaction.
@@ -107,6 +108,11 @@ impl Tx<'_> {
                 .flat_map(move |tag| [row.into(), (&tag.key).into(), (&tag.value).into(), experiment.id.into()])
         });
         self.rows_append("run_tag", "run_id, key, value, experiment_id", &tags)?;
+        for (row, run) in &new {
+            if let Some(tag) = run.loaded.tags.iter().rfind(|tag| tag.key == EVALUATED_TAG) {
+                self.run_evaluated_set(RunRow(*row), &tag.value)?;
+            }
+        }
         let params: Vec<Value> = flat(&new, |row, run| {
             run.loaded
                 .params

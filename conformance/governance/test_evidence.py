@@ -142,7 +142,7 @@ def evaluate(name, version, frame, data_name="holdout", slices=None):
     return evaluated.metrics["accuracy_score"], dataset.digest
 
 
-def test_what_mlflow_evaluates_is_what_the_gate_judges(native, mlflow_client, name, classifier):
+def test_what_mlflow_evaluates_is_what_the_gate_judges(native, mlflow_client, stele, name, classifier):
     frame, register = classifier
     digest = mlflow.data.from_pandas(frame, targets="label", name="holdout").digest
     rule = {
@@ -176,6 +176,10 @@ def test_what_mlflow_evaluates_is_what_the_gate_judges(native, mlflow_client, na
     newest = listed["evaluations"][0]
     assert newest["metrics"]["accuracy_score"] == pytest.approx(good)
     assert newest["slices"] == {"large": {"accuracy_score": 0.9}}
+    shown = stele("evaluation", "list", name, "1")
+    assert shown.returncode == 0, shown.stderr
+    listed = json.loads(stele("evaluation", "list", name, "1", "--json").stdout)["evaluations"]
+    assert listed[0]["slices"] == newest["slices"]
 
     register({"mean texture"})
     worse, _ = evaluate(name, 2, frame, slices={"slice/large/accuracy_score": 0.9})

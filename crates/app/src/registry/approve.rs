@@ -96,8 +96,10 @@ impl App {
         mut rewrite: impl FnMut(&mut Document) -> Result<()> + Send + 'static,
     ) -> Result<ModelVersion> {
         let mut told = self.model_version_kept(ctx, &model, number).await?;
-        rewrite(&mut told)?;
-        self.reports_read_of(ctx, told).await?;
+        // What is wrong with it is said below, to those who may change the version.
+        if rewrite(&mut told).is_ok() {
+            self.reports_read_of(ctx, told).await?;
+        }
         let (now, visible, script) = (ctx.now(), ctx.visible(), ctx.script());
         let id = version_id(&model, number);
         self.change::<RegisterModel, _>(ctx, &id.clone(), move |tx, permit| {

@@ -11,11 +11,11 @@ use crate::latency::Percentiles;
 use crate::load::{self, Client, Outcome, Plan};
 use crate::options::Options;
 use crate::peers::Server;
+use crate::report;
 
 pub(crate) struct Bench<'a> {
     pub(crate) options: &'a Options,
     pub(crate) server: Server<'a>,
-    pub(crate) figures: Vec<Figure>,
     /// How many runs the search scenario put into the server.
     pub(crate) seeded_runs: Option<u64>,
 }
@@ -51,9 +51,10 @@ impl Bench<'_> {
         Figure::new(id, Some(target.database), target.kind.name(), unit, value)
     }
 
+    #[expect(clippy::unused_self, reason = "only who measures a server has figures of it")]
     pub(crate) fn record(&mut self, figure: Figure) {
         announce(&figure);
-        self.figures.push(figure);
+        report::add(figure);
     }
 
     /// Loads the server, then counts what it has stored with `check`, and records both.

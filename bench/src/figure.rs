@@ -42,8 +42,12 @@ pub(crate) enum Unit {
     MegabytesPerSecond,
     #[serde(rename = "ms")]
     Milliseconds,
+    #[serde(rename = "\u{b5}s")]
+    Microseconds,
     #[serde(rename = "MiB")]
     Mebibytes,
+    #[serde(rename = "%")]
+    Percent,
 }
 
 impl Unit {
@@ -55,14 +59,16 @@ impl Unit {
             Unit::FilesPerSecond => "files/s",
             Unit::MegabytesPerSecond => "MB/s",
             Unit::Milliseconds => "ms",
+            Unit::Microseconds => "\u{b5}s",
             Unit::Mebibytes => "MiB",
+            Unit::Percent => "%",
         }
     }
 
     /// How many times better `ours` is than `theirs`.
     pub(crate) fn advantage(self, ours: f64, theirs: f64) -> f64 {
         match self {
-            Unit::Milliseconds | Unit::Mebibytes => theirs / ours,
+            Unit::Milliseconds | Unit::Microseconds | Unit::Mebibytes | Unit::Percent => theirs / ours,
             _ => ours / theirs,
         }
     }

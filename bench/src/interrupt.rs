@@ -1,4 +1,4 @@
-//! Leaves nothing behind: stops the servers and removes their data, also on Ctrl-C.
+//! Leaves nothing behind: stops the servers and removes their data, also on Ctrl-C, which tells what was measured so far.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,6 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::Result;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::signal::unix::{SignalKind, signal};
+
+use crate::report;
 
 /// What there is to clean up.
 struct Left {
@@ -55,6 +57,8 @@ pub(crate) fn watch() -> Result<()> {
                 _ = terminate.recv() => {}
             }
             eprintln!("interrupted: stopping the servers and removing their data");
+            // Before servers are gone, which measurements would take for failures.
+            let figures = report::figures();
             let (groups, folders) = {
                 let mut left = left();
                 (std::mem::take(&mut left.groups), std::mem::take(&mut left.folders))
@@ -62,6 +66,7 @@ pub(crate) fn watch() -> Result<()> {
             for group in groups {
                 send(group, Signal::KILL);
             }
+            report::tell_interrupted(&figures);
             for folder in folders {
                 let _ = std::fs::remove_dir_all(folder);
             }

@@ -12,18 +12,17 @@ mod machine;
 mod options;
 mod peers;
 mod process;
+mod report;
 mod scenarios;
 mod seed;
 mod table;
 mod template;
 
-use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use serde_json::json;
 use tempfile::TempDir;
 
 use crate::bench::Bench;
@@ -31,6 +30,7 @@ use crate::figure::{Figure, Unit};
 use crate::machine::Machine;
 use crate::options::{Cli, Command, Options};
 use crate::peers::{Server, Target};
+use crate::report::Report;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -62,50 +62,31 @@ fn run(options: &Options) -> Result<bool> {
     let sync = limits::sync::latency(scratch.path(), 200)?;
     let machine = Machine::describe(options, scratch.path(), sync.p50);
     eprint!("{}", machine.text());
+    let report = Report::begin(options, machine, started);
     if options.postgres.is_none() {
         eprintln!("no PostgreSQL: start this through scripts/postgres.sh");
     }
 
-    let mut figures = Vec::new();
     for target in Target::all(options) {
         eprintln!("{} on {:?}", target.kind.name(), target.database);
-        figures.extend(measure(options, target, scratch.path()));
+        measure(options, target, scratch.path());
     }
     eprintln!("limits of the machine");
-    match limits::measure(options, scratch.path(), &figures) {
-        Ok(limits) => figures.extend(limits),
-        Err(error) => {
-            figures.push(
-                Figure::limit("limits", None, "limits", Unit::Milliseconds, f64::NAN).failed(format!("{error:#}")),
-            );
-        }
+    if let Err(error) = limits::measure(options, scratch.path(), &report::figures()) {
+        report::add(Figure::limit("limits", None, "limits", Unit::Milliseconds, f64::NAN).failed(format!("{error:#}")));
     }
-
-    let figures = table::arrange(&figures);
-    let took =
-        format!("measured in {} s, {} s a measurement", started.elapsed().as_secs(), options.seconds().as_secs_f64());
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{}\n{}\n{took}", machine.text(), table::text(&figures))?;
-    if let Some(file) = &options.json {
-        let all = json!({ "machine": machine, "seconds": options.seconds().as_secs_f64(), "figures": figures });
-        std::fs::write(file, serde_json::to_string_pretty(&all)? + "\n")
-            .with_context(|| format!("cannot write {}", file.display()))?;
-    }
-    if let Some(file) = &options.markdown {
-        let text = format!("{}\n{}\n{took}\n", machine.markdown(), table::markdown(&figures));
-        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
-    }
+    let figures = report.finish()?;
     // A peer that fails is told in the table; it is no fault of this repository.
     Ok(figures.iter().all(|figure| !figure.failed || (!figure.is_limit && figure.subject != "Stele")))
 }
 
-/// Every figure of one server. What goes wrong is a figure too, and does not keep the next server from its turn.
-fn measure(options: &Options, target: Target, scratch: &std::path::Path) -> Vec<Figure> {
+/// Measures one server. What goes wrong is a figure too, and does not keep the next server from its turn.
+fn measure(options: &Options, target: Target, scratch: &std::path::Path) {
     let server = match Server::prepare(options, target, scratch) {
         Ok(server) => server,
-        Err(error) => return vec![did_not_run(target, "start", &error)],
+        Err(error) => return report::add(did_not_run(target, "start", &error)),
     };
-    let mut bench = Bench { options, server, figures: Vec::new(), seeded_runs: None };
+    let mut bench = Bench { options, server, seeded_runs: None };
     for scenario in scenarios::of(target, options) {
         if let Err(error) = scenario.run(&mut bench) {
             let figure = did_not_run(target, scenario.name, &error);
@@ -121,7 +102,6 @@ fn measure(options: &Options, target: Target, scratch: &std::path::Path) -> Vec<
             break;
         }
     }
-    bench.figures
 }
 
 fn did_not_run(target: Target, name: &str, error: &anyhow::Error) -> Figure {

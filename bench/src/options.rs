@@ -80,6 +80,10 @@ pub(crate) struct Options {
     #[arg(long, value_delimiter = ',', value_name = "POINTS")]
     history_points: Vec<u64>,
 
+    /// Lengths of the audit log to verify [default: 1000000,10000000; with --quick 20000]
+    #[arg(long, value_delimiter = ',', value_name = "ENTRIES")]
+    audit_entries: Vec<u64>,
+
     /// Write all figures as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
@@ -145,6 +149,10 @@ impl Options {
 
     pub(crate) fn history_points(&self) -> Vec<u64> {
         sizes(&self.history_points, if self.quick { &[20_000] } else { &[1_000_000, 10_000_000] })
+    }
+
+    pub(crate) fn audit_entries(&self) -> Vec<u64> {
+        sizes(&self.audit_entries, if self.quick { &[20_000] } else { &[1_000_000, 10_000_000] })
     }
 
     pub(crate) fn large_artifact_bytes(&self) -> u64 {

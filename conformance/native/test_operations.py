@@ -130,14 +130,27 @@ def test_large_bodies_and_many_connections_are_refused_or_wait(tmp_path):
             connection.close()
 
 
-def test_tls(tmp_path: Path):
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    key, certificate = folder / "key.pem", folder / "cert.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
          "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
          "-keyout", key, "-out", certificate],
         check=True, capture_output=True,
     )  # fmt: skip
+    return key, certificate
+
+
+def until(holds, what: str) -> None:
+    for _ in range(400):
+        if holds():
+            return
+        time.sleep(0.05)
+    raise AssertionError(what)
+
+
+def test_tls(tmp_path: Path):
+    key, certificate = self_signed(tmp_path)
     port = servers.free_port()
     command = [str(servers.stele_binary()), "serve", "--port", str(port), "--data", str(tmp_path / "data")]
     with (tmp_path / "log").open("w") as log:
@@ -167,6 +180,43 @@ def test_tls(tmp_path: Path):
     half = subprocess.run([*command, "--tls-cert", certificate], capture_output=True, text=True, timeout=20)
     assert half.returncode == 1
     assert "hint:" in half.stderr
+
+
+def test_a_certificate_is_renewed_while_the_server_runs_and_a_bad_one_is_not_taken(tmp_path: Path):
+    key, certificate = self_signed(tmp_path)
+    first = ssl.PEM_cert_to_DER_cert(certificate.read_text())
+    port = servers.free_port()
+    command = [str(servers.stele_binary()), "serve", "--port", str(port), "--data", str(tmp_path / "data")]
+    log_file = tmp_path / "log"
+
+    def shown() -> bytes | None:
+        try:
+            return ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", port)))
+        except OSError:
+            return None
+
+    with log_file.open("w") as log:
+        process = subprocess.Popen(
+            [*command, "--tls-cert", certificate, "--tls-key", key], stdout=log, stderr=log, cwd=tmp_path
+        )
+        try:
+            until(lambda: shown() == first, "the server does not show its certificate")
+            (tmp_path / "next").mkdir()
+            next_key, next_certificate = self_signed(tmp_path / "next")
+            second = ssl.PEM_cert_to_DER_cert(next_certificate.read_text())
+            # A certificate whose key is not there yet.
+            certificate.write_bytes(next_certificate.read_bytes())
+            process.send_signal(signal.SIGHUP)
+            until(lambda: "keeping the old certificate" in log_file.read_text(), "nothing was said of the bad pair")
+            assert shown() == first
+            key.write_bytes(next_key.read_bytes())
+            process.send_signal(signal.SIGHUP)
+            until(lambda: shown() == second, "the new certificate is not shown")
+            answer = requests.get(f"https://localhost:{port}/health", verify=str(certificate), timeout=5)
+            assert answer.text == "OK"
+        finally:
+            process.terminate()
+            assert process.wait(timeout=20) == 0
 
 
 def test_a_stop_finishes_what_is_under_way_and_keeps_what_was_acknowledged(tmp_path):

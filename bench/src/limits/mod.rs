@@ -9,6 +9,8 @@ mod postgres;
 mod sqlite;
 pub(crate) mod sync;
 
+pub(crate) use pace::rate;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -21,6 +23,7 @@ use crate::latency::Percentiles;
 use crate::load::{self, Client, Plan};
 use crate::options::{Database, Options};
 use crate::process;
+use crate::report;
 use crate::scenarios::{artifacts, log_batch, single};
 use hello::Hello;
 
@@ -31,23 +34,24 @@ struct Limits<'a> {
     hello: Hello,
     /// The servers' figures; only what they have is worth a limit.
     measured: &'a [Figure],
+    /// Limits so far.
     figures: Vec<Figure>,
 }
 
-pub(crate) fn measure(options: &Options, scratch: &Path, measured: &[Figure]) -> Result<Vec<Figure>> {
+pub(crate) fn measure(options: &Options, scratch: &Path, measured: &[Figure]) -> Result<()> {
     let hello = Hello::start(scratch)?;
     let mut limits = Limits { options, scratch, hello, measured, figures: Vec::new() };
     limits.process()?;
     limits.log_batch()?;
     limits.small_writes()?;
     limits.answers()?;
-    limits.artifacts()?;
-    Ok(limits.figures)
+    limits.artifacts()
 }
 
 impl Limits<'_> {
     fn add(&mut self, figure: Figure) {
         announce(&figure);
+        report::add(figure.clone());
         self.figures.push(figure);
     }
 
@@ -139,8 +143,9 @@ impl Limits<'_> {
             }
             let shared = self.figures[before..].to_vec();
             for id in &ids[1..] {
-                let copies = shared.iter().map(|figure| Figure { measurement: id.clone(), ..figure.clone() });
-                self.figures.extend(copies);
+                for figure in &shared {
+                    report::add(Figure { measurement: id.clone(), ..figure.clone() });
+                }
             }
         }
         Ok(())

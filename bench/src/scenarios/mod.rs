@@ -1,7 +1,9 @@
 //! What is measured, in the order in which it is: first on a fresh server, last on a full one.
 
 pub(crate) mod artifacts;
+mod audit;
 mod create;
+mod decision;
 mod history;
 pub(crate) mod log_batch;
 mod memory;
@@ -53,8 +55,16 @@ pub(crate) fn of(target: Target, options: &Options) -> Vec<Scenario> {
         of_one_client("search", search::measure),
         of_one_client("start/full", start::full),
     ];
+    if target.kind == Kind::Stele {
+        scenarios.push(of_one_client("policy-decision", decision::measure));
+        scenarios.push(of_one_client("audit-overhead", audit::overhead));
+    }
     if options.soak().is_some() {
         scenarios.push(scenario("soak", soak::measure));
+    }
+    if target.kind == Kind::Stele {
+        // Last, since its entries would be in everything after it.
+        scenarios.push(of_one_client("audit-verify", audit::verification));
     }
     scenarios.retain(|scenario| scenario.workers_matter || target.kind != Kind::MlflowOneWorker);
     scenarios

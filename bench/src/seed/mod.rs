@@ -1,6 +1,7 @@
 //! Filling servers with much data quickly: Stele through its store's bulk path, the peers through their own tables, as their
 //! APIs would take hours.
 
+mod audit;
 mod dataset;
 mod peer;
 mod points;
@@ -8,6 +9,7 @@ mod stele;
 
 pub(crate) use dataset::{RunData, unit};
 pub(crate) use points::SPIKE;
+pub(crate) use stele::url as store_url;
 
 use std::time::{Duration, Instant};
 
@@ -39,6 +41,17 @@ pub(crate) fn runs(bench: &mut Bench, experiment: &str, runs: u64) -> Result<See
         bench.server.start()?;
     }
     Ok(outcome(put, runs, took, limit, "runs"))
+}
+
+/// Makes the audit log of a server at least `entries` long. Gives how long the log is, if it could be done in time.
+pub(crate) fn audit(bench: &mut Bench, entries: u64) -> Result<(u64, Seeded)> {
+    let limit = bench.options.seed_time();
+    let started = Instant::now();
+    bench.server.stop();
+    let there = audit::entries(&bench.server, entries, limit)?;
+    let took = started.elapsed();
+    bench.server.start()?;
+    Ok((there, outcome(there.min(entries), entries, took, limit, "entries")))
 }
 
 /// Puts one series of `points` points into a new run.

@@ -20,11 +20,7 @@ const BATCH: u64 = 1_000;
 /// were in when the time was over.
 pub(super) fn runs(server: &Server, experiment: &str, runs: u64, limit: Duration) -> Result<u64> {
     let experiment = ExperimentId(experiment.parse().context("the experiment's id is not a number")?);
-    let url = match &server.postgres {
-        Some(database) => DatabaseUrl::Postgres(database.url.clone()),
-        None => DatabaseUrl::Sqlite(server.sqlite_file()),
-    };
-    let store = Store::open(&url)?;
+    let store = Store::open(&url(server))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     std::thread::scope(|scope| {
         // One batch is written while the next is made ready.
@@ -57,6 +53,14 @@ pub(super) fn runs(server: &Server, experiment: &str, runs: u64, limit: Duration
             })
             .map_err(|error: stele_domain::Error| anyhow!("{error:?}"))
     })
+}
+
+/// The database of a Stele server.
+pub(crate) fn url(server: &Server) -> DatabaseUrl {
+    match &server.postgres {
+        Some(database) => DatabaseUrl::Postgres(database.url.clone()),
+        None => DatabaseUrl::Sqlite(server.sqlite_file()),
+    }
 }
 
 fn loaded(data: RunData, salt: u64) -> LoadedRun {

@@ -20,6 +20,11 @@ const DELIVERY_AGE_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// How long those that were given up can be made again.
 const DEAD_AGE_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
+/// How long a request that is sent again with its token gives what the first one made, and how many are forgotten in
+/// one transaction.
+const TOKEN_AGE_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+const TOKENS_AT_ONCE: i64 = 1_000;
+
 impl App {
     /// How large the database is and how busy.
     pub async fn store_state(&self) -> Result<StoreState> {
@@ -47,11 +52,27 @@ impl App {
             }
             if rounds.is_multiple_of(1800) {
                 self.prune_deliveries().await;
+                if let Err(error) = self.tokens_prune().await {
+                    tracing::warn!(%error, "forgetting old client tokens failed");
+                }
                 if let Err(error) = self.audit_checkpoint().await {
                     tracing::warn!(%error, "noting where the audit log ends failed");
                 }
             }
             rounds += 1;
+        }
+    }
+
+    /// Forgets the tokens of requests that nobody sends again any more.
+    pub async fn tokens_prune(&self) -> Result<u64> {
+        let before = Timestamp(self.parts.clock.now().0 - TOKEN_AGE_MS);
+        let mut pruned = 0;
+        loop {
+            let now = self.store().write(move |tx| tx.idempotency_prune(before, TOKENS_AT_ONCE)).await?;
+            pruned += now;
+            if now == 0 {
+                return Ok(pruned);
+            }
         }
     }
 

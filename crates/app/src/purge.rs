@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use stele_domain::artifact_uri::proxied_path;
 use stele_domain::authz::PurgeRecord;
 use stele_domain::change::Change;
 use stele_domain::id::Timestamp;
@@ -10,7 +11,7 @@ use stele_domain::{Error, Kind, Result};
 use stele_store::{Garbage, Purged, Trash};
 
 use crate::transact::Changed;
-use crate::{App, Ctx, Script};
+use crate::{App, Ctx, DEFAULT_ARTIFACT_ROOT, Script};
 
 /// How many things one transaction removes: a run may have many chunks, and other writes wait meanwhile.
 const AT_A_TIME: usize = 50;
@@ -182,6 +183,9 @@ impl App {
     async fn garbage_forget(&self, ctx: &Ctx, garbage: Garbage) -> Result<()> {
         self.change::<PurgeRecord, _>(ctx, &garbage.uri.clone(), move |tx, permit| {
             tx.garbage_forget(permit, &garbage)?;
+            if let Ok(Some(path)) = proxied_path(&garbage.uri) {
+                tx.artifact_files_forget(&format!("{DEFAULT_ARTIFACT_ROOT}{}", path.as_str()))?;
+            }
             let change = Change::quiet("artifact.purge", Kind::Artifact, &garbage.uri);
             Ok(Changed::one((), change.before(json!({ "owner": garbage.owner }))))
         })

@@ -133,12 +133,21 @@ impl App {
         Ok(())
     }
 
-    /// Records a change that `permit` allowed and that is made already.
-    pub(crate) async fn record<V: Verb>(&self, ctx: &Ctx, _permit: &Permit<V>, change: Change) -> Result<()> {
+    /// Records a change that `permit` allowed and that is made already, together with what `noted` keeps of it.
+    pub(crate) async fn record_with<V: Verb>(
+        &self,
+        ctx: &Ctx,
+        _permit: &Permit<V>,
+        change: Change,
+        mut noted: impl FnMut(&mut Tx) -> Result<()> + Send + 'static,
+    ) -> Result<()> {
         let (origin, ids) = (ctx.origin(), ctx.clone());
         let told = self
             .store()
-            .write(move |tx| tx.change_record(&origin, &change, || ids.new_id().simple().to_string()))
+            .write(move |tx| {
+                noted(tx)?;
+                tx.change_record(&origin, &change, || ids.new_id().simple().to_string())
+            })
             .await?;
         if told > 0 {
             self.webhooks().wake();

@@ -6,6 +6,7 @@
 
 mod arn;
 mod call;
+mod cards;
 mod error;
 mod events;
 mod experiments;

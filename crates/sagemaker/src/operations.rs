@@ -10,6 +10,7 @@ use serde_json::Value;
 use stele_app::{Admission, RequestId};
 
 use crate::call::{Asked, Call, unknown};
+use crate::cards::export;
 use crate::error::{Failure, Result, json_response};
 use crate::kinds::{ACTION, ARTIFACT, CONTEXT, MODEL, MODEL_CARD, TRIAL};
 use crate::{MOST_BODY, Server, experiments, lineage, metrics, packages, registry, resources, search, tags, trials};
@@ -62,6 +63,9 @@ static OPERATIONS: &[Row] = operations! {
     "DeleteModelCard" => resources::delete, MODEL_CARD;
     "ListModelCards" => resources::list, MODEL_CARD;
     "ListModelCardVersions" => resources::list_card_versions;
+    "CreateModelCardExportJob" => export::create;
+    "DescribeModelCardExportJob" => export::describe;
+    "ListModelCardExportJobs" => export::list;
 
     "CreateExperiment" => experiments::create;
     "DescribeExperiment" => experiments::describe;

@@ -98,7 +98,7 @@ class Service:
 VIEWS = """ModelPackageGroupSummary ModelPackageSummary ModelSummary ModelCardSummary ModelCardVersionSummary
     ExperimentSummary TrialSummary TrialComponentSummary ArtifactSummary ActionSummary ContextSummary
     ModelPackage ModelPackageGroup TrialComponent Trial Experiment ModelCard Model
-    BatchDescribeModelPackageSummary""".split()
+    BatchDescribeModelPackageSummary ModelCardExportJobSummary""".split()
 
 
 def main():

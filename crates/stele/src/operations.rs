@@ -1,16 +1,17 @@
 //! How the server is run: the options of `serve` that have nothing to do with where the record is.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use tokio_rustls::TlsAcceptor;
 
 use crate::client_address::Network;
 use crate::listen::Limits;
 use crate::mlflow_ui::Choice;
-use crate::{paths, tls};
+use crate::paths;
+use crate::tls::Identity;
 
 #[derive(Args)]
 pub(crate) struct Operations {
@@ -71,7 +72,7 @@ pub(crate) struct Checked {
     /// The folder with MLflow's web pages.
     pub(crate) pages: Option<PathBuf>,
     pub(crate) prefix: String,
-    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) limits: Limits,
     pub(crate) max_body: Option<usize>,
 }
@@ -81,7 +82,7 @@ impl Operations {
         Ok(Checked {
             pages: Choice::parse(&self.mlflow_ui).folder()?,
             prefix: paths::prefix(&self.static_prefix)?,
-            tls: tls::acceptor(self.tls_cert.as_deref(), self.tls_key.as_deref())?,
+            identity: Identity::read(self.tls_cert.as_deref(), self.tls_key.as_deref())?,
             limits: Limits {
                 connections: self.max_connections,
                 idle: Duration::from_secs(self.idle_timeout),

@@ -22,10 +22,12 @@ use crate::login::LoginPage;
 use crate::login::oidc::Provider;
 use crate::observe::{self, Numbers};
 use crate::operations::Checked;
+use crate::tls::Identity;
 use crate::{api, client_address, front_page, listen, login, mlflow_ui, paths, webhook_formats};
 
 pub(crate) async fn run(options: Serve) -> Result<()> {
-    let Checked { pages, prefix, tls, limits, max_body } = options.operations.check()?;
+    let Checked { pages, prefix, identity, limits, max_body } = options.operations.check()?;
+    let tls = identity.as_ref().map(Identity::acceptor).transpose()?;
     let numbers = Numbers::start()?;
     let place = &options.place;
     let app = place.open().await?;
@@ -61,6 +63,7 @@ pub(crate) async fn run(options: Serve) -> Result<()> {
         async move { app.deliver_webhooks(translations).await }
     });
     let tidying = tokio::spawn(numbers.clone().tidy());
+    let renewal = identity.map(|identity| tokio::spawn(identity.follow()));
     let guard = Guard { hosts: options.allowed_hosts.clone(), origins: options.allowed_origins.clone() };
     let scheme = if tls.is_some() { "https" } else { "http" };
     let beacon = Beacon::of_this_server(scheme, address);
@@ -86,7 +89,7 @@ pub(crate) async fn run(options: Serve) -> Result<()> {
         .map_request(move |request: Request| client_address::note(paths::plain(request, &prefix), &trusted))
         .service(router);
     listen::serve(listener, tls, service, limits, told_to_stop()).await;
-    for job in [maintenance, deliveries, tidying].into_iter().chain(retention) {
+    for job in [maintenance, deliveries, tidying].into_iter().chain(retention).chain(renewal) {
         job.abort();
     }
     if let Err(error) = app.audit_checkpoint().await {

@@ -22,6 +22,7 @@ pub struct Verified {
     pub rows: u64,
     /// Chunks of metric points, each of which was decoded and matched its checksum.
     pub chunks: u64,
+    /// In chunks, and in series that have too few for one.
     pub points: u64,
 }
 
@@ -84,6 +85,19 @@ pub fn verify(path: &Path) -> Result<Verified> {
             return Err(unsound(format!("chunk {number} of metric series {series} has {} points", decoded.len())));
         }
         verified.chunks += 1;
+        verified.points += decoded.len() as u64;
+    }
+    // Copies that were made before series had tails have none.
+    let has_tails = "SELECT COUNT(*) FROM pragma_table_info('series') WHERE name = 'tail'";
+    if connection.query_row(has_tails, [], |row| row.get::<_, i64>(0)).map_err(cannot)? == 0 {
+        return Ok(verified);
+    }
+    let mut tails = connection.prepare("SELECT id, tail FROM series WHERE tail IS NOT NULL").map_err(cannot)?;
+    let mut rows = tails.query([]).map_err(cannot)?;
+    while let Some(row) = rows.next().map_err(cannot)? {
+        let (id, tail): (i64, Vec<u8>) = (row.get(0).map_err(cannot)?, row.get(1).map_err(cannot)?);
+        let decoded = series::decode(&tail)
+            .map_err(|error| unsound(format!("the newest points of metric series {id}: {error}")))?;
         verified.points += decoded.len() as u64;
     }
     Ok(verified)

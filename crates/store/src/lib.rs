@@ -4,6 +4,7 @@
 //! One closure is one transaction, and a write is acknowledged only after it is on disk.
 
 mod artifact;
+mod artifact_file;
 mod artifact_owner;
 mod association;
 mod audit;
@@ -45,6 +46,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use artifact_file::ArtifactFiles;
 pub use artifact_owner::OwnedRoot;
 pub use audit::{AuditFilter, AuditPage, Extent};
 pub use backup::{BackedUp, Verified, backup, verify};
@@ -57,7 +59,7 @@ pub use examine::{Examination, damage, examine};
 pub use experiment::NewExperiment;
 pub use export::{ExportedDataset, ExportedModel, ExportedRun};
 pub use facets::Faceted;
-pub use governance::{GateRecord, NewEvaluation, Review, ReviewKind, VerdictRecord};
+pub use governance::{GateRecord, NewEvaluation, Reading, Review, ReviewKind, VerdictRecord};
 pub use history::Origin;
 pub use identity::{FoundCredential, LoginAccount, NewAccount, NewCredential};
 pub use load::{

@@ -10,6 +10,7 @@ use stele_domain::{Error, Point, Result};
 
 use crate::Tx;
 use crate::engine::{Row, list, params};
+use crate::metric::read_tail;
 use crate::series::{self, BLOCK, Bucket, ChunkSummary, CorruptChunk, Envelope, Order, Sequencer};
 
 /// Chunks of at least so many points have a summary. Smaller ones are decoded about as fast, and soon merged.
@@ -39,6 +40,12 @@ pub enum HistoryStart {
 pub struct HistoryPage {
     pub points: Vec<Point>,
     pub has_more: bool,
+}
+
+/// A series, with its points that are in no chunk yet, in order.
+struct FoundSeries {
+    row: SeriesRow,
+    tail: Vec<Point>,
 }
 
 /// What is known of a chunk before its points are read, or of that part of it that matters.
@@ -81,7 +88,7 @@ impl Tx<'_> {
         let mut page = HistoryPage::default();
         let Some(series) = self.series_find(run, key)? else { return Ok(page) };
         let order = Order::Time;
-        let mut heads = self.series_heads(series, order, &(i64::MIN..=i64::MAX))?;
+        let mut heads = self.series_heads(&series, order, &(i64::MIN..=i64::MAX))?;
         let (skipped, after) = match start {
             HistoryStart::Offset(offset) => (offset, None),
             HistoryStart::After(after) => (0, Some(after)),
@@ -93,7 +100,7 @@ impl Tx<'_> {
             wanted = 0..usize::MAX;
         }
         self.series_walk(
-            series,
+            series.row,
             order,
             heads,
             |ranks| meet(&ranks, &wanted),
@@ -122,7 +129,7 @@ impl Tx<'_> {
         choose: impl FnOnce(usize) -> Vec<usize>,
     ) -> Result<Vec<Point>> {
         let Some(series) = self.series_find(run, key)? else { return Ok(Vec::new()) };
-        let heads = self.series_heads(series, Order::Step, steps)?;
+        let heads = self.series_heads(&series, Order::Step, steps)?;
         let chosen = choose(heads.iter().map(|head| head.points).sum());
         let mut found = Vec::with_capacity(chosen.len());
         let within = |ranks: &Range<usize>| {
@@ -131,7 +138,7 @@ impl Tx<'_> {
             &chosen[from..to]
         };
         self.series_walk(
-            series,
+            series.row,
             Order::Step,
             heads,
             |ranks| !within(&ranks).is_empty(),
@@ -153,13 +160,11 @@ impl Tx<'_> {
         last: Option<i64>,
         buckets: NonZeroUsize,
     ) -> Result<Option<Chart>> {
-        const ENDS: &str =
-            "SELECT COALESCE(MIN(min_step), 0), COALESCE(MAX(max_step), 0) FROM chunk WHERE series_id = $1";
         let Some(series) = self.series_find(run, key)? else { return Ok(None) };
         let steps = match (first, last) {
             (Some(first), Some(last)) => first..=last,
             _ => {
-                let (least, greatest) = self.query_one(ENDS, params![series], |row| Ok((row.int(0)?, row.int(1)?)))?;
+                let (least, greatest) = self.series_ends(&series)?;
                 let first = first.unwrap_or(least.min(last.unwrap_or(least)));
                 first..=last.unwrap_or(greatest.max(first))
             }
@@ -167,9 +172,9 @@ impl Tx<'_> {
         let mut envelope = Envelope::new(steps.clone(), buckets);
         let mut straddling: Vec<(i64, Vec<usize>)> = Vec::new();
         let all_data = i64::MIN..=i64::MAX;
-        self.chunks_scan(series, &steps, &all_data, |chunk| {
+        self.chunks_scan(&series, &steps, &all_data, |chunk| {
             match chunk.content {
-                ChunkContent::Data(data) => envelope.absorb_points(&decode(&data)?),
+                ChunkContent::Points(points) => envelope.absorb_points(&points),
                 ChunkContent::Summary(summary) => {
                     let blocks = summary.blocks.iter().enumerate();
                     let blocks: Vec<usize> =
@@ -183,7 +188,7 @@ impl Tx<'_> {
         })?;
         let mut points = Vec::new();
         for straddling in straddling.chunks(CHUNKS_AT_A_TIME) {
-            let chunks = self.chunks_read(series, straddling.iter().map(|(number, _)| *number))?;
+            let chunks = self.chunks_read(series.row, straddling.iter().map(|(number, _)| *number))?;
             for (number, blocks) in straddling {
                 points.clear();
                 let chunk = chunks.get(number).ok_or_else(vanished)?;
@@ -195,19 +200,29 @@ impl Tx<'_> {
         Ok(Some(Chart { steps, buckets: envelope.into_buckets() }))
     }
 
-    fn series_find(&mut self, run: RunRow, key: &str) -> Result<Option<SeriesRow>> {
-        const SERIES: &str = "SELECT id FROM series WHERE run_id = $1 AND key = $2";
-        self.query_opt(SERIES, params![run, key], |row| Ok(SeriesRow(row.int(0)?)))
+    fn series_find(&mut self, run: RunRow, key: &str) -> Result<Option<FoundSeries>> {
+        const SERIES: &str = "SELECT id, tail FROM series WHERE run_id = $1 AND key = $2";
+        let found = |row: &Row| Ok(FoundSeries { row: SeriesRow(row.int(0)?), tail: read_tail(row, 1)? });
+        self.query_opt(SERIES, params![run, key], found)
+    }
+
+    /// The least and the greatest step of a series.
+    fn series_ends(&mut self, series: &FoundSeries) -> Result<(i64, i64)> {
+        const ENDS: &str = "SELECT MIN(min_step), MAX(max_step) FROM chunk WHERE series_id = $1";
+        let ends = |row: &Row| Ok(row.opt_int(0)?.zip(row.opt_int(1)?));
+        let chunks = self.query_one(ENDS, params![series.row], ends)?;
+        let tail = series.tail.first().zip(series.tail.last()).map(|(first, last)| (first.step, last.step));
+        let both = chunks.into_iter().chain(tail).reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
+        Ok(both.unwrap_or_default())
     }
 
     /// Heads of the points of a series with a step in `steps`.
-    fn series_heads(&mut self, series: SeriesRow, order: Order, steps: &RangeInclusive<i64>) -> Result<Vec<Head>> {
+    fn series_heads(&mut self, series: &FoundSeries, order: Order, steps: &RangeInclusive<i64>) -> Result<Vec<Head>> {
         let mut heads = Vec::new();
         self.chunks_scan(series, steps, steps, |chunk| {
             heads.extend(match chunk.content {
                 ChunkContent::Summary(summary) => Head::of_summary(chunk.number, &summary, order),
-                ChunkContent::Data(data) => {
-                    let mut points = decode(&data)?;
+                ChunkContent::Points(mut points) => {
                     let count = points.len();
                     points.retain(|point| steps.contains(&point.step));
                     // A large chunk that is all wanted is read again in its turn rather than held.
@@ -271,11 +286,11 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Goes through the chunks of a series that meet `steps`: by their summaries, or by their data if they have none or
-    /// are not wholly within `by_summary`.
+    /// Goes through the chunks of a series that meet `steps`: by their summaries, or by their points if they have none or
+    /// are not wholly within `by_summary`. The tail is the last of them.
     fn chunks_scan(
         &mut self,
-        series: SeriesRow,
+        series: &FoundSeries,
         steps: &RangeInclusive<i64>,
         by_summary: &RangeInclusive<i64>,
         mut visit: impl FnMut(ScannedChunk) -> Result<()>,
@@ -286,8 +301,11 @@ impl Tx<'_> {
              FROM chunk LEFT JOIN chunk_summary
                  ON chunk_summary.series_id = chunk.series_id AND chunk_summary.number = chunk.number
              WHERE chunk.series_id = $1 AND chunk.max_step >= $2 AND chunk.min_step <= $3";
-        let binds = params![series, *steps.start(), *steps.end(), *by_summary.start(), *by_summary.end()];
-        self.query(SCAN, binds, |row| visit(scanned_chunk(row)?))?;
+        let binds = params![series.row, *steps.start(), *steps.end(), *by_summary.start(), *by_summary.end()];
+        self.query_each(SCAN, binds, |row| visit(scanned_chunk(row)?))?;
+        if series.tail.iter().any(|point| steps.contains(&point.step)) {
+            visit(ScannedChunk { number: TAIL, content: ChunkContent::Points(series.tail.clone()) })?;
+        }
         Ok(())
     }
 
@@ -318,6 +336,9 @@ fn visit_blocks(
     Ok(blocks.try_for_each(|(start, block)| visit(start, block)).map_break(|()| ()))
 }
 
+/// Where a number of a chunk is due: no chunk has it, and nobody reads a tail by it, since its points are at hand.
+const TAIL: i64 = i64::MAX;
+
 struct ScannedChunk {
     number: i64,
     content: ChunkContent,
@@ -325,13 +346,13 @@ struct ScannedChunk {
 
 enum ChunkContent {
     Summary(ChunkSummary),
-    Data(Vec<u8>),
+    Points(Vec<Point>),
 }
 
 fn scanned_chunk(row: &Row) -> Result<ScannedChunk> {
-    let content = match row.opt_blob(1)? {
-        Some(summary) => ChunkContent::Summary(ChunkSummary::decode(&summary).map_err(corrupt)?),
-        None => ChunkContent::Data(row.blob(2)?),
+    let content = match row.opt_bytes(1)? {
+        Some(summary) => ChunkContent::Summary(ChunkSummary::decode(summary).map_err(corrupt)?),
+        None => ChunkContent::Points(decode(row.opt_bytes(2)?.unwrap_or_default())?),
     };
     Ok(ScannedChunk { number: row.int(0)?, content })
 }

@@ -97,13 +97,14 @@ impl Tx<'_> {
             "DELETE FROM chunk_summary WHERE series_id IN (SELECT id FROM series WHERE run_id",
             "DELETE FROM chunk WHERE series_id IN (SELECT id FROM series WHERE run_id",
         ];
-        const OF_RUN: [&str; 7] = [
+        const OF_RUN: [&str; 8] = [
             "DELETE FROM series WHERE run_id",
             "DELETE FROM run_tag WHERE run_id",
             "DELETE FROM run_param WHERE run_id",
             "DELETE FROM logged_model_metric WHERE run_id",
             "DELETE FROM unknown_model_link WHERE run_id",
             "DELETE FROM run_alias WHERE run_id",
+            "DELETE FROM evaluated_model WHERE run_id",
             "DELETE FROM trial_run WHERE run_id",
         ];
         const NESTED: [&str; 3] = [

@@ -180,6 +180,13 @@ impl Tx<'_> {
              VALUES ($1, $2, $3, $4, $5, $6)";
         self.execute(KEEP, params![visible.workspace(), operation, token, request, made, now]).map(|_| ())
     }
+
+    /// Forgets requests from before a time, at most so many; says how many they were.
+    pub fn idempotency_prune(&mut self, before: Timestamp, most: i64) -> Result<u64> {
+        const PRUNE: &str = "DELETE FROM idempotency WHERE at < $1 AND at <= (
+             SELECT MAX(at) FROM (SELECT at FROM idempotency WHERE at < $1 ORDER BY at LIMIT $2) AS oldest)";
+        self.execute(PRUNE, params![before, most])
+    }
 }
 
 /// A trial is in its experiment.

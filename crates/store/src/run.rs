@@ -9,6 +9,7 @@ use stele_domain::{Error, Kind, Result};
 
 use crate::Tx;
 use crate::engine::{Row, Value, params};
+use crate::governance::EVALUATED_TAG;
 
 /// A run to be made.
 #[derive(Debug, Clone)]
@@ -126,8 +127,11 @@ impl Tx<'_> {
             4,
             "ON CONFLICT (run_id, key) DO UPDATE SET value = excluded.value",
             &values,
-        )
-        .map(|_| ())
+        )?;
+        match tags.iter().rfind(|tag| tag.key == EVALUATED_TAG) {
+            Some(tag) => self.run_evaluated_set(run, &tag.value),
+            None => Ok(()),
+        }
     }
 
     /// The value of one tag of a run.
@@ -139,6 +143,9 @@ impl Tx<'_> {
     /// Says whether the tag was there.
     pub fn run_tag_delete(&mut self, _permit: &Permit<LogRun>, run: RunRow, key: &str) -> Result<bool> {
         const DELETE: &str = "DELETE FROM run_tag WHERE run_id = $1 AND key = $2";
+        if key == EVALUATED_TAG {
+            self.run_evaluated_set(run, "")?;
+        }
         Ok(self.execute(DELETE, params![run, key])? > 0)
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use stele_domain::change::Change;
 use stele_domain::{ArtifactPath, Kind, Result};
+use stele_store::Tx;
 use stele_store::blobs::{MultipartUpload, PresignedUrl, UploadedPart};
 
 use super::ArtifactRoot;
@@ -35,7 +36,12 @@ impl App {
         let (permit, place) = self.artifact_place_to_write(ctx, root, path).await?;
         place.blobs.multipart_complete(&place.path, upload_id, parts).await?;
         let change = Change::quiet("artifact.put", Kind::Artifact, place.uri).after(json!({ "parts": parts.len() }));
-        self.record(ctx, &permit, change).await
+        // The bytes went past this server, which knows them by what the storage calls them.
+        let meta = place.blobs.head(&place.path).await?;
+        let digest = format!("etag {}", meta.etag.unwrap_or_else(|| upload_id.to_owned()));
+        let (file, now, writer) = (place.file, ctx.now(), permit.clone());
+        let noted = move |tx: &mut Tx| tx.artifact_file_put(&writer, &file, meta.size, &digest, now);
+        self.record_with(ctx, &permit, change, noted).await
     }
 
     /// Forgets the parts of an upload that will not be completed.
@@ -76,7 +82,10 @@ impl App {
         let url = place.blobs.presigned_put(&place.path, content_type, lifetime).await?;
         let change = Change::quiet("artifact.presign", Kind::Artifact, place.uri)
             .after(json!({ "seconds": lifetime.as_secs() }));
-        self.record(ctx, &permit, change).await?;
+        // Whoever has the URL may write any bytes: what was decided on is no longer known to be there.
+        let (file, now, writer, digest) = (place.file, ctx.now(), permit.clone(), format!("url of {}", ctx.now().0));
+        let noted = move |tx: &mut Tx| tx.artifact_file_put(&writer, &file, 0, &digest, now);
+        self.record_with(ctx, &permit, change, noted).await?;
         Ok(url)
     }
 }

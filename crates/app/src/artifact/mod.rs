@@ -7,6 +7,7 @@ mod read;
 mod remove;
 mod write;
 
+pub(crate) use self::place::files_of_version;
 use stele_domain::artifact_uri::{absolute_location, local_path};
 use stele_domain::id::{LoggedModelId, RunId};
 use stele_domain::trace::TraceId;

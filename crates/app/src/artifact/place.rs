@@ -15,6 +15,8 @@ pub(super) struct Place {
     pub(super) path: ArtifactPath,
     pub(super) root_uri: String,
     pub(super) uri: String,
+    /// One spelling for a file, whichever root it is reached by.
+    pub(super) file: String,
 }
 
 impl App {
@@ -77,7 +79,10 @@ impl App {
         let root_uri = self.artifact_root_uri(ctx, root).await?;
         let (blobs, base) = self.artifact_storage().root(&root_uri).await?;
         let uri = append_to_uri_path(&root_uri, path.as_str())?;
-        Ok(Place { blobs, path: base.join(path), root_uri, uri })
+        let is_ours = proxied_path(&root_uri)?.is_some() || local_path(&root_uri)?.is_some();
+        let path = base.join(path);
+        let file = if is_ours { format!("{DEFAULT_ARTIFACT_ROOT}{}", path.as_str()) } else { uri.clone() };
+        Ok(Place { blobs, path, root_uri, uri, file })
     }
 }
 
@@ -92,6 +97,15 @@ fn root_uri(tx: &mut Tx, visible: &Visibility, root: &ArtifactRoot) -> Result<St
             below_run(tx, visible, version.storage_uri)
         }
     }
+}
+
+/// Where the files of a version lie, in the one spelling that the record knows files by.
+pub(crate) fn files_of_version(tx: &mut Tx, visible: &Visibility, storage_uri: &str) -> Result<String> {
+    let uri = below_run(tx, visible, storage_uri.to_owned())?;
+    Ok(match proxied_path(&uri)? {
+        Some(path) => format!("{DEFAULT_ARTIFACT_ROOT}{}", path.as_str()),
+        None => uri,
+    })
 }
 
 /// Versions may lie at `runs:/<run id>/<path>`, which is below the artifact root of the run.

@@ -21,8 +21,27 @@ pub use stele_store::{AuditFilter, AuditPage};
 use crate::transact::check_text;
 use crate::{App, Ctx};
 
-/// How many entries an export reads at once.
+/// The most entries that an export reads at once.
 const PAGE: i64 = 5_000;
+
+/// How many bytes of entries an export reads at once, as far as the entries before let expect: most are of some hundred
+/// bytes, and a few may be of megabytes.
+const PAGE_BYTES: usize = 4 << 20;
+
+const FIRST_PAGE: i64 = 100;
+
+/// How many entries to read after `limit` of them had so many bytes.
+fn next_limit(limit: i64, bytes: usize) -> i64 {
+    let fitting = limit.saturating_mul(PAGE_BYTES as i64) / bytes.max(1) as i64;
+    // Slowly up, since a page of short entries says little of the next.
+    fitting.min(limit * 4).clamp(1, PAGE)
+}
+
+/// About how many bytes an entry takes.
+fn length(entry: &AuditEntry) -> usize {
+    let texts = [&entry.before, &entry.after].into_iter().flatten().map(String::len);
+    texts.sum::<usize>() + entry.object.len() + 300
+}
 
 impl App {
     /// A page of the log, newest first, of what was written before the id `before`.
@@ -48,11 +67,13 @@ impl App {
         self.permit::<ReadAudit>(ctx, "audit").await?;
         let extent = Arc::new(self.read(|tx| tx.audit_extent()).await?);
         let app = self.clone();
-        let pages = futures::stream::try_unfold(Some(i64::MIN), move |after| {
+        let pages = futures::stream::try_unfold((Some(i64::MIN), FIRST_PAGE), move |(after, limit)| {
             let (app, extent) = (app.clone(), Arc::clone(&extent));
             async move {
                 let Some(after) = after else { return Ok(None) };
-                app.read(move |tx| tx.audit_after(&extent, after, PAGE)).await.map(Some)
+                let (entries, end) = app.read(move |tx| tx.audit_after(&extent, after, limit)).await?;
+                let next = next_limit(limit, entries.iter().map(length).sum());
+                Ok(Some((entries, (end, next))))
             }
         });
         Ok(pages.boxed())
@@ -78,5 +99,22 @@ impl App {
                     .map(|_| ())
             })
             .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_an_export_grow_over_short_entries_and_shrink_over_long_ones() {
+        let mut limit = FIRST_PAGE;
+        for _ in 0..5 {
+            limit = next_limit(limit, usize::try_from(limit).unwrap() * 400);
+        }
+        assert_eq!(limit, PAGE);
+        assert_eq!(next_limit(PAGE, PAGE_BYTES * 10), PAGE / 10);
+        assert_eq!(next_limit(1, PAGE_BYTES * 10), 1);
+        assert_eq!(next_limit(PAGE, 0), PAGE);
     }
 }

@@ -58,7 +58,7 @@ impl App {
     }
 
     /// The bytes of a range of an object, from the files that hold it. Each is opened when its turn comes.
-    pub(super) fn bucket_content(&self, pieces: Vec<Piece>, range: Range<u64>) -> BoxStream<'static, Result<Bytes>> {
+    pub(crate) fn bucket_content(&self, pieces: Vec<Piece>, range: Range<u64>) -> BoxStream<'static, Result<Bytes>> {
         let mut start = 0;
         let mut wanted = Vec::new();
         for piece in pieces {

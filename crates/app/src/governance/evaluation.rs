@@ -6,8 +6,10 @@ use stele_domain::registry::version_id;
 use stele_domain::{Error, Kind, Result};
 pub use stele_store::NewEvaluation as NewModelEvaluation;
 
-use super::evidence::evaluations;
-use crate::registry::open_version;
+use super::artifacts::artifacts;
+use super::evidence::measured_now;
+use super::fingerprint::kept_with;
+use crate::registry::{complete, open_version};
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
 
@@ -29,7 +31,10 @@ impl App {
         let id = version_id(&model, number);
         self.change::<RecordEvaluation, _>(ctx, &id.clone(), move |tx, permit| {
             let (head, version) = open_version(tx, permit, &model, number)?;
-            let made = tx.model_evaluation_record(permit, version.row, &new, now)?;
+            let whole = complete(tx, version.row)?;
+            let kept = kept_with(tx, permit.visible(), version.row)?;
+            let files = artifacts(tx, permit.visible(), &whole, &kept)?.digest;
+            let made = tx.model_evaluation_record(permit, version.row, &new, files.as_deref(), now)?;
             let told =
                 json!({ "evaluation": made, "dataset": new.dataset, "digest": new.digest, "metrics": new.metrics });
             let change = Change::event("model-version.evaluation", Kind::ModelVersion, &id).of_model(&head.id);
@@ -38,13 +43,14 @@ impl App {
         .await
     }
 
-    /// The evaluations that gates see of a version, the newest first: those recorded, and those that come from what
-    /// MLflow's clients measured.
+    /// The evaluations that gates see of a version, the newest first: those recorded, those in the reports
+    /// that it names, and those that come from what MLflow's clients measured.
     pub async fn model_evaluations_list(&self, ctx: &Ctx, model: String, number: i64) -> Result<Vec<Evaluation>> {
+        self.reports_read(ctx, &model, number).await?;
         let (visible, subject) = (ctx.visible(), (**ctx).clone());
         self.read(move |tx| {
             let version = tx.model_version_get(&visible, &model, number)?;
-            evaluations(tx, &subject, &version)
+            measured_now(tx, &subject, &version)
         })
         .await
     }

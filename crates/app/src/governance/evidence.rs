@@ -1,21 +1,27 @@
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use serde_json::Value;
 use stele_domain::Result;
 use stele_domain::authz::Subject;
 use stele_domain::authz::visible;
-use stele_domain::gate::{Card, Commit, Decision, DecisionKind, Evaluation, Evidence, Occupant, Target};
+use stele_domain::gate::{Card, Commit, Decision, DecisionKind, Evaluation, Evidence, Occupant, Report, Target};
 use stele_domain::id::{ModelVersionRow, Timestamp};
 use stele_domain::identity::Principal;
 use stele_domain::registry::ModelVersion;
-use stele_store::{Faceted, ModelHead, Review, ReviewKind, Tx};
+use stele_domain::resource::Document;
+use stele_store::{ModelHead, Review, ReviewKind, Tx};
 
-use super::fingerprint::fingerprint;
-use crate::Script;
+use super::artifacts::{Artifacts, artifacts};
+use super::fingerprint::{Fingerprint, kept_with};
+use super::report::reported;
 use crate::registry::complete;
 
 const COMMIT: &str = "mlflow.source.git.commit";
 const DIRTY: &str = "mlflow.source.git.dirty";
+
+/// Lists the models that a run logged, as clients older than logged models do.
+const LOGGED_MODELS: &str = "mlflow.log-model.history";
 
 /// Takes the snapshot that gates look at. The opened model keeps writers to its versions away until the transaction ends.
 pub(super) fn gather(
@@ -29,20 +35,19 @@ pub(super) fn gather(
     let seen = visible(subject);
     let version = complete(tx, row)?;
     let reviews = tx.reviews(row)?;
-    let fingerprint = fingerprint(tx, &seen, &version)?;
+    let kept = kept_with(tx, &seen, row)?;
+    let artifacts = artifacts(tx, &seen, &version, &kept)?;
+    let fingerprint = Fingerprint::of(&version, &kept, &artifacts);
+    let measured = measured(tx, subject, &version, &kept, &artifacts)?;
     let production = tx.model_version_in_production(model.row)?.filter(|other| *other != row);
     let production = match production {
         Some(other) => {
             let other = complete(tx, other)?;
-            Some(Occupant { version: other.number, evaluations: evaluations(tx, subject, &other)? })
+            Some(Occupant { version: other.number, evaluations: measured_now(tx, subject, &other)? })
         }
         None => None,
     };
-    let mut facets = tx.facets(&seen, Faceted::ModelVersion, Script::Sagemaker.as_str(), &[row.0])?;
-    let card = facets.remove(&row.0).and_then(|facets| {
-        let status = facets.document.get("ModelCard")?.get("ModelCardStatus").and_then(Value::as_str)?;
-        Some(Card { status: status.to_owned() })
-    });
+    let status = kept.get("ModelCard").and_then(|card| card.get("ModelCardStatus")).and_then(Value::as_str);
     Ok(Evidence {
         at: now.0,
         model: model.name.clone(),
@@ -51,9 +56,11 @@ pub(super) fn gather(
         requesters: requesters(subject, &reviews, target, now),
         tags: version.tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect(),
         commit: commit(tx, subject, &version)?,
-        card,
+        artifacts: artifacts.digest,
+        card: status.map(|status| Card { status: status.to_owned() }),
         decisions: decisions(&reviews, &fingerprint),
-        evaluations: evaluations(tx, subject, &version)?,
+        evaluations: measured.evaluations,
+        reports: measured.reports,
         production,
         approvers: tx.approvers(&subject.workspace_name, &model.name)?,
         exception: tx.gate_exception_now(row, target, now)?,
@@ -75,10 +82,11 @@ fn requesters(subject: &Subject, reviews: &[Review], target: &Target, now: Times
 }
 
 /// The newest decision of each person, but for those that were taken back.
-pub(super) fn decisions(reviews: &[Review], fingerprint: &str) -> Vec<Decision> {
+pub(super) fn decisions(reviews: &[Review], now: &Fingerprint) -> Vec<Decision> {
     let mut newest: BTreeMap<&str, Decision> = BTreeMap::new();
     for review in reviews {
         let ReviewKind::Decision(kind) = review.kind else { continue };
+        let then = Fingerprint::parse(&review.fingerprint);
         newest.insert(
             &review.person,
             Decision {
@@ -88,24 +96,88 @@ pub(super) fn decisions(reviews: &[Review], fingerprint: &str) -> Vec<Decision> 
                 reason: review.reason.clone(),
                 at: review.at.0,
                 expires_at: review.expires_at.map(|at| at.0),
-                stale: review.fingerprint != fingerprint,
+                stale: now.says_other(&then),
+                artifacts_changed: now.has_other_files(&then),
             },
         );
     }
     newest.into_values().filter(|decision| decision.kind != DecisionKind::Withdraw).collect()
 }
 
-/// What was recorded of a version, what clients measured of its logged model, and what its run measured.
-pub(super) fn evaluations(tx: &mut Tx, subject: &Subject, version: &ModelVersion) -> Result<Vec<Evaluation>> {
-    let mut found = tx.model_evaluations(version.row)?;
+/// How good a version is, and what it names as reports on that.
+pub(super) struct MeasuredVersion {
+    /// The newest first.
+    pub(super) evaluations: Vec<Evaluation>,
+    pub(super) reports: Vec<Report>,
+}
+
+pub(super) fn measured_now(tx: &mut Tx, subject: &Subject, version: &ModelVersion) -> Result<Vec<Evaluation>> {
+    let seen = visible(subject);
+    let kept = kept_with(tx, &seen, version.row)?;
+    let artifacts = artifacts(tx, &seen, version, &kept)?;
+    Ok(measured(tx, subject, version, &kept, &artifacts)?.evaluations)
+}
+
+/// What was recorded of a version, what the reports say that it names, and what runs measured: about its logged model,
+/// about the model that they say they evaluated, or about the data set that the run of the version read.
+fn measured(
+    tx: &mut Tx,
+    subject: &Subject,
+    version: &ModelVersion,
+    kept: &Document,
+    artifacts: &Artifacts,
+) -> Result<MeasuredVersion> {
+    let mut by_runs = Vec::new();
     if let Some(model) = &version.logged_model {
-        found.extend(tx.logged_model_evaluations(subject.workspace, model)?);
+        by_runs.extend(tx.logged_model_evaluations(subject.workspace, model)?);
+    }
+    for model in called(tx, subject, version)? {
+        by_runs.extend(tx.evaluations_by_runs(subject.workspace, &model)?);
     }
     if let Some(run) = &version.run {
-        found.extend(tx.run_evaluation(subject.workspace, run)?);
+        by_runs.extend(tx.run_evaluation(subject.workspace, run)?);
     }
-    found.sort_by_key(|evaluation| std::cmp::Reverse(evaluation.at));
-    Ok(found)
+    // What a run says in several ways is one evaluation.
+    let mut known: Vec<(String, String, String)> = Vec::new();
+    by_runs.retain(|found| {
+        let id = (found.source.clone(), found.dataset.clone(), found.digest.clone());
+        let is_new = !known.contains(&id);
+        known.push(id);
+        is_new
+    });
+    let author = tx.model_version_author(version.row)?;
+    let reported = reported(tx, subject.workspace, kept, &author)?;
+    let mut evaluations = by_runs;
+    evaluations.extend(reported.evaluations);
+    for evaluation in &mut evaluations {
+        evaluation.artifacts_changed = artifacts.replaced_at.is_some_and(|at| at.0 > evaluation.at);
+    }
+    evaluations.extend(tx.model_evaluations(version.row, artifacts.digest.as_deref())?);
+    evaluations.sort_by_key(|evaluation| std::cmp::Reverse(evaluation.at));
+    Ok(MeasuredVersion { evaluations, reports: reported.reports })
+}
+
+/// What runs that evaluated a version call its model: the id of its logged model, or else the one that the model file
+/// gives itself, which the run that logged it lists.
+fn called(tx: &mut Tx, subject: &Subject, version: &ModelVersion) -> Result<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Logged {
+        artifact_path: Option<String>,
+        model_uuid: Option<String>,
+    }
+    if let Some(model) = &version.logged_model {
+        return Ok(vec![model.as_str().to_owned()]);
+    }
+    let Some(run) = &version.run else { return Ok(Vec::new()) };
+    let tag = tx.run_tags_among(subject.workspace, run, &[LOGGED_MODELS])?.remove(LOGGED_MODELS);
+    let logged: Vec<Logged> = tag.and_then(|tag| serde_json::from_str(&tag).ok()).unwrap_or_default();
+    let is_at = |path: &str| {
+        let place = version.storage_uri.trim_end_matches('/').strip_suffix(path.trim_end_matches('/'));
+        !path.is_empty() && place.is_some_and(|place| place.ends_with('/'))
+    };
+    let here = logged.into_iter().rev().filter(|logged| logged.artifact_path.as_deref().is_some_and(is_at));
+    // A model that was logged again at the same place took the place of the one before.
+    Ok(here.filter_map(|logged| logged.model_uuid).filter(|uuid| !uuid.is_empty()).take(1).collect())
 }
 
 fn commit(tx: &mut Tx, subject: &Subject, version: &ModelVersion) -> Result<Option<Commit>> {

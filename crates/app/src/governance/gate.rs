@@ -69,6 +69,7 @@ impl App {
 
     /// Says what the gates would answer if the caller asked to move a version now. Nothing is kept.
     pub async fn gate_check(&self, ctx: &Ctx, model: String, number: i64, target: Target) -> Result<Checked> {
+        self.reports_read(ctx, &model, number).await?;
         let (now, visible, subject) = (ctx.now(), ctx.visible(), (**ctx).clone());
         self.read(move |tx| {
             let version = tx.model_version_get(&visible, &model, number)?;

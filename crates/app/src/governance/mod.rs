@@ -1,11 +1,13 @@
 //! What must hold before a version moves, who says so, and what was answered.
 
+mod artifacts;
 mod evaluation;
 mod evidence;
 mod exception;
 mod fingerprint;
 mod gate;
 mod pass;
+mod report;
 mod review;
 
 pub use evaluation::NewModelEvaluation;

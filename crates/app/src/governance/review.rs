@@ -8,9 +8,10 @@ use stele_domain::registry::{ModelVersion, version_id};
 use stele_domain::{Error, Kind, Result};
 use stele_store::{Review, ReviewKind, Tx};
 
+use super::artifacts::artifacts;
 use super::check_reason;
 use super::evidence::decisions;
-use super::fingerprint::fingerprint;
+use super::fingerprint::{Fingerprint, kept_with};
 use crate::registry::{complete, decide, open_version};
 use crate::transact::Changed;
 use crate::{App, Ctx};
@@ -49,6 +50,7 @@ impl App {
         if expires_in_days.is_some_and(|days| days == 0 || days > MOST_DAYS) {
             return Err(Error::invalid(format!("a review expires in 1 to {MOST_DAYS} days")));
         }
+        self.reports_read(ctx, &model, number).await?;
         let now = ctx.now();
         let expires_at = expires_in_days.map(|days| Timestamp(now.0 + i64::from(days) * 24 * 60 * 60 * 1000));
         let id = version_id(&model, number);
@@ -108,6 +110,8 @@ pub(crate) fn vote_of<V: Verb>(
     expires_at: Option<Timestamp>,
 ) -> Result<Vote> {
     let version = complete(tx, row)?;
+    let kept = kept_with(tx, permit.visible(), row)?;
+    let files = artifacts(tx, permit.visible(), &version, &kept)?;
     let principal = &permit.subject().principal;
     Ok(Vote {
         kind: match kind {
@@ -117,7 +121,7 @@ pub(crate) fn vote_of<V: Verb>(
         person: principal.name().to_owned(),
         groups: principal.groups().to_vec(),
         reason: reason.to_owned(),
-        fingerprint: fingerprint(tx, permit.visible(), &version)?,
+        fingerprint: Fingerprint::of(&version, &kept, &files).text(),
         expires_at: expires_at.map(|at| at.0),
     })
 }
@@ -132,10 +136,14 @@ pub(crate) fn standing(
     now: Timestamp,
 ) -> Result<Option<Change>> {
     let reviews = tx.reviews(row)?;
-    let stands = decisions(&reviews, &vote.fingerprint).into_iter().find(|decision| decision.by == vote.person);
+    let now_is = Fingerprint::parse(&vote.fingerprint);
+    let stands = decisions(&reviews, &now_is).into_iter().find(|decision| decision.by == vote.person);
     let is_same = match stands {
         Some(stands) => {
-            stands.kind == vote.kind && !stands.stale && stands.expires_at.is_none_or(|expires_at| expires_at > now.0)
+            stands.kind == vote.kind
+                && !stands.stale
+                && !stands.artifacts_changed
+                && stands.expires_at.is_none_or(|expires_at| expires_at > now.0)
         }
         None => vote.kind == DecisionKind::Withdraw,
     };

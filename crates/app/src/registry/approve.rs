@@ -55,6 +55,7 @@ impl App {
         let NewModelVersion { model: name, source, run_link, description, tags } = version;
         check_description(description.as_deref())?;
         check_tags(&tags)?;
+        self.reports_read_of(ctx, facets.clone()).await?;
         let (now, visible, script) = (ctx.now(), ctx.visible(), ctx.script());
         let new = source.into_new_version(ctx.new_id().simple().to_string(), run_link, description, tags);
         self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
@@ -94,6 +95,11 @@ impl App {
         wanted: VersionChange,
         mut rewrite: impl FnMut(&mut Document) -> Result<()> + Send + 'static,
     ) -> Result<ModelVersion> {
+        let mut told = self.model_version_kept(ctx, &model, number).await?;
+        // What is wrong with it is said below, to those who may change the version.
+        if rewrite(&mut told).is_ok() {
+            self.reports_read_of(ctx, told).await?;
+        }
         let (now, visible, script) = (ctx.now(), ctx.visible(), ctx.script());
         let id = version_id(&model, number);
         self.change::<RegisterModel, _>(ctx, &id.clone(), move |tx, permit| {

@@ -28,6 +28,7 @@ impl App {
         stage: Stage,
         occupants: Occupants,
     ) -> Result<ModelVersion> {
+        self.reports_read(ctx, &model, number).await?;
         let now = ctx.now();
         self.change::<PromoteModel, _>(ctx, &version_id(&model, number), move |tx, permit| {
             let (model, version) = open_version(tx, permit, &model, number)?;
@@ -44,6 +45,7 @@ impl App {
             return Err(Error::invalid(format!("'{alias}' cannot be an alias: 'latest' is always the newest version")));
         }
         check_text("alias", &alias)?;
+        self.reports_read(ctx, &model, number).await?;
         let now = ctx.now();
         self.change::<PromoteModel, _>(ctx, &version_id(&model, number), move |tx, permit| {
             let (model, version) = open_version(tx, permit, &model, number)?;

@@ -4,6 +4,7 @@
 
 mod audit;
 mod buckets;
+mod evidence;
 mod governance;
 mod history;
 mod identity;

@@ -19,11 +19,17 @@ pub struct Evidence {
     pub requesters: Vec<String>,
     pub tags: BTreeMap<String, String>,
     pub commit: Option<Commit>,
+    /// Follows from the bytes of the version's files and of the reports on it, as far as this server knows them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifacts: Option<String>,
     pub card: Option<Card>,
     /// The newest decision of each person.
     pub decisions: Vec<Decision>,
     /// The newest first.
     pub evaluations: Vec<Evaluation>,
+    /// The documents that the version names as reports on it, whether they could be read or not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reports: Vec<Report>,
     /// The other version that is in production.
     pub production: Option<Occupant>,
     /// Those whose role lets them decide on the model.
@@ -54,6 +60,9 @@ pub struct Decision {
     pub expires_at: Option<i64>,
     /// The version has changed since.
     pub stale: bool,
+    /// Files of the version have changed since.
+    #[serde(default)]
+    pub artifacts_changed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +85,49 @@ pub struct Evaluation {
     pub metrics: Metrics,
     pub slices: Slices,
     pub report: Option<String>,
+    /// Which of the reports that the version names it was read from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reports: Vec<ReportKind>,
+    /// Files of the version have changed since.
+    #[serde(default)]
+    pub artifacts_changed: bool,
+}
+
+/// A document that a version names as a report on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    pub kind: ReportKind,
+    /// What the version calls it, such as `ModelMetrics.ModelQuality.Statistics`.
+    pub name: String,
+    pub uri: String,
+    /// Of its bytes.
+    pub sha256: Option<String>,
+    /// Why it could not be read.
+    pub problem: Option<String>,
+}
+
+/// What a report is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportKind {
+    ModelQuality,
+    DataQuality,
+    Bias,
+    Explainability,
+    /// What later measurements are compared with; it measures nothing of the version.
+    Baseline,
+}
+
+impl ReportKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ReportKind::ModelQuality => "model_quality",
+            ReportKind::DataQuality => "data_quality",
+            ReportKind::Bias => "bias",
+            ReportKind::Explainability => "explainability",
+            ReportKind::Baseline => "baseline",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,13 +1,16 @@
 //! Gates: what must hold before a version of a model moves, and the pure function that says whether it does.
 
 mod definition;
+mod document;
 mod evidence;
 mod rule;
 mod verdict;
 
 pub use definition::{Approved, Gate, GateDefinition, GatedStage, Target};
+pub use document::Measured;
 pub use evidence::{
-    Approver, Card, Commit, Decision, DecisionKind, Evaluation, Evidence, Exception, Metrics, Occupant, Slices,
+    Approver, Card, Commit, Decision, DecisionKind, Evaluation, Evidence, Exception, Metrics, Occupant, Report,
+    ReportKind, Slices,
 };
 pub use rule::{Approvals, CleanCommit, EvaluationRule, ModelCard, Rule, TagRule, Threshold};
 pub use verdict::{Finding, Outcome, Refusal, Verdict, Vote, evaluate};

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::definition::check_text;
+use super::evidence::ReportKind;
 use crate::{Error, Result};
 
 const MOST_QUORUM: u32 = 100;
@@ -31,12 +32,16 @@ pub struct Approvals {
     pub not_older_than_days: Option<u32>,
 }
 
-/// The newest evaluation on a data set is recent and good enough.
+/// The newest evaluation on a data set, or that a report of the version says, is recent and good enough.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluationRule {
     /// The digest of the data set.
-    pub digest: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// The report that it was read from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<ReportKind>,
     /// Its name, for people; where it is given the evaluation must give it too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dataset: Option<String>,
@@ -118,11 +123,17 @@ impl Rule {
                     return wrong(what);
                 }
             }
-            Rule::Evaluation(EvaluationRule { digest, dataset, not_older_than_days, thresholds }) => {
-                check_text(gate, "digest", digest)?;
+            Rule::Evaluation(EvaluationRule { digest, report, dataset, not_older_than_days, thresholds }) => {
+                check_text(gate, "digest", digest.as_deref().unwrap_or_default())?;
                 check_text(gate, "dataset", dataset.as_deref().unwrap_or_default())?;
-                if digest.is_empty() {
+                if digest.as_ref().is_some_and(String::is_empty) {
                     return wrong("digest is empty".to_owned());
+                }
+                if *report == Some(ReportKind::Baseline) {
+                    return wrong("a baseline measures nothing of the version".to_owned());
+                }
+                if digest.is_none() && report.is_none() {
+                    return wrong("it needs the digest of a data set or the report to look at".to_owned());
                 }
                 if let Err(what) = check_days(*not_older_than_days) {
                     return wrong(what);

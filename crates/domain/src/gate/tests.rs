@@ -23,9 +23,11 @@ fn evidence() -> Evidence {
         requesters: vec!["rob".to_owned()],
         tags: [("team".to_owned(), "risk".to_owned())].into(),
         commit: None,
+        artifacts: None,
         card: None,
         decisions: Vec::new(),
         evaluations: Vec::new(),
+        reports: Vec::new(),
         production: None,
         approvers: ["ann", "bob", "cyd"].map(|name| Approver { name: name.to_owned(), groups: Vec::new() }).into(),
         exception: None,
@@ -41,6 +43,7 @@ fn approval(by: &str) -> Decision {
         at: NOW - DAY,
         expires_at: None,
         stale: false,
+        artifacts_changed: false,
     }
 }
 
@@ -54,6 +57,8 @@ fn evaluation(at: i64, auc: f64) -> Evaluation {
         metrics: [("auc".to_owned(), auc)].into(),
         slices: [("young".to_owned(), [("auc".to_owned(), auc - 0.2)].into())].into(),
         report: None,
+        reports: Vec::new(),
+        artifacts_changed: false,
     }
 }
 

@@ -2,7 +2,7 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-use super::evidence::{Decision, DecisionKind, Evaluation, Evidence};
+use super::evidence::{Decision, DecisionKind, Evaluation, Evidence, Report, ReportKind};
 use super::rule::{Approvals, Bound, CleanCommit, EvaluationRule, ModelCard, Rule, TagRule, Threshold};
 use super::{Gate, Target};
 use crate::Error;
@@ -137,7 +137,7 @@ fn approvals(rule: &Approvals, evidence: &Evidence) -> Finding {
     let stands = |decision: &&Decision| {
         let too_old = not_older_than_days.is_some_and(|days| evidence.at - decision.at > i64::from(days) * DAY);
         let expired = decision.expires_at.is_some_and(|until| until <= evidence.at);
-        !decision.stale && !too_old && !expired && is_in_group(&decision.groups)
+        !decision.stale && !decision.artifacts_changed && !too_old && !expired && is_in_group(&decision.groups)
     };
     let standing: Vec<&Decision> = evidence.decisions.iter().filter(stands).collect();
     let mut given: Vec<&str> = standing
@@ -176,6 +176,7 @@ fn approvals(rule: &Approvals, evidence: &Evidence) -> Finding {
             }
             Decision { by, .. } if *by == evidence.author => "is the author's own",
             Decision { by, .. } if evidence.requesters.contains(by) => "is of the one who asks",
+            Decision { artifacts_changed: true, .. } => "was given before artifacts of the version changed",
             Decision { stale: true, .. } => "was given before the version changed",
             Decision { groups, .. } if !is_in_group(groups) => "is of somebody outside of the group",
             _ => "has expired",
@@ -194,18 +195,20 @@ fn approvals(rule: &Approvals, evidence: &Evidence) -> Finding {
 }
 
 fn evaluation(rule: &EvaluationRule, evidence: &Evidence) -> Found {
-    let EvaluationRule { digest, dataset, not_older_than_days, thresholds } = rule;
-    let named = dataset.as_ref().map_or_else(|| format!("'{digest}'"), |name| format!("'{name}' ('{digest}')"));
-    let newest = newest(&evidence.evaluations, rule)
-        .ok_or_else(|| format!("there is no evaluation of the version on data set {named}"))?;
+    let EvaluationRule { digest: _, report: _, dataset: _, not_older_than_days, thresholds } = rule;
+    let on = wanted(rule);
+    let newest = newest(&evidence.evaluations, rule).ok_or_else(|| nothing_found(rule, &on, evidence))?;
     if newest.at > evidence.at {
-        return Err(format!("{} on data set {named} is dated in the future", newest.source));
+        return Err(format!("{}{on} is dated in the future", newest.source));
+    }
+    if newest.artifacts_changed {
+        return Err(format!("artifacts of the version changed since {}{on}", newest.source));
     }
     if let Some(days) = not_older_than_days
         && evidence.at - newest.at > i64::from(*days) * DAY
     {
         let age = (evidence.at - newest.at) / DAY;
-        return Err(format!("{} on data set {named} is {age} days old and must be at most {days}", newest.source));
+        return Err(format!("{}{on} is {age} days old and must be at most {days}", newest.source));
     }
     let mut wrong = Vec::new();
     for threshold in thresholds {
@@ -216,18 +219,54 @@ fn evaluation(rule: &EvaluationRule, evidence: &Evidence) -> Found {
         );
     }
     if wrong.is_empty() {
-        Ok(format!("{} on data set {named} meets {} thresholds", newest.source, thresholds.len()))
+        Ok(format!("{}{on} meets {} thresholds", newest.source, thresholds.len()))
     } else {
-        Err(format!("{} on data set {named}: {}", newest.source, wrong.join(", ")))
+        Err(format!("{}{on}: {}", newest.source, wrong.join(", ")))
     }
 }
 
-/// The newest evaluation on the data set of a rule.
+/// What evaluation a rule looks for, as messages say it.
+fn wanted(EvaluationRule { digest, report, dataset, .. }: &EvaluationRule) -> String {
+    let mut on = match (dataset, digest) {
+        (Some(name), Some(digest)) => format!(" on data set '{name}' ('{digest}')"),
+        (Some(name), None) => format!(" on data set '{name}'"),
+        (None, Some(digest)) => format!(" on data set '{digest}'"),
+        (None, None) => String::new(),
+    };
+    if let Some(kind) = report {
+        // Writing to a string cannot fail.
+        let _ = write!(on, " in the {} report", kind.as_str());
+    }
+    on
+}
+
+/// Says that there is no evaluation, and what there is that might have been one.
+fn nothing_found(rule: &EvaluationRule, on: &str, evidence: &Evidence) -> String {
+    let mut message = format!("there is no evaluation of the version{on}");
+    for Report { kind, name, uri, problem, .. } in &evidence.reports {
+        if let Some(problem) = problem
+            && rule.report.is_none_or(|wanted| wanted == *kind)
+            && *kind != ReportKind::Baseline
+        {
+            let _ = write!(message, "; {name} at {uri} could not be read: {problem}");
+        }
+    }
+    for Evaluation { source, .. } in evidence.evaluations.iter().filter(|found| found.digest.is_empty()) {
+        if rule.digest.is_some() {
+            let _ = write!(message, "; {source} does not name its data set by digest");
+        }
+    }
+    message
+}
+
+/// The newest evaluation that a rule means; of those of one time the first, since they are listed so.
 fn newest<'a>(evaluations: &'a [Evaluation], rule: &EvaluationRule) -> Option<&'a Evaluation> {
     evaluations
         .iter()
-        .filter(|found| found.digest == rule.digest)
+        .filter(|found| rule.digest.as_ref().is_none_or(|digest| *digest == found.digest))
+        .filter(|found| rule.report.is_none_or(|kind| found.reports.contains(&kind)))
         .filter(|found| rule.dataset.as_ref().is_none_or(|name| *name == found.dataset))
+        .rev()
         .max_by_key(|found| found.at)
 }
 

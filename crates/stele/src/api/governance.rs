@@ -9,7 +9,7 @@ use stele_app::{
     Checked, GateRecord, NewException, NewModelEvaluation, NewReview, Review, ReviewKind, Reviewed, VerdictRecord,
 };
 use stele_domain::Error;
-use stele_domain::gate::{DecisionKind, Evaluation, Exception, Finding, GateDefinition, Target, Verdict};
+use stele_domain::gate::{DecisionKind, Evaluation, Exception, Finding, GateDefinition, ReportKind, Target, Verdict};
 use utoipa::ToSchema;
 
 use super::Result;
@@ -335,12 +335,18 @@ pub(super) struct EvaluationDto {
     metrics: BTreeMap<String, f64>,
     slices: BTreeMap<String, BTreeMap<String, f64>>,
     report: Option<String>,
+    /// The kinds of the version's reports that it was read from.
+    reports: Vec<&'static str>,
+    /// Files of the version have changed since, so that it counts no more.
+    artifacts_changed: bool,
 }
 
 impl From<Evaluation> for EvaluationDto {
     fn from(evaluation: Evaluation) -> EvaluationDto {
-        let Evaluation { source, dataset, digest, at, by, metrics, slices, report } = evaluation;
-        EvaluationDto { source, dataset, digest, at, by, metrics, slices, report }
+        let Evaluation { source, dataset, digest, at, by, metrics, slices, report, reports, artifacts_changed } =
+            evaluation;
+        let reports = reports.into_iter().map(ReportKind::as_str).collect();
+        EvaluationDto { source, dataset, digest, at, by, metrics, slices, report, reports, artifacts_changed }
     }
 }
 

@@ -84,7 +84,15 @@ fn without_zeros(text: &str) -> &str {
 
 /// `1 run`, `2 runs`.
 pub(crate) fn count(count: usize, thing: &str) -> String {
-    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {}", plural(thing)) }
+}
+
+/// The name of several things of a kind.
+pub(crate) fn plural(thing: &str) -> String {
+    match thing.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
+        _ => format!("{thing}s"),
+    }
 }
 
 /// Text on one line without control characters, which could steer the terminal.
@@ -95,6 +103,16 @@ pub(crate) fn harmless(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn several_things_have_their_plural() {
+        for (thing, shown) in
+            [("run", "2 runs"), ("delivery", "2 deliveries"), ("entry", "2 entries"), ("key", "2 keys")]
+        {
+            assert_eq!(count(2, thing), shown);
+        }
+        assert_eq!(count(1, "delivery"), "1 delivery");
+    }
 
     #[test]
     fn numbers_have_the_digits_that_help() {

@@ -83,7 +83,7 @@ impl Listed {
     /// Tells a person what the table does not say.
     pub(super) fn comment(&self, output: &Output, thing: &str) {
         if self.items.is_empty() {
-            output.say(format_args!("there are no {thing}s to show"));
+            output.say(format_args!("there are no {} to show", human::plural(thing)));
         } else if self.more {
             let shown = human::count(self.items.len(), thing);
             output.say(format_args!("these are the first {shown}; --limit shows more"));

@@ -294,6 +294,7 @@ fn version_table(versions: &[Version]) -> Table {
     let mut table = Table::new([
         Column::number("VERSION"),
         Column::whole("STAGE"),
+        Column::whole("APPROVAL"),
         Column::text("ALIASES"),
         Column::whole("CREATED"),
         Column::whole("RUN"),
@@ -304,6 +305,7 @@ fn version_table(versions: &[Version]) -> Table {
         table.row([
             Cell::from(version.version.to_string()),
             view::stage_cell(&version.stage),
+            view::approval_cell(&version.approval),
             Cell::from(aliases.join(" ")),
             view::ago_cell(Some(version.created_at), now),
             version.run_id.as_ref().map_or_else(|| Cell::dim(human::NOTHING), Cell::from),

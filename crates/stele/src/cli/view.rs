@@ -92,6 +92,7 @@ pub(super) struct Model {
 pub(super) struct Version {
     pub(super) version: i64,
     pub(super) stage: String,
+    pub(super) approval: String,
     pub(super) aliases: Vec<String>,
     pub(super) description: Option<String>,
     pub(super) run_id: Option<String>,
@@ -163,6 +164,14 @@ pub(super) fn stage_cell(stage: &str) -> Cell {
         "production" => Cell::styled(stage, Style::new().green().bold()),
         "staging" => Cell::styled(stage, Style::new().cyan()),
         "none" => Cell::dim(human::NOTHING),
+        other => Cell::dim(other),
+    }
+}
+
+pub(super) fn approval_cell(approval: &str) -> Cell {
+    match approval {
+        "approved" => Cell::styled(approval, Style::new().green()),
+        "rejected" => Cell::styled(approval, Style::new().red()),
         other => Cell::dim(other),
     }
 }

@@ -179,9 +179,15 @@ impl Tx<'_> {
 
     /// Where each chain ends.
     pub fn audit_ends(&mut self) -> Result<Vec<(i64, ChainEnd)>> {
-        const ENDS: &str = "SELECT entry.chain, entry.seq, entry.hash FROM audit_entry AS entry
-             JOIN (SELECT chain, MAX(seq) AS seq FROM audit_entry WHERE chain IS NOT NULL GROUP BY chain) AS newest
-                 ON newest.chain = entry.chain AND newest.seq = entry.seq
+        // From one chain to the next through the index: grouping would read all of it, and writers wait meanwhile.
+        const ENDS: &str = "WITH RECURSIVE found (chain) AS (
+                 SELECT MIN(chain) FROM audit_entry
+                 UNION ALL
+                 SELECT (SELECT MIN(audit_entry.chain) FROM audit_entry WHERE audit_entry.chain > found.chain)
+                 FROM found WHERE found.chain IS NOT NULL)
+             SELECT entry.chain, entry.seq, entry.hash FROM found
+             JOIN audit_entry AS entry ON entry.chain = found.chain
+                 AND entry.seq = (SELECT MAX(newest.seq) FROM audit_entry AS newest WHERE newest.chain = found.chain)
              ORDER BY entry.chain";
         self.query(ENDS, params![], |row| Ok((row.int(0)?, chain_end(row.int(1)?, row.blob(2)?)?)))
     }

@@ -8,7 +8,7 @@ pub use self::upload::{OpenUpload, StaleUpload, StoredPart};
 
 use stele_domain::authz::{ManageBucket, Permit, Place, Verb, Visibility};
 use stele_domain::bucket::{Bucket, Piece};
-use stele_domain::id::Timestamp;
+use stele_domain::id::{Timestamp, WorkspaceId};
 use stele_domain::{Error, Kind, Result};
 
 use crate::Tx;
@@ -88,6 +88,12 @@ impl Tx<'_> {
         self.query_opt(FIND, params![visible.workspace(), name], |row| row.int(0))?
             .map(BucketRow)
             .ok_or_else(|| Error::not_found(Kind::Bucket, name))
+    }
+
+    /// A bucket that the server itself looks at.
+    fn bucket_of_workspace(&mut self, workspace: WorkspaceId, name: &str) -> Result<Option<BucketRow>> {
+        const FIND: &str = "SELECT id FROM bucket WHERE workspace_id = $1 AND name = $2";
+        Ok(self.query_opt(FIND, params![workspace, name], |row| row.int(0))?.map(BucketRow))
     }
 
     /// Notes files that nothing names any more, to be removed once this transaction is durable.

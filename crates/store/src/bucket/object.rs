@@ -1,10 +1,12 @@
+use sha2::{Digest, Sha256};
 use stele_domain::authz::{Permit, Visibility, WriteObject};
 use stele_domain::bucket::{Object, ObjectHead, Piece};
-use stele_domain::id::Timestamp;
+use stele_domain::id::{Timestamp, WorkspaceId};
 use stele_domain::{Error, Kind, Result};
 
 use super::BucketRow;
 use crate::Tx;
+use crate::artifact_file::{ArtifactFiles, MOST_FILES};
 use crate::engine::{Row, params};
 use crate::facets::parse;
 use crate::search::first_after_prefix;
@@ -48,6 +50,47 @@ impl Tx<'_> {
     pub fn object_get(&mut self, visible: &Visibility, bucket: &str, key: &str) -> Result<ObjectRow> {
         let bucket = self.bucket_read(visible, bucket)?;
         self.object_find(bucket, key, "")?.ok_or_else(|| Error::not_found(Kind::Object, key))
+    }
+
+    /// An object that the server itself looks at, whoever asks it to.
+    pub fn object_of_workspace(
+        &mut self,
+        workspace: WorkspaceId,
+        bucket: &str,
+        key: &str,
+    ) -> Result<Option<ObjectRow>> {
+        match self.bucket_of_workspace(workspace, bucket)? {
+            Some(bucket) => self.object_find(bucket, key, ""),
+            None => Ok(None),
+        }
+    }
+
+    /// The objects at a key or below it as a folder, whose bytes are told by the files that hold them; `None` if there
+    /// are none.
+    pub fn object_files(&mut self, workspace: WorkspaceId, bucket: &str, key: &str) -> Result<Option<ArtifactFiles>> {
+        const FILES: &str = "SELECT key, size, pieces FROM bucket_object
+             WHERE bucket_id = $1 AND (key = $2 OR (key >= $3 AND key < $4)) ORDER BY key LIMIT $5";
+        const ALL: &str = "SELECT COUNT(*), CAST(COALESCE(SUM(size), 0) AS BIGINT), MAX(modified_at)
+             FROM bucket_object WHERE bucket_id = $1 AND (key = $2 OR (key >= $3 AND key < $4))";
+        let Some(bucket) = self.bucket_of_workspace(workspace, bucket)? else { return Ok(None) };
+        let folder = format!("{}/", key.trim_end_matches('/'));
+        let end = first_after_prefix(&folder).unwrap_or_default();
+        let (count, size, modified_at) = self.query_one(ALL, params![bucket.0, key, &folder, &end], |row| {
+            Ok((row.int(0)?, row.int(1)?, row.opt_int(2)?))
+        })?;
+        if count == 0 {
+            return Ok(None);
+        }
+        let mut whole = Sha256::new();
+        for (key, size, pieces) in self.query(FILES, params![bucket.0, key, &folder, &end, MOST_FILES], |row| {
+            Ok((row.text(0)?, row.int(1)?, row.text(2)?))
+        })? {
+            whole.update(format!("{}:{key} {size} {pieces}\n", key.len()));
+        }
+        if count > MOST_FILES {
+            whole.update(format!("{count} files, {size} bytes, {modified_at:?}"));
+        }
+        Ok(Some(ArtifactFiles { digest: hex::encode(whole.finalize()), replaced_at: None }))
     }
 
     /// An object that this transaction is about to replace or remove, if it is there.

@@ -26,20 +26,22 @@ impl Tx<'_> {
         permit: &Permit<RecordEvaluation>,
         version: ModelVersionRow,
         new: &NewEvaluation,
+        artifacts: Option<&str>,
         now: Timestamp,
     ) -> Result<i64> {
         const INSERT: &str = "INSERT INTO model_evaluation
-                 (model_version_id, dataset_name, dataset_digest, metrics, slices, report, recorded_by, at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id";
+                 (model_version_id, dataset_name, dataset_digest, metrics, slices, report, recorded_by, at, artifacts)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id";
         let NewEvaluation { dataset, digest, metrics, slices, report } = new;
         let (metrics, slices, by) = (to_json(metrics)?, to_json(slices)?, permit.subject().principal.name());
-        let values = params![version, dataset, digest, &metrics, &slices, report.as_deref(), by, now];
+        let values = params![version, dataset, digest, &metrics, &slices, report.as_deref(), by, now, artifacts];
         self.query_one(INSERT, values, |row| row.int(0))
     }
 
-    /// What was recorded of a version, the newest first.
-    pub fn model_evaluations(&mut self, version: ModelVersionRow) -> Result<Vec<Evaluation>> {
-        const LIST: &str = "SELECT id, dataset_name, dataset_digest, at, recorded_by, metrics, slices, report
+    /// What was recorded of a version whose files are now as `artifacts` says, the newest first.
+    pub fn model_evaluations(&mut self, version: ModelVersionRow, artifacts: Option<&str>) -> Result<Vec<Evaluation>> {
+        const LIST: &str = "SELECT id, dataset_name, dataset_digest, at, recorded_by, metrics, slices, report,
+                 artifacts
              FROM model_evaluation WHERE model_version_id = $1 ORDER BY id DESC LIMIT $2";
         self.query(LIST, params![version, MOST_EVALUATIONS], |row| {
             Ok(Evaluation {
@@ -51,6 +53,8 @@ impl Tx<'_> {
                 metrics: from_json(&row.text(5)?)?,
                 slices: from_json(&row.text(6)?)?,
                 report: row.opt_text(7)?,
+                reports: Vec::new(),
+                artifacts_changed: row.opt_text(8)?.is_some_and(|then| Some(then.as_str()) != artifacts),
             })
         })
     }

@@ -101,13 +101,28 @@ impl Tx<'_> {
             let evaluation = evaluations.entry((digest.clone(), dataset.clone(), run.clone())).or_insert_with(|| {
                 let source = format!("run {run}");
                 let (metrics, slices) = (Metrics::new(), Slices::new());
-                Evaluation { source, dataset, digest, at, by, metrics, slices, report: None }
+                Evaluation {
+                    source,
+                    dataset,
+                    digest,
+                    at,
+                    by,
+                    metrics,
+                    slices,
+                    report: None,
+                    reports: Vec::new(),
+                    artifacts_changed: false,
+                }
             });
             if value.is_finite() {
                 evaluation.metrics.entry(key).or_insert(value);
             }
         }
-        Ok(evaluations.into_values().collect())
+        let split = evaluations.into_values().map(|evaluation| {
+            let (metrics, slices) = split_slices(evaluation.metrics);
+            Evaluation { metrics, slices, ..evaluation }
+        });
+        Ok(split.collect())
     }
 
     /// What the run of a version measured, where it read one data set and said that it is for evaluation. A run that read
@@ -134,9 +149,19 @@ impl Tx<'_> {
         let found = self.query(METRICS, params![row], |row| Ok((row.text(0)?, row.real(1)?, row.int(2)?)))?;
         let Some(at) = found.iter().map(|(_, _, at)| *at).max() else { return Ok(None) };
         let metrics = found.into_iter().filter(|(_, value, _)| value.is_finite());
-        let metrics: Metrics = metrics.map(|(key, value, _)| (key, value)).collect();
-        let (source, slices) = (format!("run {run}"), Slices::new());
-        Ok(Some(Evaluation { source, dataset, digest, at, by, metrics, slices, report: None }))
+        let (metrics, slices) = split_slices(metrics.map(|(key, value, _)| (key, value)));
+        Ok(Some(Evaluation {
+            source: format!("run {run}"),
+            dataset,
+            digest,
+            at,
+            by,
+            metrics,
+            slices,
+            report: None,
+            reports: Vec::new(),
+            artifacts_changed: false,
+        }))
     }
 
     /// Those whose role lets them decide on a model, by name, with their groups.
@@ -164,4 +189,20 @@ impl Tx<'_> {
         }
         Ok(approvers)
     }
+}
+
+/// Metrics of all of a data set, and those of slices, which MLflow's clients log as `slice/SLICE/METRIC`.
+pub(super) fn split_slices(found: impl IntoIterator<Item = (String, f64)>) -> (Metrics, Slices) {
+    let (mut metrics, mut slices) = (Metrics::new(), Slices::new());
+    for (key, value) in found {
+        match key.strip_prefix("slice/").and_then(|rest| rest.split_once('/')) {
+            Some((slice, metric)) if !slice.is_empty() && !metric.is_empty() => {
+                slices.entry(slice.to_owned()).or_default().insert(metric.to_owned(), value);
+            }
+            _ => {
+                metrics.insert(key, value);
+            }
+        }
+    }
+    (metrics, slices)
 }

@@ -1,14 +1,18 @@
 //! Gates with their versions, what they rest on, and what they answered.
 
+mod document;
 mod evaluation;
 mod evidence;
 mod exception;
 mod gate;
+mod measured_run;
 mod review;
 mod verdict;
 
+pub use document::Reading;
 pub use evaluation::NewEvaluation;
 pub use gate::GateRecord;
+pub(crate) use measured_run::EVALUATED_TAG;
 pub use review::{Review, ReviewKind};
 pub use verdict::VerdictRecord;
 

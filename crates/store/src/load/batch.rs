@@ -6,7 +6,7 @@ use stele_domain::lifecycle::Presence;
 
 use super::LoadedRun;
 use crate::engine::Value;
-use crate::metric::chunk_row;
+use crate::metric::{TAIL_POINTS, chunk_row, stored_tail};
 use crate::series::CHUNK_POINTS;
 
 /// Runs that are ready to be written: sorted as their tables are, metric points encoded. Making one takes most of the
@@ -30,6 +30,8 @@ pub(super) struct PreparedSeries {
     pub(super) points: usize,
     /// Rows of the table, whose first value is the series that they will belong to.
     pub(super) chunks: Vec<[Value<'static>; 6]>,
+    /// Instead of a chunk, when there are few points.
+    pub(super) tail: Option<Vec<u8>>,
 }
 
 impl RunBatch {
@@ -61,9 +63,11 @@ fn series(key: String, mut points: Vec<Point>) -> Option<PreparedSeries> {
     points.dedup();
     let latest = *points.last()?;
     let unknown = SeriesRow(0);
+    let (tail, chunked) = if points.len() < TAIL_POINTS { (&points[..], &[][..]) } else { (&[][..], &points[..]) };
     let chunks =
-        (0..).zip(points.chunks(CHUNK_POINTS.get())).map(|(number, points)| chunk_row(unknown, number, points));
-    Some(PreparedSeries { key, latest, points: points.len(), chunks: chunks.collect() })
+        (0..).zip(chunked.chunks(CHUNK_POINTS.get())).map(|(number, points)| chunk_row(unknown, number, points));
+    let (chunks, tail) = (chunks.collect(), stored_tail(tail));
+    Some(PreparedSeries { key, latest, points: points.len(), chunks, tail })
 }
 
 /// Sorts by key and keeps the last of those with one key.

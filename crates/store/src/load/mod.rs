@@ -30,6 +30,7 @@ pub use self::logged_model::LoadedLoggedModel;
 pub use self::registry::{LoadedModel, LoadedVersion};
 use crate::Tx;
 use crate::engine::{Value, list, params};
+use crate::governance::EVALUATED_TAG;
 use crate::metric::{CHUNK_COLUMNS, stored_value};
 
 /// The most runs in one batch, which is one transaction.
@@ -107,6 +108,11 @@ impl Tx<'_> {
                 .flat_map(move |tag| [row.into(), (&tag.key).into(), (&tag.value).into(), experiment.id.into()])
         });
         self.rows_append("run_tag", "run_id, key, value, experiment_id", &tags)?;
+        for (row, run) in &new {
+            if let Some(tag) = run.loaded.tags.iter().rfind(|tag| tag.key == EVALUATED_TAG) {
+                self.run_evaluated_set(RunRow(*row), &tag.value)?;
+            }
+        }
         let params: Vec<Value> = flat(&new, |row, run| {
             run.loaded
                 .params
@@ -210,10 +216,10 @@ impl Tx<'_> {
         let count = new.iter().map(|(_, run)| run.series.len()).sum();
         let ids = self.row_ids_take("series", count)?;
         let series = new.iter().flat_map(|(row, run)| run.series.iter().map(move |series| (*row, series)));
-        let mut rows: Vec<Value> = Vec::with_capacity(count * 11);
+        let mut rows: Vec<Value> = Vec::with_capacity(count * 12);
         let mut chunks: Vec<Value> = Vec::new();
         for (id, (row, series)) in ids.into_iter().zip(series) {
-            let PreparedSeries { key, latest, points, chunks: encoded } = series;
+            let PreparedSeries { key, latest, points, chunks: encoded, tail } = series;
             let (value, is_nan) = stored_value(latest.value);
             let chunk_count = encoded.len() as i64;
             rows.extend([
@@ -229,6 +235,7 @@ impl Tx<'_> {
                 chunk_count.into(),
                 // They are sorted and full already.
                 Value::from(0_i64),
+                tail.as_deref().into(),
             ]);
             for chunk in encoded {
                 let mut chunk = chunk.clone();
@@ -236,7 +243,8 @@ impl Tx<'_> {
                 chunks.extend(chunk);
             }
         }
-        let columns = "id, run_id, key, experiment_id, value, is_nan, step, timestamp, points, next_chunk, unmerged";
+        let columns =
+            "id, run_id, key, experiment_id, value, is_nan, step, timestamp, points, next_chunk, unmerged, tail";
         self.rows_append("series", columns, &rows)?;
         self.rows_append("chunk", CHUNK_COLUMNS, &chunks)
     }

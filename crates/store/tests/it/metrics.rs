@@ -7,7 +7,7 @@ use stele_domain::id::{RunId, RunRow, Timestamp};
 use stele_domain::lifecycle::{RunKind, RunStatus};
 use stele_domain::record::MetricValue;
 use stele_domain::{MetricValues, Point, Result};
-use stele_store::{NewExperiment, NewRun, Store, Tx};
+use stele_store::{DatabaseUrl, NewExperiment, NewRun, Store, Tx};
 
 /// A run to log to, and what allows it.
 #[derive(Clone)]
@@ -173,5 +173,44 @@ async fn merging_while_everybody_logs_loses_and_repeats_nothing() {
         let steps: Vec<i64> = points.iter().map(|point| point.step).collect();
         assert_eq!(steps, (0..240).collect::<Vec<_>>(), "on {}", database.engine);
         assert_eq!(newest.map(|point| point.step), Some(239));
+    }
+}
+
+/// How many chunks the database has.
+fn chunks(database: &DatabaseUrl) -> i64 {
+    const COUNT: &str = "SELECT COUNT(*) FROM chunk";
+    match database {
+        DatabaseUrl::Sqlite(path) => {
+            rusqlite::Connection::open(path).unwrap().query_row(COUNT, [], |row| row.get(0)).unwrap()
+        }
+        DatabaseUrl::Postgres(url) => {
+            postgres::Client::connect(url, postgres::NoTls).unwrap().query_one(COUNT, &[]).unwrap().get(0)
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn points_logged_one_by_one_are_read_at_once_and_share_chunks() {
+    for database in stele_testkit::databases().await {
+        let logger = Logger::new(database.store.clone(), "one by one".to_owned()).await;
+        let mut expected = BTreeSet::new();
+        // Out of order, and each sent again.
+        for step in (0..100).map(|index| (index * 37) % 100) {
+            let point = Point::new(step, 0, step as f64);
+            expected.insert(point);
+            logger.log(vec![point]).await;
+            logger.log(vec![point]).await;
+            let newest = expected.last().copied();
+            assert_eq!(logger.stored().await, (expected.iter().copied().collect(), newest), "on {}", database.engine);
+        }
+        let url = database.url.clone();
+        let count = tokio::task::spawn_blocking(move || chunks(&url)).await.unwrap();
+        assert_eq!(count, 3, "100 points in chunks of 32, and a tail, on {}", database.engine);
+        let chart = logger
+            .read(|tx, run| tx.metric_envelope(run, "loss", None, None, std::num::NonZeroUsize::new(4).unwrap()))
+            .await
+            .unwrap();
+        assert_eq!(chart.steps, 0..=99);
+        assert_eq!(chart.buckets.iter().map(|bucket| bucket.summary.points).collect::<Vec<_>>(), [25; 4]);
     }
 }

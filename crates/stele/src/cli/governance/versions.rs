@@ -127,6 +127,8 @@ struct Evaluation {
     digest: String,
     at: i64,
     metrics: BTreeMap<String, f64>,
+    slices: BTreeMap<String, BTreeMap<String, f64>>,
+    artifacts_changed: bool,
 }
 
 pub(crate) async fn approve(output: &Output, options: Decide) -> anyhow::Result<()> {
@@ -200,9 +202,16 @@ pub(crate) async fn evaluations(output: &Output, Evaluations { action }: Evaluat
                 Column::text("METRICS"),
                 Column::text("SOURCE"),
             ]);
-            for Evaluation { source, dataset, digest, at, metrics } in evaluations {
-                let metrics: Vec<String> =
-                    metrics.iter().map(|(key, value)| format!("{key}={}", human::number(*value))).collect();
+            for Evaluation { source, dataset, digest, at, metrics, slices, artifacts_changed } in evaluations {
+                let of_slices = slices.iter().flat_map(|(slice, metrics)| {
+                    metrics.iter().map(move |(key, value)| format!("{key}@{slice}={}", human::number(*value)))
+                });
+                let metrics: Vec<String> = metrics
+                    .iter()
+                    .map(|(key, value)| format!("{key}={}", human::number(*value)))
+                    .chain(of_slices)
+                    .collect();
+                let source = if artifacts_changed { format!("{source} (artifacts changed since)") } else { source };
                 table.row([
                     view::ago_cell(Some(at), now),
                     Cell::from(dataset),

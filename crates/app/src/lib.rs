@@ -18,6 +18,7 @@ mod load;
 mod logged_model;
 mod maintenance;
 mod metric;
+mod policy;
 mod purge;
 mod registry;
 mod resource;
@@ -47,6 +48,7 @@ pub use identity::{
 };
 pub use load::LoadedInto;
 pub use logged_model::NewLoggedModel;
+pub use policy::{Asked, AskedThing, Explained};
 pub use purge::PurgeReport;
 pub use registry::{
     CheckedSource, Idempotency, NewModel, NewModelVersion, NewPackage, Owner, SourceError, SourceProblem,
@@ -92,6 +94,7 @@ struct Parts {
     workspace_name: Arc<str>,
     webhooks: webhook::Webhooks,
     identity: identity::Identity,
+    policies: policy::Policies,
 }
 
 impl App {
@@ -122,6 +125,7 @@ impl App {
             workspace_name: stele_store::DEFAULT_WORKSPACE.into(),
             webhooks: webhook::Webhooks::default(),
             identity: identity::Identity::new()?,
+            policies: policy::Policies::default(),
         };
         let app = App { parts: Arc::new(parts) };
         app.authentication_refreshed().await?;
@@ -130,6 +134,10 @@ impl App {
 
     pub(crate) fn identity(&self) -> &identity::Identity {
         &self.parts.identity
+    }
+
+    pub(crate) fn policies(&self) -> &policy::Policies {
+        &self.parts.policies
     }
 
     pub(crate) fn webhooks(&self) -> &webhook::Webhooks {

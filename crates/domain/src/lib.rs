@@ -20,6 +20,7 @@ pub mod model_history;
 pub mod model_uri;
 pub mod names;
 pub mod otlp;
+pub mod policy;
 pub mod record;
 pub mod registry;
 pub mod resource;

@@ -5,6 +5,7 @@ mod beacon;
 mod cli;
 mod client_address;
 mod config;
+mod decision;
 mod front_page;
 mod guard;
 mod listen;

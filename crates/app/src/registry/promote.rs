@@ -1,7 +1,7 @@
 //! Moving versions through stages and aliases, whichever words a client uses for it.
 
 use serde_json::json;
-use stele_domain::authz::{Permit, Place, PromoteModel};
+use stele_domain::authz::{Intent, Permit, PromoteModel};
 use stele_domain::change::Change;
 use stele_domain::gate::Target;
 use stele_domain::id::Timestamp;
@@ -11,7 +11,7 @@ use stele_domain::{Error, Kind, Result};
 use stele_store::{ModelHead, ModelVersionHead, Tx};
 
 use super::model::{complete as complete_model, names_prompt};
-use super::open_version;
+use super::{open_version, require_version};
 use super::version::complete;
 use crate::governance::pass;
 use crate::transact::{Changed, check_text};
@@ -61,6 +61,7 @@ impl App {
                 changes.push(change);
                 return Ok(Changed::many((), changes));
             }
+            require_version(tx, permit, &model, version.row, Intent::alias(&alias))?;
             let mut changes = pass(tx, permit, &model, version.row, &Target::Alias(alias.clone()), None, now)?;
             tx.model_alias_set(permit, model.row, &alias, number)?;
             changes.push(change);
@@ -82,9 +83,12 @@ impl App {
                 changes.push(alias_deleted(tx, &model, &alias, version.number)?);
                 return Ok(Changed::many((), changes));
             }
-            let Some(number) = tx.model_alias_delete(permit, model.row, &alias)? else {
+            let Some(number) = tx.model_alias_get(permit.visible(), model.row, &alias)? else {
                 return Ok(Changed::nothing(()));
             };
+            let version = tx.model_version_open(permit, &model, number)?;
+            require_version(tx, permit, &model, version.row, Intent::alias(&alias))?;
+            tx.model_alias_delete(permit, model.row, &alias)?;
             Ok(Changed::one((), alias_deleted(tx, &model, &alias, number)?))
         })
         .await
@@ -125,6 +129,11 @@ pub(super) fn promote(
         (_, Occupants::Archive) => others,
         (_, Occupants::Stay) => Vec::new(),
     };
+    // Who may not is told so before gates are asked.
+    require_version(tx, permit, model, version.row, Intent::stage(target))?;
+    for other in &leaving {
+        require_version(tx, permit, model, other.row, Intent::stage(Stage::Archived))?;
+    }
     let mut changes = match Target::of_stage(target) {
         Some(gated) if version.stage != target => pass(tx, permit, model, version.row, &gated, None, now)?,
         _ => Vec::new(),
@@ -146,7 +155,6 @@ fn transition(
     now: Timestamp,
 ) -> Result<Change> {
     let after = stage_after(version.stage, target);
-    permit.require(Place::Model(&model.name), Kind::ModelVersion, version_id(&model.name, version.number))?;
     tx.model_version_transition(permit, version.row, after, now)?;
     let id = version_id(&model.name, version.number);
     Ok(Change::event("model-version.transition", Kind::ModelVersion, id)

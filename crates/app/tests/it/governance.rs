@@ -25,7 +25,7 @@ const APPROVE: ReviewKind = ReviewKind::Decision(DecisionKind::Approve);
 fn person(app: &App, name: &str, roles: &[Role], groups: &[&str]) -> Ctx {
     let grants = roles.iter().map(|role| Grant { role: *role, scope: Scope::Organisation }).collect();
     let groups = groups.iter().map(|group| (*group).to_owned()).collect();
-    let account = Account { name: name.to_owned(), kind: AccountKind::User, groups, grants };
+    let account = Account { name: name.to_owned(), kind: AccountKind::User, groups, grants, ceiling: None };
     app.context_of(Principal::Account(Arc::new(account)), Script::Mlflow, "test")
 }
 

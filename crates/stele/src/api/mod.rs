@@ -17,6 +17,7 @@ mod metrics;
 mod models;
 mod openapi;
 mod page;
+mod policies;
 mod problem;
 mod route;
 mod routes;

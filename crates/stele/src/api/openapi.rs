@@ -120,6 +120,7 @@ fn path_parameter(name: &str) -> &'static str {
         "webhook_id" => "The id of a webhook.",
         "delivery_id" => "The id of a delivery to a webhook.",
         "gate" => "The name of a gate.",
+        "policy" => "The name of a policy.",
         _ => "",
     }
 }

@@ -22,6 +22,7 @@ mod login;
 mod models;
 mod output;
 mod past;
+mod policy;
 mod progress;
 mod runs;
 mod secret;
@@ -93,6 +94,8 @@ pub(crate) enum Command {
     Webhooks(webhooks::Webhooks),
     /// Declare gates, and ask what they answer
     Gate(governance::Gates),
+    /// Declare and test a team's own rules, and say who may do what
+    Policy(policy::Policies),
     /// Approve a version of a model
     Approve(governance::Decide),
     /// Reject a version of a model
@@ -147,6 +150,7 @@ fn run(Cli { global, command }: Cli) -> anyhow::Result<ExitCode> {
         Command::Webhooks(options) => block_on(webhooks::run(&output, options))?,
         Command::Audit(options) => return block_on(audit::run(&output, options)),
         Command::Gate(options) => block_on(governance::run(&output, options))?,
+        Command::Policy(options) => block_on(policy::run(&output, options))?,
         Command::Approve(options) => block_on(governance::approve(&output, options))?,
         Command::Reject(options) => block_on(governance::reject(&output, options))?,
         Command::Promote(options) => block_on(governance::promote(&output, options))?,

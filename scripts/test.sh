@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Every test, on both databases: lints, the Rust tests, then the stock clients and the hostile suites against the release binary.
 # A failing stage does not stop the ones after it, unless there is no binary to go on with.
-# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions cli mlflow3 mlflow2 native sagemaker governance aws identity workspaces ui paths garbage kill transfer bench   (default: all of these), wheel
+# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions cli mlflow3 mlflow2 native sagemaker sagemaker_sdk governance aws identity workspaces ui paths garbage kill transfer bench   (default: all of these), wheel
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-all_stages=(lint rust instructions cli mlflow3 mlflow2 native sagemaker governance aws identity workspaces ui paths garbage kill transfer bench)
+all_stages=(lint rust instructions cli mlflow3 mlflow2 native sagemaker sagemaker_sdk governance aws identity workspaces ui paths garbage kill transfer bench)
 stages=("$@")
 [ ${#stages[@]} -gt 0 ] || stages=("${all_stages[@]}")
 for stage in "${stages[@]}"; do
@@ -75,12 +75,14 @@ clients() {
 }
 
 # A suite in the environment of MLflow's client, which brings boto3 too, against one server.
-suite() {
-  local folder=$1 database=$2
-  shift 2
+suite() { suite_in mlflow3 "$@"; }
+
+suite_in() {
+  local venv=$1 folder=$2 database=$3
+  shift 3
   local url=
   [ "$database" = sqlite ] || url=$(fresh_database .venv/mlflow3/bin/python) || return 1
-  STELE_DATABASE=$url pytest_in mlflow3 "$folder" "$@"
+  STELE_DATABASE=$url pytest_in "$venv" "$folder" "$@"
 }
 
 # Prints the folder with the identity provider that people log in through in tests, or nothing where there is no Node.
@@ -111,6 +113,7 @@ environments_of() {
   case $1 in
     mlflow3 | native | sagemaker | aws | paths | garbage | kill | identity | workspaces | governance) echo mlflow3 ;;
     ui) echo mlflow3 ui ;;
+    sagemaker_sdk) echo mlflow3 sagemaker ;;
     transfer) echo mlflow3 mlflow2 duckdb ;;
     cli | mlflow2) echo "$1" ;;
   esac
@@ -149,6 +152,10 @@ fi
 if wanted sagemaker; then
   step "boto3 for SageMaker on SQLite" suite conformance/sagemaker sqlite -n "$workers" --dist loadfile || true
   step "boto3 for SageMaker on PostgreSQL" suite conformance/sagemaker postgres -n "$workers" --dist loadfile || true
+fi
+if wanted sagemaker_sdk; then
+  step "SageMaker SDK on SQLite" suite_in sagemaker conformance/sagemaker_sdk sqlite -W ignore || true
+  step "SageMaker SDK on PostgreSQL" suite_in sagemaker conformance/sagemaker_sdk postgres -W ignore || true
 fi
 if wanted governance; then
   step "gates on SQLite" suite conformance/governance sqlite || true

@@ -112,6 +112,14 @@ GET    users/current          username:name
 PATCH  users/update-password  username:name password:string current_password:string
 PATCH  users/update-admin     username:name is_admin:string
 DELETE users/delete           username:name
+POST   experiments/permissions/create         experiment_id:experiment username:name permission:string
+GET    experiments/permissions/get            experiment_id:experiment username:name
+PATCH  experiments/permissions/update         experiment_id:experiment username:name permission:string
+DELETE experiments/permissions/delete         experiment_id:experiment username:name
+POST   registered-models/permissions/create   name:name username:name permission:string
+GET    registered-models/permissions/get      name:name username:name
+PATCH  registered-models/permissions/update   name:name username:name permission:string
+DELETE registered-models/permissions/delete   name:name username:name
 """
 
 # Below /api/3.0/mlflow.

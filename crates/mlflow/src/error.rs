@@ -102,7 +102,9 @@ impl From<Error> for Failure {
             }
             Error::ParamsChanged { run, changes } => Failure::invalid(params_changed(&run, &changes)),
             Error::Conflict { message } => Failure::new(Code::BadRequest, message),
-            Error::Forbidden { message } => Failure::new(Code::PermissionDenied, message),
+            Error::Forbidden { message } => {
+                Failure::new(Code::PermissionDenied, format!("Permission denied: {message}"))
+            }
             Error::Unauthenticated { message } => Failure::new(Code::Unauthenticated, message),
             Error::LimitExceeded { message } => Failure::invalid(message),
             Error::Unsupported { message } => Failure::not_implemented(message),
@@ -235,7 +237,9 @@ impl From<Refusal> for Failure {
             | Refusal::UnknownKey
             | Refusal::NameTaken(_)
             | Refusal::Incomplete(_)
-            | Refusal::Signature(_) => Failure::new(Code::Unauthenticated, message),
+            | Refusal::Signature(_) => {
+                Failure::new(Code::Unauthenticated, format!("You are not authenticated: {message}"))
+            }
             Refusal::TooMany { seconds } => {
                 Failure { retry_after: Some(seconds), ..Failure::new(Code::RequestLimitExceeded, message) }
             }

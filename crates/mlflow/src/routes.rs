@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, any};
 use stele_app::App;
 
-use crate::auth::{permissions, roles, users};
+use crate::auth::{permissions, roles, single, users};
 use crate::call::Call;
 use crate::error::{Failure, Result};
 use crate::evaluation::{datasets, records, scorers};
@@ -160,6 +160,14 @@ pub fn routes() -> Vec<Route> {
         PATCH Both "2.0/mlflow/users/update-password" => users::update_password;
         PATCH Both "2.0/mlflow/users/update-admin" => users::update_admin;
         DELETE Both "2.0/mlflow/users/delete" => users::delete;
+        POST Both "2.0/mlflow/experiments/permissions/create" => single::create::<single::Experiment>;
+        GET Both "2.0/mlflow/experiments/permissions/get" => single::get::<single::Experiment>;
+        PATCH Both "2.0/mlflow/experiments/permissions/update" => single::update::<single::Experiment>;
+        DELETE Both "2.0/mlflow/experiments/permissions/delete" => single::delete::<single::Experiment>;
+        POST Both "2.0/mlflow/registered-models/permissions/create" => single::create::<single::RegisteredModel>;
+        GET Both "2.0/mlflow/registered-models/permissions/get" => single::get::<single::RegisteredModel>;
+        PATCH Both "2.0/mlflow/registered-models/permissions/update" => single::update::<single::RegisteredModel>;
+        DELETE Both "2.0/mlflow/registered-models/permissions/delete" => single::delete::<single::RegisteredModel>;
         GET Both "3.0/mlflow/users/current/permissions" => permissions::list_own;
         GET Both "3.0/mlflow/users/permissions/list" => permissions::list;
         GET Both "3.0/mlflow/users/permissions/get" => permissions::get;

@@ -23,6 +23,7 @@ pub(crate) const PREFIXES: &[&str] = &[
     "3.0/mlflow/review-queues",
     "3.0/mlflow/roles",
     "3.0/mlflow/scorer",
+    "3.0/mlflow/scorers/permissions",
     "3.0/mlflow/users",
 ];
 

@@ -53,8 +53,19 @@ fn not_sortable(name: &str) -> Failure {
 pub(crate) fn field(searched: Searched, name: &str) -> Result<Property> {
     use Searched::{Component, Experiment, Group, Package, Resource};
     let attribute = |attribute| Property::Text(Field::Attribute(attribute));
-    if let Some(key) = name.strip_prefix("Tags.") {
+    if let Some(key) = key_of("Tags", name) {
         return Ok(Property::Text(Field::Tag(key.to_owned())));
+    }
+    if searched.is_component()
+        && let Some(key) = key_of("Parameters", name)
+    {
+        let key = key.strip_suffix(".StringValue").or(key.strip_suffix(".NumberValue")).unwrap_or(key);
+        return Ok(Property::Text(Field::Param(key.to_owned())));
+    }
+    if searched.is_component()
+        && let Some(key) = key_of("Metrics", name)
+    {
+        return metric(name, key);
     }
     Ok(match (searched, name) {
         (_, "CreationTime") => Property::Time(Attribute::CreatedAt),
@@ -73,23 +84,6 @@ pub(crate) fn field(searched: Searched, name: &str) -> Result<Property> {
         (Component, "StartTime") => Property::Time(Attribute::StartTime),
         (Component, "EndTime") => Property::Time(Attribute::EndTime),
         (Component, "Parents.TrialName" | "TrialName") => attribute(Attribute::Trial),
-        (Component, name) if name.starts_with("Parameters.") => {
-            let key = &name["Parameters.".len()..];
-            let key = key.strip_suffix(".StringValue").or(key.strip_suffix(".NumberValue")).unwrap_or(key);
-            Property::Text(Field::Param(key.to_owned()))
-        }
-        (Component, name) if name.starts_with("Metrics.") => {
-            let key = &name["Metrics.".len()..];
-            match key.rsplit_once('.') {
-                Some((key, "Last")) => Property::Number(Field::Metric(key.to_owned())),
-                Some((_, statistic @ ("Min" | "Max" | "Avg" | "Count" | "StdDev"))) => {
-                    return Err(Failure::validation(format!(
-                        "Searches compare the Last value of a metric, not {statistic}: '{name}'."
-                    )));
-                }
-                _ => Property::Number(Field::Metric(key.to_owned())),
-            }
-        }
         (Resource(kind), name) if name == kind.name => attribute(Attribute::Name),
         (Resource(_), "ExperimentName") => attribute(Attribute::ExperimentId),
         (Resource(kind), name) if kind.path == "model" => {
@@ -103,6 +97,24 @@ pub(crate) fn field(searched: Searched, name: &str) -> Result<Property> {
         (Resource(_), name) => Property::Text(in_document(None, name)),
         (_, name) => Property::Text(in_document(Some("sagemaker"), name)),
     })
+}
+
+/// What follows the name of a map in the name of a property. The SDK's examples write the map with a small letter.
+fn key_of<'n>(map: &str, name: &'n str) -> Option<&'n str> {
+    let (first, key) = name.split_once('.')?;
+    first.eq_ignore_ascii_case(map).then_some(key)
+}
+
+/// A metric with one of its statistics, of which searches know the newest value.
+fn metric(name: &str, key: &str) -> Result<Property> {
+    let (key, statistic) = key.rsplit_once('.').unwrap_or((key, "Last"));
+    match statistic.to_ascii_lowercase().as_str() {
+        "last" => Ok(Property::Number(Field::Metric(key.to_owned()))),
+        "min" | "max" | "avg" | "count" | "stddev" => {
+            Err(Failure::validation(format!("Searches compare the Last value of a metric, not {statistic}: '{name}'.")))
+        }
+        _ => Ok(Property::Number(Field::Metric(name["Metrics.".len()..].to_owned()))),
+    }
 }
 
 fn in_document(facet: Option<&str>, name: &str) -> Field {

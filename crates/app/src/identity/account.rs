@@ -182,8 +182,9 @@ impl App {
             None => self.permit::<ManageCredential>(ctx, &name).await?,
         };
         if own.is_some() {
-            let current = current.ok_or_else(|| Error::invalid("the current password is required to change it"))?;
-            let wrong = || Error::invalid("the current password is not that");
+            let current = current
+                .ok_or_else(|| Error::invalid("current password is required to change a password of one's own"))?;
+            let wrong = || Error::invalid("current password does not match");
             self.login_password(&name, &current, None).await.map_err(|_| wrong())?;
         }
         let hash = self.password_hash(password).await?;

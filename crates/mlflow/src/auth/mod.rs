@@ -7,4 +7,5 @@
 mod permission;
 pub(crate) mod permissions;
 pub(crate) mod roles;
+pub(crate) mod single;
 pub(crate) mod users;

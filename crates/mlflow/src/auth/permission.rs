@@ -39,7 +39,7 @@ pub(super) fn role_of(permission: &str, scope: &Scope) -> Result<Role> {
         ))),
         ("READ" | "USE", _) => Ok(Role::Viewer),
         ("EDIT", _) => Ok(Role::Contributor),
-        ("DENY", _) => Err(Failure::not_implemented(
+        ("DENY" | "NO_PERMISSIONS", _) => Err(Failure::not_implemented(
             "This server allows nothing that no role allows, so there is nothing to deny: revoke the permission.",
         )),
         (other, _) => Err(Failure::invalid(format!(
@@ -57,6 +57,16 @@ pub(super) fn permission_of(role: Role, scope: &Scope) -> &'static str {
         // More than reading, though it is not the thing that they may change.
         (Role::Approver | Role::Deployer, _) => "USE",
         (Role::Viewer, _) => "READ",
+    }
+}
+
+/// How much a permission allows, to compare.
+pub(super) fn strength(permission: &str) -> u8 {
+    match permission {
+        "MANAGE" => 3,
+        "EDIT" => 2,
+        "USE" => 1,
+        _ => 0,
     }
 }
 

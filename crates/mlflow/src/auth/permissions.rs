@@ -6,9 +6,9 @@ use serde_json::json;
 use stele_app::Held;
 use stele_domain::authz::Principal;
 use stele_domain::directory::Holder;
-use stele_domain::identity::{Grant, Role, Scope};
+use stele_domain::identity::{Grant, Scope};
 
-use super::permission::{permission_of, resource_of, role_of, scope_of};
+use super::permission::{permission_of, resource_of, role_of, scope_of, strength};
 use crate::call::{Call, empty, reply};
 use crate::error::Result;
 
@@ -98,13 +98,8 @@ pub(crate) async fn get(mut call: Call) -> Result<Response> {
     let whole = Scope::Workspace(call.ctx.workspace_name.to_string());
     let reaches = |of: &Scope| *of == scope || *of == Scope::Organisation || *of == whole;
     let roles = held.grants.iter().filter(|grant| reaches(&grant.scope)).map(|grant| grant.role);
-    let strength = |role: &Role| match permission_of(*role, &scope) {
-        "MANAGE" => 3,
-        "EDIT" => 2,
-        "USE" => 1,
-        _ => 0,
-    };
-    let permission = roles.max_by_key(strength).map_or("NO_PERMISSIONS", |role| permission_of(role, &scope));
+    let named = roles.map(|role| permission_of(role, &scope));
+    let permission = named.max_by_key(|permission| strength(permission)).unwrap_or("NO_PERMISSIONS");
     let allowed = matches!(permission, "USE" | "EDIT" | "MANAGE");
     reply(&json!({ "allowed": allowed, "permission": permission }))
 }

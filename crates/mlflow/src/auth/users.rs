@@ -1,13 +1,14 @@
 use axum::response::Response;
 use serde::Serialize;
-use serde_json::json;
-use stele_app::{Held, NewAccount};
+use serde_json::{Value, json};
+use stele_app::{App, Ctx, Held, NewAccount};
 use stele_domain::Error;
 use stele_domain::authz::Principal;
 use stele_domain::directory::Holder;
 use stele_domain::identity::{Role, Scope};
 
 use super::roles::RoleDto;
+use super::single;
 use crate::call::{Call, empty, reply};
 use crate::error::{Code, Failure, Result};
 
@@ -18,6 +19,25 @@ struct UserDto {
     is_admin: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     roles: Option<Vec<RoleDto>>,
+}
+
+/// A user as the calls for a single one give it. Clients before 3.0 insist on the lists.
+#[derive(Serialize)]
+struct SingleUserDto {
+    #[serde(flatten)]
+    user: UserDto,
+    experiment_permissions: Vec<Value>,
+    registered_model_permissions: Vec<Value>,
+}
+
+impl SingleUserDto {
+    async fn read(app: &App, ctx: &Ctx, username: String) -> Result<SingleUserDto> {
+        let user = UserDto::new(&app.account_held(ctx, username).await?, None);
+        let experiment_permissions = single::all::<single::Experiment>(app, ctx, &user.username, user.id).await?;
+        let registered_model_permissions =
+            single::all::<single::RegisteredModel>(app, ctx, &user.username, user.id).await?;
+        Ok(SingleUserDto { user, experiment_permissions, registered_model_permissions })
+    }
 }
 
 impl UserDto {
@@ -32,12 +52,12 @@ pub(crate) async fn create(mut call: Call) -> Result<Response> {
     let (username, password) = (input.required_text("username")?, input.required_text("password")?);
     let new = NewAccount { password: Some(password), ..NewAccount::user(&username) };
     call.app.account_create(&call.ctx, new).await?;
-    reply(&json!({ "user": UserDto::new(&call.app.account_held(&call.ctx, username).await?, None) }))
+    reply(&json!({ "user": SingleUserDto::read(&call.app, &call.ctx, username).await? }))
 }
 
 pub(crate) async fn get(mut call: Call) -> Result<Response> {
     let username = call.input().await?.required_text("username")?;
-    reply(&json!({ "user": UserDto::new(&call.app.account_held(&call.ctx, username).await?, None) }))
+    reply(&json!({ "user": SingleUserDto::read(&call.app, &call.ctx, username).await? }))
 }
 
 pub(crate) async fn list(call: Call) -> Result<Response> {
@@ -66,7 +86,7 @@ pub(crate) async fn update_password(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
     let (username, password) = (input.required_text("username")?, input.required_text("password")?);
     let current = input.text("current_password")?;
-    call.app.password_set(&call.ctx, username, password, current).await?;
+    call.app.password_set(&call.ctx, username, password, current).await.map_err(as_sentence)?;
     empty()
 }
 
@@ -97,4 +117,16 @@ pub(crate) async fn delete(mut call: Call) -> Result<Response> {
     }
     call.app.account_delete(&call.ctx, username).await?;
     empty()
+}
+
+/// MLflow's clients look for its words about the current password, which begin with a capital.
+fn as_sentence(error: Error) -> Error {
+    match error {
+        Error::Invalid { message } => {
+            let mut letters = message.chars();
+            let first = letters.next().into_iter().flat_map(char::to_uppercase);
+            Error::invalid(first.chain(letters.as_str().chars()).collect::<String>())
+        }
+        other => other,
+    }
 }

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Every test, on both databases: lints, the Rust tests, then the stock clients and the hostile suites against the release binary.
 # A failing stage does not stop the ones after it, unless there is no binary to go on with.
-# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions cli mlflow3 mlflow2 native sagemaker sagemaker_sdk governance aws identity ui paths garbage kill transfer bench   (default: all of these), wheel
+# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions cli mlflow3 mlflow2 native sagemaker sagemaker_sdk governance aws identity workspaces ui paths garbage kill transfer bench   (default: all of these), wheel
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-all_stages=(lint rust instructions cli mlflow3 mlflow2 native sagemaker sagemaker_sdk governance aws identity ui paths garbage kill transfer bench)
+all_stages=(lint rust instructions cli mlflow3 mlflow2 native sagemaker sagemaker_sdk governance aws identity workspaces ui paths garbage kill transfer bench)
 stages=("$@")
 [ ${#stages[@]} -gt 0 ] || stages=("${all_stages[@]}")
 for stage in "${stages[@]}"; do
@@ -101,10 +101,17 @@ identity() {
   STELE_DATABASE=$cluster OIDC_PROVIDER=$(oidc_provider) pytest_in mlflow3 conformance/identity
 }
 
+# The suites with servers that have workspaces, each over a database of its own.
+workspaces() {
+  local cluster=
+  [ "$1" = sqlite ] || cluster=$STELE_TEST_POSTGRES
+  STELE_DATABASE=$cluster pytest_in mlflow3 conformance/workspaces
+}
+
 # The Python environments that a stage needs.
 environments_of() {
   case $1 in
-    mlflow3 | native | sagemaker | aws | paths | garbage | kill | identity | governance) echo mlflow3 ;;
+    mlflow3 | native | sagemaker | aws | paths | garbage | kill | identity | workspaces | governance) echo mlflow3 ;;
     ui) echo mlflow3 ui ;;
     sagemaker_sdk) echo mlflow3 sagemaker ;;
     transfer) echo mlflow3 mlflow2 duckdb ;;
@@ -161,6 +168,10 @@ fi
 if wanted identity; then
   step "who is let in, on SQLite" identity sqlite || true
   step "who is let in, on PostgreSQL" identity postgres || true
+fi
+if wanted workspaces; then
+  step "workspaces, on SQLite" workspaces sqlite || true
+  step "workspaces, on PostgreSQL" workspaces postgres || true
 fi
 ! wanted ui || step "MLflow's web pages in Chromium" scripts/ui.sh || true
 ! wanted paths || step "paths that leave the root" pytest_in mlflow3 conformance/security || true

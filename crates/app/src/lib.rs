@@ -29,6 +29,7 @@ mod secret;
 mod trace;
 mod transact;
 mod webhook;
+mod workspace;
 
 use std::sync::Arc;
 
@@ -73,6 +74,7 @@ pub use webhook::{
     DeliveryFilter, KeyText, NewWebhook, Proof, STANDARD_WEBHOOKS, Told, Translate, Translation, Translations,
     WebhookChange, WebhookSettings, WebhookTest,
 };
+pub use workspace::{NewWorkspace, WorkspaceChange};
 
 /// Where the artifacts of experiments without a location of their own lie: behind this server.
 pub const DEFAULT_ARTIFACT_ROOT: &str = "mlflow-artifacts:/";
@@ -90,6 +92,7 @@ struct Parts {
     ids: Arc<dyn IdSource>,
     workspace: WorkspaceId,
     workspace_name: Arc<str>,
+    workspaces: workspace::Workspaces,
     webhooks: webhook::Webhooks,
     identity: identity::Identity,
 }
@@ -119,7 +122,8 @@ impl App {
             clock,
             ids,
             workspace,
-            workspace_name: stele_store::DEFAULT_WORKSPACE.into(),
+            workspace_name: stele_domain::workspace::DEFAULT.into(),
+            workspaces: workspace::Workspaces::default(),
             webhooks: webhook::Webhooks::default(),
             identity: identity::Identity::new()?,
         };

@@ -59,6 +59,7 @@ impl App {
         let outcome = self
             .store()
             .write(move |tx| {
+                ids.hold_workspace(tx)?;
                 let Changed { value, changes } = work(tx, &permit)?;
                 if !changes.is_empty() {
                     permit.settle()?;
@@ -145,6 +146,7 @@ impl App {
         let told = self
             .store()
             .write(move |tx| {
+                ids.hold_workspace(tx)?;
                 noted(tx)?;
                 tx.change_record(&origin, &change, || ids.new_id().simple().to_string())
             })

@@ -26,6 +26,7 @@ pub mod resource;
 pub mod search;
 pub mod trace;
 pub mod webhook;
+pub mod workspace;
 
 pub use artifact_path::ArtifactPath;
 pub use error::{Error, Kind, Result};

@@ -6,7 +6,7 @@ use stele_domain::{ArtifactPath, Error, Kind, Result};
 use stele_store::Tx;
 use stele_store::blobs::Blobs;
 
-use super::{ArtifactRoot, ArtifactStorage};
+use super::{Area, ArtifactRoot, ArtifactStorage};
 use crate::{App, Ctx, DEFAULT_ARTIFACT_ROOT};
 
 /// One file or folder: where it is kept, and how it is called in the record.
@@ -31,11 +31,14 @@ impl App {
 
     /// Where a path is for somebody who reads it.
     pub(super) async fn artifact_place(&self, ctx: &Ctx, root: &ArtifactRoot, path: &ArtifactPath) -> Result<Place> {
-        if *root == ArtifactRoot::Server {
-            let (visible, storage, path) = (ctx.visible(), self.artifact_storage().clone(), path.clone());
-            self.read(move |tx| storage.require_seen(tx, &visible, &path)).await?;
+        let area = self.area(ctx).await?;
+        if *root != ArtifactRoot::Server {
+            return self.place(ctx, &area, root, path).await;
         }
-        self.place(ctx, root, path).await
+        let path = area.path(path)?;
+        let (visible, storage, at) = (ctx.visible(), self.artifact_storage().clone(), path.clone());
+        self.read(move |tx| storage.require_seen(tx, &visible, &at)).await?;
+        self.place(ctx, &area, root, &path).await
     }
 
     /// Where a path is for somebody who writes it; a denial is recorded.
@@ -45,6 +48,15 @@ impl App {
         root: &ArtifactRoot,
         path: &ArtifactPath,
     ) -> Result<(Permit<WriteArtifact>, Place)> {
+        let area = self.area(ctx).await?;
+        let scoped = match root {
+            ArtifactRoot::Server => area.path(path)?,
+            _ => path.clone(),
+        };
+        if *root == ArtifactRoot::Server {
+            area.require_no_others(&scoped)?;
+        }
+        let path = &scoped;
         let permit = authorize::<WriteArtifact>(ctx);
         let asked = permit.clone();
         let (storage, of, at) = (self.artifact_storage().clone(), root.clone(), path.clone());
@@ -70,13 +82,17 @@ impl App {
             }
         });
         match answer.await {
-            Ok(()) => Ok((permit, self.place(ctx, root, path).await?)),
+            Ok(()) => Ok((permit, self.place(ctx, &area, root, path).await?)),
             Err(error) => Err(self.refused(ctx, &permit, path.as_str(), error).await?),
         }
     }
 
-    async fn place(&self, ctx: &Ctx, root: &ArtifactRoot, path: &ArtifactPath) -> Result<Place> {
+    async fn place(&self, ctx: &Ctx, area: &Area, root: &ArtifactRoot, path: &ArtifactPath) -> Result<Place> {
         let root_uri = self.artifact_root_uri(ctx, root).await?;
+        // The path behind the server was looked at before.
+        if *root != ArtifactRoot::Server {
+            area.require(&root_uri)?;
+        }
         let (blobs, base) = self.artifact_storage().root(&root_uri).await?;
         let uri = append_to_uri_path(&root_uri, path.as_str())?;
         let is_ours = proxied_path(&root_uri)?.is_some() || local_path(&root_uri)?.is_some();

@@ -16,3 +16,4 @@ mod registry;
 mod traces;
 mod visibility;
 mod webhooks;
+mod workspaces;

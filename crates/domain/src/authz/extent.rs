@@ -51,7 +51,7 @@ impl Extent {
                 Scope::Workspace(_) => {}
                 // An id that is not a number is that of no experiment.
                 Scope::Experiment(id) => experiments.extend(id.parse().ok().map(ExperimentId)),
-                Scope::Model(name) => models.push(name.clone()),
+                Scope::Model(text) => models.extend(Scope::model_of(text, &subject.workspace_name).map(str::to_owned)),
             }
         }
         experiments.sort_unstable();

@@ -89,6 +89,8 @@ verbs! {
     PurgeRecord: "record:purge" on Workspace by Administrator,
     /// Make, change, disable or delete accounts, groups and grants, and turn authentication on.
     ManageIdentity: "identity:manage" on Account by Administrator,
+    /// Make, change or delete workspaces.
+    ManageWorkspace: "workspace:manage" on Workspace by Administrator,
     /// Make or revoke tokens and access keys, and set a password.
     ManageCredential: "credential:manage" on Credential by Administrator,
 }
@@ -101,7 +103,7 @@ impl Action {
 
     /// Whether it is done to what all workspaces share, so that only a role on the organisation lets one do it.
     pub fn is_on_organisation(self) -> bool {
-        matches!(self, Action::ManageIdentity | Action::ManageCredential | Action::ReadAudit)
+        matches!(self, Action::ManageIdentity | Action::ManageCredential | Action::ManageWorkspace | Action::ReadAudit)
     }
 
     /// Whether somebody who holds `role` on a thing may do this to it.

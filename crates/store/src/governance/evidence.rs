@@ -6,6 +6,7 @@ use stele_domain::Result;
 use stele_domain::authz::Visibility;
 use stele_domain::gate::{Approver, Evaluation, Metrics, Slices, Target};
 use stele_domain::id::{LoggedModelId, ModelRow, ModelVersionRow, RunId, WorkspaceId};
+use stele_domain::identity::Scope;
 use stele_domain::lifecycle::{ApprovalStatus, Stage};
 
 use crate::engine::{list, params};
@@ -179,9 +180,10 @@ impl Tx<'_> {
                          OR (role_grant.scope = 'model' AND role_grant.scope_name = $2)))
              ORDER BY account.name, account_group.name LIMIT $3";
         let mut approvers: Vec<Approver> = Vec::new();
-        for (name, group) in self
-            .query(APPROVERS, params![workspace, model, MOST_MEMBERSHIPS], |row| Ok((row.text(0)?, row.opt_text(1)?)))?
-        {
+        let scope = Scope::model_in(workspace, model);
+        for (name, group) in self.query(APPROVERS, params![workspace, scope.name(), MOST_MEMBERSHIPS], |row| {
+            Ok((row.text(0)?, row.opt_text(1)?))
+        })? {
             match approvers.last_mut() {
                 Some(last) if last.name == name => last.groups.extend(group),
                 _ => approvers.push(Approver { name, groups: group.into_iter().collect() }),

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Every test, on both databases: lints, the Rust tests, then the stock clients and the hostile suites against the release binary.
 # A failing stage does not stop the ones after it, unless there is no binary to go on with.
-# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions cli mlflow3 mlflow2 native sagemaker sagemaker_sdk governance aws identity ui paths garbage kill transfer bench   (default: all of these), wheel
+# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions cli mlflow3 mlflow2 native sagemaker sagemaker_sdk governance aws identity workspaces ui paths garbage kill transfer bench   (default: all of these), wheel
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-all_stages=(lint rust instructions cli mlflow3 mlflow2 native sagemaker sagemaker_sdk governance aws identity ui paths garbage kill transfer bench)
+all_stages=(lint rust instructions cli mlflow3 mlflow2 native sagemaker sagemaker_sdk governance aws identity workspaces ui paths garbage kill transfer bench)
 stages=("$@")
 [ ${#stages[@]} -gt 0 ] || stages=("${all_stages[@]}")
 for stage in "${stages[@]}"; do
@@ -94,17 +94,20 @@ oidc_provider() {
   npm install --prefix "$folder" --no-fund --no-audit --silent oidc-provider@8.8.1 >/dev/null && echo "$folder"
 }
 
-# Authentication is a matter of a whole database, so the suite makes its own in the cluster.
-identity() {
-  local cluster=
-  [ "$1" = sqlite ] || cluster=$STELE_TEST_POSTGRES
-  STELE_DATABASE=$cluster OIDC_PROVIDER=$(oidc_provider) pytest_in mlflow3 conformance/identity
+# A suite that makes databases of its own in the cluster, for what is a matter of a whole database: authentication and
+# the names of workspaces.
+suite_over_cluster() {
+  local folder=$1 cluster=
+  [ "$2" = sqlite ] || cluster=$STELE_TEST_POSTGRES
+  STELE_DATABASE=$cluster pytest_in mlflow3 "$folder"
 }
+
+identity() { OIDC_PROVIDER=$(oidc_provider) suite_over_cluster conformance/identity "$1"; }
 
 # The Python environments that a stage needs.
 environments_of() {
   case $1 in
-    mlflow3 | native | sagemaker | aws | paths | garbage | kill | identity | governance) echo mlflow3 ;;
+    mlflow3 | native | sagemaker | aws | paths | garbage | kill | identity | workspaces | governance) echo mlflow3 ;;
     ui) echo mlflow3 ui ;;
     sagemaker_sdk) echo mlflow3 sagemaker ;;
     transfer) echo mlflow3 mlflow2 duckdb ;;
@@ -161,6 +164,10 @@ fi
 if wanted identity; then
   step "who is let in, on SQLite" identity sqlite || true
   step "who is let in, on PostgreSQL" identity postgres || true
+fi
+if wanted workspaces; then
+  step "workspaces, on SQLite" suite_over_cluster conformance/workspaces sqlite || true
+  step "workspaces, on PostgreSQL" suite_over_cluster conformance/workspaces postgres || true
 fi
 ! wanted ui || step "MLflow's web pages in Chromium" scripts/ui.sh || true
 ! wanted paths || step "paths that leave the root" pytest_in mlflow3 conformance/security || true

@@ -16,7 +16,7 @@ use stele_store::{Faceted, Tx};
 use crate::experiment::{check_tags, require_active};
 use crate::run::open_active;
 use crate::transact::{Changed, check_text};
-use crate::{App, Ctx, DEFAULT_ARTIFACT_ROOT, NewExperiment};
+use crate::{App, Ctx, NewExperiment};
 
 /// Where runs are that belong to no experiment: the one that every record starts with.
 pub const NO_EXPERIMENT: ExperimentId = ExperimentId(0);
@@ -227,15 +227,12 @@ impl App {
         facets: Document,
     ) -> Result<ExperimentId> {
         let NewExperiment { name, artifact_location, tags } = new;
+        let area = self.area(ctx).await?;
+        let artifact_location = artifact_location.map(|place| area.place(place, "artifact location")).transpose()?;
         check_text("experiment name", &name)?;
         check_tags(&tags)?;
         let (now, visible, script) = (ctx.now(), ctx.visible(), ctx.script());
-        let new = stele_store::NewExperiment {
-            name,
-            artifact_location,
-            default_root: DEFAULT_ARTIFACT_ROOT.to_owned(),
-            tags,
-        };
+        let new = stele_store::NewExperiment { name, artifact_location, default_root: area.root()?, tags };
         self.change::<ManageExperiment, _>(ctx, &new.name.clone(), move |tx, permit| {
             let mut changes = Vec::new();
             match tx.experiment_get_by_name(&visible, &new.name) {

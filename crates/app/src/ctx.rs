@@ -3,7 +3,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use stele_domain::authz::{Principal, Subject, Visibility, visible};
-use stele_domain::id::{Clock, IdSource, Timestamp};
+use stele_domain::id::{Clock, IdSource, Timestamp, WorkspaceId};
 use uuid::Uuid;
 
 use crate::App;
@@ -19,6 +19,8 @@ pub struct Ctx {
     address: Option<IpAddr>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
+    /// Whether the workspace may be deleted while the request is under way, so that changes must see to it.
+    is_guest: bool,
 }
 
 /// The wire API that a request came through.
@@ -123,6 +125,7 @@ impl App {
             address: CLIENT.try_with(|address| *address).ok(),
             clock: Arc::clone(&self.parts.clock),
             ids: Arc::clone(&self.parts.ids),
+            is_guest: false,
         }
     }
 }
@@ -139,6 +142,27 @@ impl Ctx {
     /// The name under which facets of the script are kept.
     pub(crate) fn script(&self) -> &'static str {
         self.script.as_str()
+    }
+
+    /// The same request in another workspace.
+    pub(crate) fn within(&self, workspace: WorkspaceId, name: &str) -> Ctx {
+        let principal = self.subject.principal.clone();
+        let subject = Subject { principal, workspace, workspace_name: Arc::from(name) };
+        Ctx { subject, is_guest: true, ..self.clone() }
+    }
+
+    /// The server itself in another workspace, which may be deleted already.
+    pub(crate) fn beside(&self, workspace: WorkspaceId) -> Ctx {
+        let subject = Subject { workspace, ..self.subject.clone() };
+        Ctx { subject, is_guest: false, ..self.clone() }
+    }
+
+    /// Sees to it that the workspace is there until the transaction ends.
+    pub(crate) fn hold_workspace(&self, tx: &mut stele_store::Tx) -> stele_domain::Result<()> {
+        match self.is_guest {
+            true => tx.workspace_hold(self.subject.workspace, &self.subject.workspace_name),
+            false => Ok(()),
+        }
     }
 
     pub(crate) fn visible(&self) -> Visibility {

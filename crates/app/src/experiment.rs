@@ -9,7 +9,7 @@ use stele_store::Tx;
 
 use crate::registry::tag_map;
 use crate::transact::{Changed, check_text};
-use crate::{App, Ctx, DEFAULT_ARTIFACT_ROOT};
+use crate::{App, Ctx};
 
 /// An experiment to be made; without a location its artifacts lie behind this server.
 #[derive(Debug, Clone)]
@@ -26,15 +26,13 @@ impl App {
         check_text("artifact location", new.artifact_location.as_deref().unwrap_or_default())?;
         check_tags(&new.tags)?;
         let NewExperiment { name, artifact_location, tags } = new;
-        let artifact_location = artifact_location.map(|location| self.artifact_storage().absolute(&location));
+        let area = self.area(ctx).await?;
+        let artifact_location = artifact_location
+            .map(|location| area.place(self.artifact_storage().absolute(&location), "artifact location"))
+            .transpose()?;
         let now = ctx.now();
         let object = name.clone();
-        let new = stele_store::NewExperiment {
-            name,
-            artifact_location,
-            default_root: DEFAULT_ARTIFACT_ROOT.to_owned(),
-            tags,
-        };
+        let new = stele_store::NewExperiment { name, artifact_location, default_root: area.root()?, tags };
         self.change::<ManageExperiment, _>(ctx, &object, move |tx, permit| {
             let id = tx.experiment_create(&permit.intending(Intent::make(&new.name, &new.tags)), &new, now)?;
             let change = Change::event("experiment.create", Kind::Experiment, id.to_string());

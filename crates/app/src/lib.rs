@@ -30,6 +30,7 @@ mod secret;
 mod trace;
 mod transact;
 mod webhook;
+mod workspace;
 
 use std::sync::Arc;
 
@@ -43,8 +44,8 @@ pub use evaluation::{NewEvaluationDataset, Upserted};
 pub use experiment::NewExperiment;
 pub use governance::{Checked, NewException, NewModelEvaluation, NewReview, Reviewed};
 pub use identity::{
-    AccountChange, Admission, Held, KeyMade, NewAccount, NewCredential, Refusal, SESSION_LIFE, SignedBody,
-    SignedPayload, Signer, TokenMade, Vouched, looks_like_token,
+    AccountChange, Admission, Held, KeyMade, NewAccount, NewCredential, Refusal, SESSION_LIFE, SignedBody, SignedBy,
+    SignedPayload, Signer, TemporaryKey, TokenMade, Vouched, looks_like_token,
 };
 pub use load::LoadedInto;
 pub use logged_model::NewLoggedModel;
@@ -75,6 +76,7 @@ pub use webhook::{
     DeliveryFilter, KeyText, NewWebhook, Proof, STANDARD_WEBHOOKS, Told, Translate, Translation, Translations,
     WebhookChange, WebhookSettings, WebhookTest,
 };
+pub use workspace::{NewWorkspace, WorkspaceChange};
 
 /// Where the artifacts of experiments without a location of their own lie: behind this server.
 pub const DEFAULT_ARTIFACT_ROOT: &str = "mlflow-artifacts:/";
@@ -92,6 +94,7 @@ struct Parts {
     ids: Arc<dyn IdSource>,
     workspace: WorkspaceId,
     workspace_name: Arc<str>,
+    workspaces: workspace::Workspaces,
     webhooks: webhook::Webhooks,
     identity: identity::Identity,
     policies: policy::Policies,
@@ -122,7 +125,8 @@ impl App {
             clock,
             ids,
             workspace,
-            workspace_name: stele_store::DEFAULT_WORKSPACE.into(),
+            workspace_name: stele_domain::workspace::DEFAULT.into(),
+            workspaces: workspace::Workspaces::default(),
             webhooks: webhook::Webhooks::default(),
             identity: identity::Identity::new()?,
             policies: policy::Policies::default(),

@@ -10,8 +10,9 @@ use stele_domain::id::Timestamp;
 use stele_domain::{Error, Kind, Result};
 use stele_store::{Garbage, Purged, Trash};
 
+use crate::artifact::file_behind_server;
 use crate::transact::Changed;
-use crate::{App, Ctx, DEFAULT_ARTIFACT_ROOT, Script};
+use crate::{App, Ctx, Script};
 
 /// How many things one transaction removes: a run may have many chunks, and other writes wait meanwhile.
 const AT_A_TIME: usize = 50;
@@ -41,6 +42,42 @@ impl App {
     pub async fn trash_due(&self, ctx: &Ctx, cutoff: Timestamp) -> Result<Trash> {
         let visible = ctx.visible();
         self.read(move |tx| tx.trash_due(&visible, cutoff)).await
+    }
+
+    /// As [`App::trash_due`], in all workspaces.
+    pub async fn trash_due_everywhere(&self, ctx: &Ctx, cutoff: Timestamp) -> Result<Trash> {
+        let mut all = Trash::default();
+        for ctx in self.everywhere(ctx).await? {
+            let Trash { runs, runs_kept, logged_models, logged_models_kept, experiments } =
+                self.trash_due(&ctx, cutoff).await?;
+            all.runs += runs;
+            all.runs_kept += runs_kept;
+            all.logged_models += logged_models;
+            all.logged_models_kept += logged_models_kept;
+            all.experiments += experiments;
+        }
+        Ok(all)
+    }
+
+    /// As [`App::purge`], in all workspaces.
+    pub async fn purge_everywhere(
+        &self,
+        ctx: &Ctx,
+        cutoff: Timestamp,
+        mut progress: impl FnMut(u64),
+    ) -> Result<PurgeReport> {
+        let mut all = PurgeReport::default();
+        for ctx in self.everywhere(ctx).await? {
+            let PurgeReport { runs, logged_models, traces, experiments, roots, left } =
+                self.purge(&ctx, cutoff, &mut progress).await?;
+            all.runs += runs;
+            all.logged_models += logged_models;
+            all.traces += traces;
+            all.experiments += experiments;
+            all.roots += roots;
+            all.left.extend(left);
+        }
+        Ok(all)
     }
 
     /// Removes for good what is in the trash since `cutoff` or longer, and its files; the audit log keeps what it has
@@ -89,7 +126,7 @@ impl App {
         loop {
             let ctx = self.local_owner(Script::Native, self.new_request_id());
             let cutoff = Timestamp(ctx.now().0.saturating_sub(age));
-            match self.purge(&ctx, cutoff, |_| ()).await {
+            match self.purge_everywhere(&ctx, cutoff, |_| ()).await {
                 Ok(PurgeReport { runs: 0, logged_models: 0, traces: 0, experiments: 0, roots: 0, .. }) => {}
                 Ok(report) => tracing::info!(
                     runs = report.runs,
@@ -184,7 +221,7 @@ impl App {
         self.change::<PurgeRecord, _>(ctx, &garbage.uri.clone(), move |tx, permit| {
             tx.garbage_forget(permit, &garbage)?;
             if let Ok(Some(path)) = proxied_path(&garbage.uri) {
-                tx.artifact_files_forget(&format!("{DEFAULT_ARTIFACT_ROOT}{}", path.as_str()))?;
+                tx.artifact_files_forget(&file_behind_server(&path))?;
             }
             let change = Change::quiet("artifact.purge", Kind::Artifact, &garbage.uri);
             Ok(Changed::one((), change.before(json!({ "owner": garbage.owner }))))

@@ -60,6 +60,7 @@ impl App {
         let outcome = self
             .store()
             .write(move |tx| {
+                ids.hold_workspace(tx)?;
                 let Changed { value, changes } = work(tx, &permit)?;
                 if !changes.is_empty() {
                     permit.settle()?;
@@ -164,6 +165,7 @@ impl App {
         let told = self
             .store()
             .write(move |tx| {
+                ids.hold_workspace(tx)?;
                 noted(tx)?;
                 tx.change_record(&origin, &change, || ids.new_id().simple().to_string())
             })

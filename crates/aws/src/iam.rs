@@ -6,6 +6,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
+use stele_app::Refusal;
 use stele_domain::authz::WriteObject;
 
 use crate::Server;
@@ -78,7 +79,7 @@ async fn simulate_principal_policy(call: &Call) -> Result<Response> {
         let message = format!("at most {MOST_SIMULATED} pairs of an action and a resource are simulated at once");
         return Err(Failure::new("ValidationError", message));
     }
-    let may = call.app.may_in_workspace::<WriteObject>(&call.ctx).await?;
+    let may = call.server.app.may_in_workspace::<WriteObject>(&call.ctx).await.map_err(Refusal::from)?;
     let decision = if may { "allowed" } else { "implicitDeny" };
     let pairs = actions.iter().flat_map(|action| resources.iter().map(move |resource| (action, resource)));
     Ok(call.answer("SimulatePrincipalPolicy", NAMESPACE, |xml| {

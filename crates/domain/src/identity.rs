@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::workspace::DEFAULT;
+
 /// One person or program, as it was when it was let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
@@ -54,7 +56,8 @@ pub enum Scope {
     Workspace(String),
     /// By the experiment's decimal id, with what is in it.
     Experiment(String),
-    /// By name, with its versions.
+    /// By name, with its versions. Outside of the workspace `default` the name of the workspace and a slash come before
+    /// it, see [`Scope::model_in`].
     Model(String),
 }
 
@@ -117,6 +120,22 @@ impl AccountKind {
 }
 
 impl Scope {
+    /// A model of a workspace. No model has a slash in its name.
+    pub fn model_in(workspace: &str, model: &str) -> Scope {
+        match workspace {
+            DEFAULT => Scope::Model(model.to_owned()),
+            other => Scope::Model(format!("{other}/{model}")),
+        }
+    }
+
+    /// The name of the model that the text of a scope means, if it is one of the workspace.
+    pub fn model_of<'a>(text: &'a str, workspace: &str) -> Option<&'a str> {
+        match text.split_once('/') {
+            None => (workspace == DEFAULT).then_some(text),
+            Some((of, model)) => (workspace != DEFAULT && of == workspace).then_some(model),
+        }
+    }
+
     /// The kind of scope, as grants are written.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -5,6 +5,7 @@ pub mod artifact_uri;
 pub mod audit;
 pub mod authz;
 pub mod bucket;
+pub mod canonical;
 pub mod change;
 pub mod directory;
 pub mod error;
@@ -27,6 +28,7 @@ pub mod resource;
 pub mod search;
 pub mod trace;
 pub mod webhook;
+pub mod workspace;
 
 pub use artifact_path::ArtifactPath;
 pub use error::{Error, Kind, Result};

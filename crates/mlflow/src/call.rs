@@ -31,7 +31,7 @@ impl Call {
     /// Makes the context of a request that the login lets in.
     pub(crate) async fn admit(request: Request, app: App) -> Result<Call> {
         let (mut parts, body) = request.into_parts();
-        crate::workspaces::check(&parts.uri, &parts.headers)?;
+        let workspace = crate::workspaces::wanted(&parts.uri, &parts.headers, app.workspaces_enabled())?;
         let path = RawPathParams::from_request_parts(&mut parts, &())
             .await
             .map_err(|error| Failure::invalid(format!("The path is not readable: {error}")))?
@@ -42,7 +42,10 @@ impl Call {
         let ctx = match app.admit(parts.extensions.remove::<Admission>(), Script::Mlflow, request_id.clone()) {
             // Load balancers and clients ask these before they know who they are.
             Err(_) if OPEN.contains(&parts.uri.path()) => app.anonymous(Script::Mlflow, request_id),
-            admitted => admitted?,
+            admitted => match workspace {
+                Some(workspace) => app.enter(admitted?, &workspace).await?,
+                None => admitted?,
+            },
         };
         let query = parts.uri.query().map(str::to_owned);
         Ok(Call { app, ctx, method: parts.method, headers: parts.headers, query, path, body })

@@ -21,11 +21,11 @@ pub(crate) struct ExperimentDto {
     creation_time: i64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tags: Vec<TagDto>,
-    workspace: &'static str,
+    workspace: String,
 }
 
-impl From<Experiment> for ExperimentDto {
-    fn from(experiment: Experiment) -> ExperimentDto {
+impl ExperimentDto {
+    pub(crate) fn new(experiment: Experiment, workspace: &str) -> ExperimentDto {
         let Experiment { id, name, artifact_location, presence, created_at, updated_at, tags } = experiment;
         ExperimentDto {
             experiment_id: id.to_string(),
@@ -35,7 +35,7 @@ impl From<Experiment> for ExperimentDto {
             last_update_time: updated_at.0,
             creation_time: created_at.0,
             tags: tag_dtos(tags),
-            workspace: "default",
+            workspace: workspace.to_owned(),
         }
     }
 }

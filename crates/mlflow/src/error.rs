@@ -134,8 +134,8 @@ fn missing(kind: Kind, id: &str) -> String {
         Kind::Assessment => format!("Assessment with ID '{id}' not found"),
         Kind::EvaluationDataset => format!("Evaluation dataset with id '{id}' not found"),
         Kind::Account => format!("User with username={id} not found"),
-        Kind::Workspace
-        | Kind::Group
+        Kind::Workspace => format!("Workspace '{id}' not found"),
+        Kind::Group
         | Kind::Grant
         | Kind::Credential
         | Kind::Gate
@@ -162,8 +162,8 @@ fn taken(kind: Kind, id: &str) -> String {
         Kind::Experiment => format!("Experiment(name={id}) already exists."),
         Kind::Model => format!("Registered Model (name={id}) already exists."),
         Kind::Account => format!("User (username={id}) already exists."),
-        Kind::Workspace
-        | Kind::Group
+        Kind::Workspace => format!("Workspace '{id}' already exists."),
+        Kind::Group
         | Kind::Grant
         | Kind::Credential
         | Kind::Run
@@ -237,6 +237,7 @@ impl From<Refusal> for Failure {
             Refusal::Missing
             | Refusal::Unknown
             | Refusal::UnknownKey
+            | Refusal::Expired
             | Refusal::NameTaken(_)
             | Refusal::Incomplete(_)
             | Refusal::Signature(_) => {

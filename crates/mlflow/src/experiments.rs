@@ -38,7 +38,7 @@ pub(crate) async fn create(mut call: Call) -> Result<Response> {
 pub(crate) async fn get(mut call: Call) -> Result<Response> {
     let id = validate::experiment_id(&call.input().await?.required_text("experiment_id")?)?;
     let experiment = call.app.experiment_get(&call.ctx, id).await?;
-    reply(&json!({ "experiment": ExperimentDto::from(experiment) }))
+    reply(&json!({ "experiment": ExperimentDto::new(experiment, &call.ctx.workspace_name) }))
 }
 
 pub(crate) async fn get_by_name(mut call: Call) -> Result<Response> {
@@ -49,7 +49,7 @@ pub(crate) async fn get_by_name(mut call: Call) -> Result<Response> {
         }
         other => other.into(),
     })?;
-    reply(&json!({ "experiment": ExperimentDto::from(experiment) }))
+    reply(&json!({ "experiment": ExperimentDto::new(experiment, &call.ctx.workspace_name) }))
 }
 
 pub(crate) async fn update(mut call: Call) -> Result<Response> {

@@ -237,11 +237,11 @@ pub fn routes() -> Vec<Route> {
         GET Ajax "2.0/mlflow/get-trace-artifact" => traces::artifact::get;
         GET Ajax "3.0/mlflow/get-trace-artifact" => traces::artifact::get;
 
-        GET Both "3.0/mlflow/workspaces" => workspaces::all;
-        POST Both "3.0/mlflow/workspaces" => workspaces::all;
-        GET Both "3.0/mlflow/workspaces/{workspace_name}" => workspaces::one;
-        PATCH Both "3.0/mlflow/workspaces/{workspace_name}" => workspaces::one;
-        DELETE Both "3.0/mlflow/workspaces/{workspace_name}" => workspaces::one;
+        GET Both "3.0/mlflow/workspaces" => workspaces::list;
+        POST Both "3.0/mlflow/workspaces" => workspaces::create;
+        GET Both "3.0/mlflow/workspaces/{workspace_name}" => workspaces::get;
+        PATCH Both "3.0/mlflow/workspaces/{workspace_name}" => workspaces::update;
+        DELETE Both "3.0/mlflow/workspaces/{workspace_name}" => workspaces::delete;
 
         GET Both "2.0/mlflow-artifacts/artifacts" => artifacts::list;
         GET Both "2.0/mlflow-artifacts/artifacts/" => artifacts::download_root;

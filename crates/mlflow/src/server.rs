@@ -21,7 +21,7 @@ pub(crate) async fn server_info(call: Call) -> Result<Response> {
     let artifacts_move_directly = call.app.artifacts_move_directly();
     reply(&json!({
         "store_type": "SqlStore",
-        "workspaces_enabled": false,
+        "workspaces_enabled": call.app.workspaces_enabled(),
         "trace_archival_enabled": false,
         "multipart_uploads_enabled": artifacts_move_directly,
         "multipart_downloads_enabled": artifacts_move_directly,

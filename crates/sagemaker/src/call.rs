@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, header};
 use serde_json::Value;
 use stele_app::{Admission, App, Ctx, Script};
+use stele_domain::canonical::canonical;
 use stele_domain::id::Timestamp;
 use stele_domain::record::Tag;
 use stele_domain::resource::Document;
@@ -119,10 +120,21 @@ impl Call {
 
     /// The request without the members named, as it is kept for later answers.
     pub(crate) fn kept(&self, without: &[&str]) -> Document {
-        let mut kept = self.input.clone();
-        kept.retain(|name, _| !without.contains(&name.as_str()));
-        kept
+        kept(&self.input, without)
     }
+
+    /// What the request asks for, as one text whatever order its client wrote it in, without the members named.
+    pub(crate) fn asks(&self, without: &[&str]) -> String {
+        asks(&self.input, without)
+    }
+}
+
+fn kept(input: &Document, without: &[&str]) -> Document {
+    input.iter().filter(|(name, _)| !without.contains(&name.as_str())).map(|(n, v)| (n.clone(), v.clone())).collect()
+}
+
+fn asks(input: &Document, without: &[&str]) -> String {
+    canonical(&Value::Object(kept(input, without)))
 }
 
 pub(crate) fn unknown(operation: &str) -> Failure {

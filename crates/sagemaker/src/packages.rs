@@ -49,7 +49,7 @@ async fn create_version(call: Call) -> Result<Value> {
     let (model, _) = registry::open(&call, "ModelPackageGroupName").await?;
     let kept =
         call.kept(&["ModelPackageGroupName", "ModelPackageDescription", "ModelApprovalStatus", "Tags", "ClientToken"]);
-    let request = Sha256::digest(Value::Object(call.kept(&["ClientToken"])).to_string());
+    let request = Sha256::digest(call.asks(&["ClientToken"]));
     let request = hex::encode(request);
     let idempotency = call.text("ClientToken").map(|token| Idempotency { token: token.to_owned(), request });
     let new = NewPackage {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use stele_app::NewResource;
 use stele_domain::Error;
+use stele_domain::canonical::canonical;
 use stele_domain::resource::{Document, Resource};
 use stele_domain::search::{Attribute, Filter, ResourceSearch};
 
@@ -136,7 +137,8 @@ pub(crate) fn whole(call: &Call, kind: &Kind, resource: &Resource) -> Document {
 
 // Model cards ------------------------------------------------------------------------------------------------
 
-pub(crate) async fn describe_card(call: Call) -> Result<Value> {
+/// The version of a card that is asked for, or else the newest.
+pub(crate) async fn card_version(call: &Call) -> Result<Resource> {
     let name = call.name_in("ModelCardName", MODEL_CARD.path);
     let about = call.about(&MODEL_CARD, &name);
     let (card, versions) = call.app.resource_history(&call.ctx, MODEL_CARD.path, name.clone()).await.map_err(about)?;
@@ -144,7 +146,11 @@ pub(crate) async fn describe_card(call: Call) -> Result<Value> {
     let found = versions.into_iter().find(|version| version.number == wanted).ok_or_else(|| {
         Failure::not_found(format!("Modelcard with name {name} and version: {wanted} does not exist"))
     })?;
-    let card = Resource { version: found.number, document: found.document, updated_at: found.updated_at, ..card };
+    Ok(Resource { version: found.number, document: found.document, updated_at: found.updated_at, ..card })
+}
+
+pub(crate) async fn describe_card(call: Call) -> Result<Value> {
+    let card = card_version(&call).await?;
     let mut whole = whole(&call, &MODEL_CARD, &card);
     if call.text("IncludedData") == Some("MetadataOnly") {
         whole.insert("Content".to_owned(), "".into());
@@ -179,7 +185,7 @@ pub(crate) async fn list_card_versions(call: Call) -> Result<Value> {
 
 /// 32 hex digits that follow from the source and the type.
 fn artifact_id(call: &Call) -> String {
-    let source = call.input.get("Source").cloned().unwrap_or_default();
+    let source = canonical(call.input.get("Source").unwrap_or(&Value::Null));
     let digest = Sha256::digest(format!("{source}{}", call.required("ArtifactType")));
     hex::encode(&digest[..16])
 }

@@ -40,6 +40,9 @@ pub(crate) async fn run(options: Serve) -> Result<()> {
         .hint("`stele auth init` makes the first administrator and turns authentication on")
         .into());
     }
+    if options.workspaces {
+        app.enable_workspaces();
+    }
     let key = place.secret_key()?;
     app.enable_access_keys(key.clone());
     let sealing = key.clone();

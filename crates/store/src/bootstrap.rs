@@ -1,11 +1,9 @@
 use stele_domain::Result;
 use stele_domain::id::{Timestamp, WorkspaceId};
+use stele_domain::workspace::DEFAULT;
 
 use crate::Tx;
 use crate::engine::params;
-
-/// The name of the workspace that every record starts with.
-pub const DEFAULT_WORKSPACE: &str = "default";
 
 impl Tx<'_> {
     /// Makes what every record starts with: the workspace `default`, and in it experiment 0, `Default`.
@@ -18,8 +16,8 @@ impl Tx<'_> {
              SELECT 0, $1, 'Default', $2, 'active', $3, $3
              WHERE NOT EXISTS (SELECT 1 FROM experiment WHERE workspace_id = $1)
              ON CONFLICT DO NOTHING";
-        self.execute(WORKSPACE, params![now, DEFAULT_WORKSPACE])?;
-        let workspace = self.query_one(FIND, params![DEFAULT_WORKSPACE], |row| row.int(0)).map(WorkspaceId)?;
+        self.execute(WORKSPACE, params![now, DEFAULT])?;
+        let workspace = self.query_one(FIND, params![DEFAULT], |row| row.int(0)).map(WorkspaceId)?;
         self.execute(EXPERIMENT, params![workspace, default_location, now])?;
         Ok(workspace)
     }

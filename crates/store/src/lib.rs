@@ -42,6 +42,7 @@ mod trace;
 mod trial;
 mod visible;
 mod webhook;
+mod workspace;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -52,7 +53,6 @@ pub use artifact_file::ArtifactFiles;
 pub use artifact_owner::OwnedRoot;
 pub use audit::{AuditFilter, AuditPage, Extent};
 pub use backup::{BackedUp, Verified, backup, verify};
-pub use bootstrap::DEFAULT_WORKSPACE;
 pub use bucket::{BUCKET_FILES, BucketRow, Listed, ListedObject, ObjectRow, OpenUpload, StaleUpload, StoredPart};
 pub use delivery::DeliveryFilter;
 pub use engine::Tx;
@@ -77,6 +77,7 @@ pub use resource::NewResource;
 pub use run::NewRun;
 use stele_domain::{Error, Result};
 pub use trace::{NewTrace, SpanBatch};
+pub use workspace::Areas;
 
 /// Where the record is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,9 +19,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V12__traces", include_str!("../migrations/V12__traces.sql")),
     ("V13__buckets", include_str!("../migrations/V13__buckets.sql")),
     ("V14__indexed_text", include_str!("../migrations/V14__indexed_text.sql")),
-    ("V15__policies", include_str!("../migrations/V15__policies.sql")),
+    ("V16__workspaces", include_str!("../migrations/V16__workspaces.sql")),
     ("V17__evidence", include_str!("../migrations/V17__evidence.sql")),
     ("V19__series_tail", include_str!("../migrations/V19__series_tail.sql")),
+    ("V20__policies", include_str!("../migrations/V20__policies.sql")),
 ];
 
 /// What the placeholders stand for, an engine a column: SQLite, PostgreSQL.

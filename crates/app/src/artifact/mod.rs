@@ -1,5 +1,6 @@
 //! The files of runs, logged models and model versions, wherever their roots lie.
 
+mod area;
 mod direct;
 mod owner;
 mod place;
@@ -7,7 +8,8 @@ mod read;
 mod remove;
 mod write;
 
-pub(crate) use self::place::files_of_version;
+pub(crate) use self::area::Area;
+pub(crate) use self::place::{file_behind_server, files_of_version};
 use stele_domain::artifact_uri::{absolute_location, local_path};
 use stele_domain::id::{LoggedModelId, RunId};
 use stele_domain::trace::TraceId;

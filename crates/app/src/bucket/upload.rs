@@ -171,6 +171,13 @@ impl App {
     /// Ends uploads that were left alone, and removes the files that no object has any more.
     pub async fn buckets_tidy(&self) -> Result<()> {
         let ctx = self.local_owner(Script::Native, self.new_request_id());
+        for ctx in self.everywhere(&ctx).await? {
+            self.buckets_tidy_in(&ctx).await?;
+        }
+        Ok(())
+    }
+
+    async fn buckets_tidy_in(&self, ctx: &Ctx) -> Result<()> {
         let before = Timestamp(ctx.now().0 - STALE.as_millis() as i64);
         let mut after = 0;
         loop {
@@ -180,12 +187,12 @@ impl App {
             after = last.row;
             for StaleUpload { row: _, bucket, key, id } in stale {
                 // One that cannot be ended, perhaps since its client just did so, keeps no other waiting.
-                if let Err(error) = self.upload_abort(&ctx, bucket, key, id.clone()).await {
+                if let Err(error) = self.upload_abort(ctx, bucket, key, id.clone()).await {
                     tracing::warn!(%error, upload = id, "an upload that was left alone could not be ended");
                 }
             }
         }
-        self.garbage_sweep(&ctx).await
+        self.garbage_sweep(ctx).await
     }
 }
 

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use stele_domain::authz::{ManageIdentity, authorize_own};
 use stele_domain::change::Change;
@@ -17,18 +19,23 @@ impl App {
     pub async fn grant_create(&self, ctx: &Ctx, holder: Holder, role: Role, scope: Scope) -> Result<GrantRecord> {
         check_text("scope", scope.name())?;
         let (now, granted_by) = (ctx.now(), ctx.principal.name().to_owned());
-        let visible = ctx.visible();
+        let (visible, workspace) = (ctx.visible(), Arc::clone(&ctx.workspace_name));
         self.change_identity::<ManageIdentity, _>(ctx, &described(&holder), move |tx, permit| {
             match &scope {
                 Scope::Organisation => {}
-                Scope::Workspace(name) if name == "default" => {}
-                Scope::Workspace(name) => return Err(Error::not_found(Kind::Workspace, name)),
+                Scope::Workspace(name) => drop(tx.workspace_get(name)?),
                 Scope::Experiment(id) => {
                     let row = id.parse().map_err(|_| Error::not_found(Kind::Experiment, id))?;
                     tx.experiment_get(&visible, ExperimentId(row))?;
                 }
-                Scope::Model(name) => drop(tx.model_get(&visible, name)?),
+                Scope::Model(text) => {
+                    let scope = stored(&scope, &workspace);
+                    let name = Scope::model_of(scope.name(), &workspace);
+                    let name = name.ok_or_else(|| Error::not_found(Kind::Model, text))?;
+                    tx.model_get(&visible, name)?;
+                }
             }
+            let scope = stored(&scope, &workspace);
             let granted = tx.grant_create(permit, &holder, role, &scope, &granted_by, now)?;
             let change = Change::quiet("grant.create", Kind::Grant, granted.row.to_string()).after(told(&granted));
             Ok(Changed::one(granted, change))
@@ -83,6 +90,7 @@ impl App {
 
     /// Takes from a holder every role that it itself holds on a scope, but for one grant. Says how many there were.
     pub async fn grants_revoke(&self, ctx: &Ctx, holder: Holder, scope: Scope, but: Option<GrantRow>) -> Result<usize> {
+        let scope = stored(&scope, &ctx.workspace_name);
         self.change_identity::<ManageIdentity, _>(ctx, &described(&holder), move |tx, permit| {
             let held = tx.grants_list(Some(&holder), GrantRow(0), i64::from(u16::MAX))?.items;
             let mut changes = Vec::new();
@@ -95,6 +103,15 @@ impl App {
             Ok(Changed::many(changes.len(), changes))
         })
         .await
+    }
+}
+
+/// A scope that somebody in a workspace names, as it is kept.
+fn stored(scope: &Scope, workspace: &str) -> Scope {
+    match scope {
+        // One that names its workspace already came from the record.
+        Scope::Model(name) if !name.contains('/') => Scope::model_in(workspace, name),
+        other => other.clone(),
     }
 }
 

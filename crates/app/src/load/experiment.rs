@@ -8,7 +8,7 @@ use stele_store::LoadedExperiment;
 
 use crate::experiment::check_tags;
 use crate::transact::{Changed, check_text};
-use crate::{App, Ctx, DEFAULT_ARTIFACT_ROOT};
+use crate::{App, Ctx};
 
 /// The experiment that takes what is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,9 +29,14 @@ impl App {
             return Err(Error::invalid(format!("experiment '{}' has the negative id {}", new.name, new.id)));
         }
         let visible = ctx.visible();
+        let area = self.area(ctx).await?;
+        let root = area.root()?;
+        let mut new = new;
+        if !new.artifact_location.is_empty() {
+            new.artifact_location = area.place(new.artifact_location, "artifact location")?;
+        }
         self.change::<LoadRecord, _>(ctx, &new.name.clone(), move |tx, permit| {
-            let at_id =
-                |id: ExperimentId| -> Result<String> { append_to_uri_path(DEFAULT_ARTIFACT_ROOT, &id.to_string()) };
+            let at_id = |id: ExperimentId| -> Result<String> { append_to_uri_path(&root, &id.to_string()) };
             let is_default = new.artifact_location.is_empty();
             let mut new = new.clone();
             if is_default {

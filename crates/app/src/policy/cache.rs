@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use stele_domain::Result;
@@ -15,9 +16,16 @@ use crate::{App, Ctx};
 /// How long a server may believe that another one of its database has not changed the rules.
 const BELIEVED_MS: i64 = 2_000;
 
+/// When rules were read that are read again at once.
+const NEVER: Timestamp = Timestamp(i64::MIN);
+
 /// The rules of workspaces, as this server last read them.
 #[derive(Default)]
-pub(crate) struct Policies(Mutex<HashMap<WorkspaceId, Kept>>);
+pub(crate) struct Policies {
+    kept: Mutex<HashMap<WorkspaceId, Kept>>,
+    /// Counts the changes that this server made, so that what was read before one of them is not believed after it.
+    changes: AtomicU64,
+}
 
 struct Kept {
     /// None where there are no rules.
@@ -34,8 +42,9 @@ impl App {
 
     async fn judge(&self, workspace: WorkspaceId) -> Result<Option<Arc<dyn Judge>>> {
         let now = self.now();
+        let Policies { kept: all, changes } = self.policies();
         let known = {
-            let kept = self.policies().0.lock();
+            let kept = all.lock();
             match kept.get(&workspace) {
                 Some(kept) if (0..BELIEVED_MS).contains(&(now.0.saturating_sub(kept.read_at.0))) => {
                     return Ok(kept.judge.clone());
@@ -43,6 +52,7 @@ impl App {
                 kept => kept.map(|kept| kept.revision),
             }
         };
+        let before = changes.load(Ordering::SeqCst);
         let read = self
             .read(move |tx| {
                 let revision = tx.policies_revision(workspace)?;
@@ -59,24 +69,26 @@ impl App {
                 Some(compiled.unwrap_or_else(|error| Some(Arc::new(Unreadable(error.to_string())))))
             }
         };
-        let mut all = self.policies().0.lock();
+        let mut all = all.lock();
+        let read_at = if changes.load(Ordering::SeqCst) == before { now } else { NEVER };
         match (all.get_mut(&workspace), judge) {
             // Another request has read a later state meanwhile.
             (Some(kept), _) if kept.revision > revision => {}
-            (Some(kept), None) if kept.revision == revision => kept.read_at = now,
+            (Some(kept), None) => kept.read_at = read_at,
             (_, Some(judge)) => {
-                all.insert(workspace, Kept { judge, revision, read_at: now });
+                all.insert(workspace, Kept { judge, revision, read_at });
             }
-            // They were forgotten while this one looked, and are read by the next one.
-            (_, None) => {}
+            (None, None) => {}
         }
         Ok(all.get(&workspace).and_then(|kept| kept.judge.clone()))
     }
 
     /// Lets the next change read the rules again.
     pub(crate) fn policies_forget(&self, ctx: &Ctx) {
-        if let Some(kept) = self.policies().0.lock().get_mut(&ctx.workspace) {
-            kept.read_at = Timestamp(i64::MIN);
+        let Policies { kept, changes } = self.policies();
+        changes.fetch_add(1, Ordering::SeqCst);
+        if let Some(kept) = kept.lock().get_mut(&ctx.workspace) {
+            kept.read_at = NEVER;
         }
     }
 }

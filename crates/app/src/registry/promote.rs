@@ -11,8 +11,8 @@ use stele_domain::{Error, Kind, Result};
 use stele_store::{ModelHead, ModelVersionHead, Tx};
 
 use super::model::{complete as complete_model, names_prompt};
-use super::{open_version, require_version};
 use super::version::complete;
+use super::{open_version, require_version};
 use crate::governance::pass;
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
@@ -53,7 +53,7 @@ impl App {
             let before = complete_model(tx, model.row)?.aliases.into_iter().find(|known| known.alias == alias);
             let change = Change::event("model.alias.set", Kind::Model, &model.name).of_model(&model.id);
             let change = before
-                .into_iter()
+                .iter()
                 .fold(change, |change, before| change.before(json!({ "alias": alias, "version": before.version })))
                 .after(json!({ "alias": alias, "version": number, "prompt": prompt }));
             if let Some(stage) = stage_of_alias(&alias) {
@@ -62,6 +62,10 @@ impl App {
                 return Ok(Changed::many((), changes));
             }
             require_version(tx, permit, &model, version.row, Intent::alias(&alias))?;
+            if let Some(before) = before.filter(|before| before.version != number) {
+                let loses = tx.model_version_open(permit, &model, before.version)?;
+                require_version(tx, permit, &model, loses.row, Intent::alias(&alias))?;
+            }
             let mut changes = pass(tx, permit, &model, version.row, &Target::Alias(alias.clone()), None, now)?;
             tx.model_alias_set(permit, model.row, &alias, number)?;
             changes.push(change);

@@ -28,17 +28,17 @@ use stele_testkit::{TestApp, apps};
 
 /// One of everything, whose names and values all begin with `side`.
 #[derive(Debug, Clone)]
-struct Things {
-    side: &'static str,
-    experiment: ExperimentId,
-    run: RunId,
+pub(crate) struct Things {
+    pub(crate) side: &'static str,
+    pub(crate) experiment: ExperimentId,
+    pub(crate) run: RunId,
     logged_model: LoggedModelId,
     dataset: String,
-    model: String,
-    file: ArtifactPath,
+    pub(crate) model: String,
+    pub(crate) file: ArtifactPath,
 }
 
-fn somebody(test: &TestApp, grants: &[(Role, Scope)]) -> Ctx {
+pub(crate) fn somebody(test: &TestApp, grants: &[(Role, Scope)]) -> Ctx {
     let grants = grants.iter().map(|(role, scope)| Grant { role: *role, scope: scope.clone() }).collect();
     let account = Account { name: "ann".to_owned(), kind: AccountKind::User, groups: Vec::new(), grants, ceiling: None };
     test.app.context_of(Principal::Account(Arc::new(account)), Script::Mlflow, "test")
@@ -50,7 +50,10 @@ fn holder(test: &TestApp, role: Role, of: &Things) -> Ctx {
 }
 
 async fn fill(test: &TestApp, side: &'static str) -> Things {
-    let (app, ctx) = (&test.app, &test.ctx);
+    fill_in(&test.app, &test.ctx, side).await
+}
+
+pub(crate) async fn fill_in(app: &App, ctx: &Ctx, side: &'static str) -> Things {
     let named = |what: &str| format!("{side}-{what}");
     let tags = || vec![Tag { key: "k".to_owned(), value: named("tag") }];
     let new = NewExperiment { name: named("experiment"), artifact_location: None, tags: tags() };
@@ -93,7 +96,7 @@ async fn fill(test: &TestApp, side: &'static str) -> Things {
     let model = named("model");
     let new = NewModel { name: model.clone(), description: None, tags: tags() };
     app.model_create(ctx, new).await.unwrap();
-    let source = format!("mlflow-artifacts:/{experiment}/{run}/artifacts");
+    let source = app.run_get(ctx, run.clone()).await.unwrap().info.artifact_uri;
     let request = SourceRequest { source, run: Some(run.to_string()), logged_model: None };
     let source = app.model_source_check(ctx, request).await.unwrap();
     let new = NewModelVersion { model: model.clone(), source, run_link: None, description: None, tags: tags() };
@@ -118,7 +121,7 @@ async fn fill(test: &TestApp, side: &'static str) -> Things {
     Things { side, experiment, run, logged_model, dataset, model, file }
 }
 
-type Answers = Vec<(&'static str, Result<String>)>;
+pub(crate) type Answers = Vec<(&'static str, Result<String>)>;
 
 fn told<T: Debug>(answer: Result<T>) -> Result<String> {
     answer.map(|answer| format!("{answer:?}"))
@@ -131,7 +134,7 @@ macro_rules! answers {
 }
 
 /// Every read that is about one thing.
-async fn reads(app: &App, ctx: &Ctx, of: &Things) -> Answers {
+pub(crate) async fn reads(app: &App, ctx: &Ctx, of: &Things) -> Answers {
     let Things { side, experiment, run, logged_model, model, file, .. } = of.clone();
     let of_run = ArtifactRoot::Run(run.clone());
     let of_version = ArtifactRoot::ModelVersion { model: model.clone(), number: 1 };
@@ -168,7 +171,7 @@ async fn reads(app: &App, ctx: &Ctx, of: &Things) -> Answers {
 }
 
 /// Every read that is about many things, among which only those count that are seen. The pages hold one thing each.
-async fn lists(app: &App, ctx: &Ctx, sides: &[Things]) -> Answers {
+pub(crate) async fn lists(app: &App, ctx: &Ctx, sides: &[Things]) -> Answers {
     let experiments: Vec<ExperimentId> = sides.iter().map(|things| things.experiment).collect();
     let runs: Vec<RunId> = sides.iter().map(|things| things.run.clone()).collect();
     let query = || Query { window: Window { offset: 0, limit: 2 }, ..Query::default() };
@@ -211,7 +214,7 @@ async fn lists(app: &App, ctx: &Ctx, sides: &[Things]) -> Answers {
 }
 
 /// The reads of what is in no experiment and no model, which need a role on the workspace.
-async fn reads_of_the_workspace(app: &App, ctx: &Ctx, of: &Things) -> Answers {
+pub(crate) async fn reads_of_the_workspace(app: &App, ctx: &Ctx, of: &Things) -> Answers {
     let search = EvaluationDatasetSearch::default();
     let mut answers = answers! {
         evaluation_dataset_get(of.dataset.clone()) of app for ctx;
@@ -273,7 +276,7 @@ async fn what_may_not_be_read_does_not_exist() {
     }
 }
 
-type Attempt = (&'static str, Role, for<'a> fn(&'a App, &'a Ctx, &'a Things) -> BoxFuture<'a, Result<()>>);
+pub(crate) type Attempt = (&'static str, Role, for<'a> fn(&'a App, &'a Ctx, &'a Things) -> BoxFuture<'a, Result<()>>);
 
 macro_rules! attempts {
     ($($role:ident $name:ident($($argument:expr),* $(,)?) on $things:ident;)+) => {
@@ -292,7 +295,7 @@ fn content() -> stream::Iter<std::array::IntoIter<Result<Bytes, Error>, 1>> {
 }
 
 /// Changes of one thing, with the role that may make them. Those that come first leave what the later ones need.
-const ATTEMPTS: &[Attempt] = attempts! {
+pub(crate) const ATTEMPTS: &[Attempt] = attempts! {
     Contributor experiment_tag_set(t.experiment, value("new")) on t;
     Contributor experiment_tag_delete(t.experiment, "k".to_owned()) on t;
     Contributor experiment_rename(t.experiment, format!("{}-renamed", t.side)) on t;
@@ -382,7 +385,7 @@ async fn who_may_not_change_a_thing_changes_nothing() {
 }
 
 /// Changes of what is in no experiment and no model.
-async fn of_the_workspace(app: &App, ctx: &Ctx, of: &Things) -> Vec<Result<()>> {
+pub(crate) async fn of_the_workspace(app: &App, ctx: &Ctx, of: &Things) -> Vec<Result<()>> {
     let new = NewExperiment { name: "new".to_owned(), artifact_location: None, tags: Vec::new() };
     let model = NewModel { name: "new".to_owned(), description: None, tags: Vec::new() };
     let dataset =

@@ -33,7 +33,7 @@ impl Scope {
             (Scope::Workspace(name), _) => **name == *subject.workspace_name,
             // An id that is not a number is that of no experiment.
             (Scope::Experiment(id), Place::Experiment(of)) => id.parse() == Ok(of.0),
-            (Scope::Model(name), Place::Model(of)) => name == of,
+            (Scope::Model(text), Place::Model(of)) => Scope::model_of(text, &subject.workspace_name) == Some(of),
             (Scope::Experiment(_) | Scope::Model(_), _) => false,
         }
     }
@@ -65,7 +65,7 @@ impl Extent {
                 Scope::Workspace(_) => {}
                 // An id that is not a number is that of no experiment.
                 Scope::Experiment(id) => experiments.extend(id.parse().ok().map(ExperimentId)),
-                Scope::Model(name) => models.push(name.clone()),
+                Scope::Model(text) => models.extend(Scope::model_of(text, &subject.workspace_name).map(str::to_owned)),
             }
         }
         experiments.sort_unstable();

@@ -63,6 +63,7 @@ fn the_policy_matrix() {
     audit:read                 workspace           -              -              -              -              yes
     record:purge               workspace           -              -              -              -              yes
     identity:manage            account             -              -              -              -              yes
+    workspace:manage           workspace           -              -              -              -              yes
     credential:manage          credential          -              -              -              -              yes
     ");
 }
@@ -78,6 +79,8 @@ fn a_role_reaches_as_far_as_its_scope() {
     assert_eq!(seen(Scope::Experiment("7".to_owned())), [false, true, false, false, false]);
     assert_eq!(seen(Scope::Experiment("seven".to_owned())), [false; 5]);
     assert_eq!(seen(Scope::Model("m".to_owned())), [false, false, false, true, false]);
+    assert_eq!(seen(Scope::model_in("default", "m")), [false, false, false, true, false]);
+    assert_eq!(seen(Scope::model_in("elsewhere", "m")), [false; 5]);
 }
 
 #[test]

@@ -91,6 +91,8 @@ verbs! {
     PurgeRecord: "record:purge" on Workspace by Administrator,
     /// Make, change, disable or delete accounts, groups and grants, and turn authentication on.
     ManageIdentity: "identity:manage" on Account by Administrator,
+    /// Make, change or delete workspaces.
+    ManageWorkspace: "workspace:manage" on Workspace by Administrator,
     /// Make or revoke tokens and access keys, and set a password.
     ManageCredential: "credential:manage" on Credential by Administrator,
 }
@@ -105,12 +107,16 @@ impl Action {
     pub fn is_on_organisation(self) -> bool {
         matches!(
             self,
-            Action::ManagePolicy | Action::ManageIdentity | Action::ManageCredential | Action::ReadAudit
+            Action::ManagePolicy
+                | Action::ManageIdentity
+                | Action::ManageCredential
+                | Action::ManageWorkspace
+                | Action::ReadAudit
         )
     }
 
-    /// Whether a team's rules are asked about it. About the accounts, the audit log and the rules themselves roles alone
-    /// decide, so that nobody can lock everybody out.
+    /// Whether a team's rules are asked about it. About accounts, workspaces, the audit log and the rules themselves
+    /// roles alone decide, so that nobody can lock everybody out.
     pub fn is_judged(self) -> bool {
         !self.is_on_organisation()
     }

@@ -2,18 +2,16 @@ use stele_domain::identity::{Role, Scope};
 
 use crate::error::{Failure, Result};
 
-/// The only workspace there is.
-pub(super) const WORKSPACE: &str = "default";
-
 const PERMISSIONS: [&str; 5] = ["READ", "USE", "EDIT", "MANAGE", "DENY"];
 
-/// The scope of a resource as MLflow names it.
-pub(super) fn scope_of(kind: &str, pattern: &str) -> Result<Scope> {
+/// The scope of a resource of a workspace as MLflow names it.
+pub(super) fn scope_of(kind: &str, pattern: &str, workspace: &str) -> Result<Scope> {
     if pattern.is_empty() {
         return Err(Failure::invalid("The resource that a permission is for must be named."));
     }
     match (kind, pattern) {
-        ("workspace", "*" | WORKSPACE) => Ok(Scope::Workspace(WORKSPACE.to_owned())),
+        ("workspace", "*") => Ok(Scope::Workspace(workspace.to_owned())),
+        ("workspace", named) if named == workspace => Ok(Scope::Workspace(workspace.to_owned())),
         ("workspace", other) => Err(Failure::invalid(format!(
             "Invalid resource_pattern '{other}' for resource_type='workspace'. This resource type supports only \
              wildcard ('*') grants."
@@ -22,7 +20,7 @@ pub(super) fn scope_of(kind: &str, pattern: &str) -> Result<Scope> {
             "This server grants permissions on one {kind} or on the workspace, not on every {kind}."
         ))),
         ("experiment", id) => Ok(Scope::Experiment(id.to_owned())),
-        ("registered_model" | "prompt", name) => Ok(Scope::Model(name.to_owned())),
+        ("registered_model" | "prompt", name) => Ok(Scope::model_in(workspace, name)),
         (other, _) => Err(Failure::not_implemented(format!(
             "This server grants permissions on experiments, registered models, prompts and the workspace, not on \
              '{other}'."
@@ -72,14 +70,14 @@ pub(super) fn strength(permission: &str) -> u8 {
     }
 }
 
-/// What MLflow calls a scope: the type of resource and the resource. The organisation is not among them; who administers
-/// it is an admin.
-pub(super) fn resource_of(scope: &Scope) -> Option<(&'static str, &str)> {
+/// What MLflow calls a scope of a workspace: the type of resource and the resource. The organisation is not among them;
+/// who administers it is an admin.
+pub(super) fn resource_of<'a>(scope: &'a Scope, workspace: &str) -> Option<(&'static str, &'a str)> {
     match scope {
         Scope::Organisation => None,
-        Scope::Workspace(_) => Some(("workspace", "*")),
+        Scope::Workspace(name) => (name == workspace).then_some(("workspace", "*")),
         Scope::Experiment(id) => Some(("experiment", id)),
-        Scope::Model(name) => Some(("registered_model", name)),
+        Scope::Model(text) => Scope::model_of(text, workspace).map(|name| ("registered_model", name)),
     }
 }
 
@@ -88,10 +86,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_held_in_one_workspace_is_not_told_of_in_another() {
+        for (kind, pattern) in [("registered_model", "m"), ("workspace", "*")] {
+            let scope = scope_of(kind, pattern, "team-b").unwrap();
+            assert_eq!(resource_of(&scope, "team-b"), Some((kind, pattern)));
+            assert_eq!(resource_of(&scope, "default"), None);
+            assert_ne!(scope, scope_of(kind, pattern, "default").unwrap());
+        }
+    }
+
+    #[test]
     fn permissions_come_back_as_they_were_but_for_use() {
         for (kind, pattern) in [("experiment", "7"), ("registered_model", "m")] {
-            let scope = scope_of(kind, pattern).unwrap();
-            assert_eq!(resource_of(&scope), Some((kind, pattern)));
+            let scope = scope_of(kind, pattern, "default").unwrap();
+            assert_eq!(resource_of(&scope, "default"), Some((kind, pattern)));
             for permission in ["READ", "EDIT", "MANAGE"] {
                 assert_eq!(permission_of(role_of(permission, &scope).unwrap(), &scope), permission);
             }
@@ -100,14 +108,14 @@ mod tests {
                 assert!(role_of(wrong, &scope).is_err(), "{wrong}");
             }
         }
-        let workspace = scope_of("workspace", "*").unwrap();
+        let workspace = scope_of("workspace", "*", "default").unwrap();
         for permission in ["USE", "MANAGE"] {
             assert_eq!(permission_of(role_of(permission, &workspace).unwrap(), &workspace), permission);
         }
         assert!(role_of("EDIT", &workspace).is_err());
         for (kind, pattern) in [("workspace", "x"), ("experiment", "*"), ("run", "*"), ("scorer", "s"), ("prompt", "")]
         {
-            assert!(scope_of(kind, pattern).is_err(), "{kind} {pattern}");
+            assert!(scope_of(kind, pattern, "default").is_err(), "{kind} {pattern}");
         }
     }
 }

@@ -8,7 +8,7 @@ use stele_domain::authz::Principal;
 use stele_domain::directory::Holder;
 use stele_domain::identity::{Grant, Scope};
 
-use super::permission::{WORKSPACE, permission_of, resource_of, role_of, scope_of, strength};
+use super::permission::{permission_of, resource_of, role_of, scope_of, strength};
 use crate::call::{Call, empty, reply};
 use crate::error::Result;
 
@@ -16,7 +16,7 @@ use crate::error::Result;
 struct Row {
     role_id: i64,
     role_name: String,
-    workspace: &'static str,
+    workspace: String,
     resource_type: &'static str,
     resource_pattern: String,
     permission: &'static str,
@@ -24,7 +24,7 @@ struct Row {
 
 pub(crate) async fn list(mut call: Call) -> Result<Response> {
     let username = call.input().await?.required_text("username")?;
-    listed(&call.app.account_held(&call.ctx, username).await?)
+    listed(&call.app.account_held(&call.ctx, username).await?, &call.ctx.workspace_name)
 }
 
 pub(crate) async fn list_own(call: Call) -> Result<Response> {
@@ -32,23 +32,23 @@ pub(crate) async fn list_own(call: Call) -> Result<Response> {
         Principal::LocalOwner => reply(&json!({ "is_admin": true, "permissions": [] })),
         Principal::Account(account) => {
             let name = account.name.clone();
-            listed(&call.app.account_held(&call.ctx, name).await?)
+            listed(&call.app.account_held(&call.ctx, name).await?, &call.ctx.workspace_name)
         }
     }
 }
 
 /// All that a user holds, as of the role that MLflow keeps for each user's own.
-fn listed(held: &Held) -> Result<Response> {
+fn listed(held: &Held, workspace: &str) -> Result<Response> {
     let own = format!("__user_{}__", held.record.row);
     let rows: Vec<Row> = held
         .grants
         .iter()
         .filter_map(|Grant { role, scope }| {
-            let (resource_type, pattern) = resource_of(scope)?;
+            let (resource_type, pattern) = resource_of(scope, workspace)?;
             Some(Row {
                 role_id: held.record.row.0,
                 role_name: own.clone(),
-                workspace: WORKSPACE,
+                workspace: workspace.to_owned(),
                 resource_type,
                 resource_pattern: pattern.to_owned(),
                 permission: permission_of(*role, scope),
@@ -62,7 +62,11 @@ fn listed(held: &Held) -> Result<Response> {
 pub(crate) async fn grant(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
     let username = input.required_text("username")?;
-    let scope = scope_of(&input.required_text("resource_type")?, &input.required_text("resource_id")?)?;
+    let scope = scope_of(
+        &input.required_text("resource_type")?,
+        &input.required_text("resource_id")?,
+        &call.ctx.workspace_name,
+    )?;
     let role = role_of(&input.required_text("permission")?, &scope)?;
     call.app.grant_replace(&call.ctx, Holder::Account(username), role, scope).await?;
     empty()
@@ -71,7 +75,11 @@ pub(crate) async fn grant(mut call: Call) -> Result<Response> {
 pub(crate) async fn revoke(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
     let username = input.required_text("username")?;
-    let scope = scope_of(&input.required_text("resource_type")?, &input.required_text("resource_id")?)?;
+    let scope = scope_of(
+        &input.required_text("resource_type")?,
+        &input.required_text("resource_id")?,
+        &call.ctx.workspace_name,
+    )?;
     call.app.account_held(&call.ctx, username.clone()).await?;
     call.app.grants_revoke(&call.ctx, Holder::Account(username), scope, None).await?;
     empty()
@@ -81,9 +89,14 @@ pub(crate) async fn revoke(mut call: Call) -> Result<Response> {
 pub(crate) async fn get(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
     let username = input.required_text("username")?;
-    let scope = scope_of(&input.required_text("resource_type")?, &input.required_text("resource_id")?)?;
+    let scope = scope_of(
+        &input.required_text("resource_type")?,
+        &input.required_text("resource_id")?,
+        &call.ctx.workspace_name,
+    )?;
     let held = call.app.account_held(&call.ctx, username).await?;
-    let reaches = |of: &Scope| *of == scope || matches!(of, Scope::Organisation | Scope::Workspace(_));
+    let whole = Scope::Workspace(call.ctx.workspace_name.to_string());
+    let reaches = |of: &Scope| *of == scope || *of == Scope::Organisation || *of == whole;
     let roles = held.grants.iter().filter(|grant| reaches(&grant.scope)).map(|grant| grant.role);
     let named = roles.map(|role| permission_of(role, &scope));
     let permission = named.max_by_key(|permission| strength(permission)).unwrap_or("NO_PERMISSIONS");

@@ -6,7 +6,7 @@ use stele_domain::directory::{GrantRecord, GroupRecord, Holder};
 use stele_domain::id::{GrantRow, GroupRow};
 use stele_domain::{Error, Kind};
 
-use super::permission::{WORKSPACE, permission_of, resource_of, role_of, scope_of};
+use super::permission::{permission_of, resource_of, role_of, scope_of};
 use crate::call::{Call, empty, reply};
 use crate::error::{Failure, Result};
 use crate::input::Input;
@@ -18,7 +18,7 @@ const MOST: i64 = 10_000;
 pub(super) struct RoleDto {
     id: i64,
     name: String,
-    workspace: &'static str,
+    workspace: String,
     description: Option<String>,
     permissions: Vec<PermissionDto>,
 }
@@ -38,19 +38,19 @@ impl RoleDto {
         let permissions = permissions(app, ctx, &group).await?;
         let GroupRecord { row, name, description, members: _, created_at: _ } = group;
         let description = Some(description).filter(|text| !text.is_empty());
-        Ok(RoleDto { id: row.0, name, workspace: WORKSPACE, description, permissions })
+        Ok(RoleDto { id: row.0, name, workspace: ctx.workspace_name.to_string(), description, permissions })
     }
 }
 
 async fn permissions(app: &App, ctx: &Ctx, group: &GroupRecord) -> Result<Vec<PermissionDto>> {
     let holder = Some(Holder::Group(group.name.clone()));
     let grants = app.grants_list(ctx, holder, GrantRow(0), MOST).await?.items;
-    Ok(grants.iter().filter_map(|grant| PermissionDto::new(group.row, grant)).collect())
+    Ok(grants.iter().filter_map(|grant| PermissionDto::new(group.row, grant, &ctx.workspace_name)).collect())
 }
 
 impl PermissionDto {
-    fn new(group: GroupRow, grant: &GrantRecord) -> Option<PermissionDto> {
-        let (resource_type, pattern) = resource_of(&grant.scope)?;
+    fn new(group: GroupRow, grant: &GrantRecord, workspace: &str) -> Option<PermissionDto> {
+        let (resource_type, pattern) = resource_of(&grant.scope, workspace)?;
         Some(PermissionDto {
             id: grant.row.0,
             role_id: group.0,
@@ -64,7 +64,7 @@ impl PermissionDto {
 pub(crate) async fn create(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
     let (name, description) = (input.required_text("name")?, input.text("description")?);
-    check_workspace(&input.required_text("workspace")?)?;
+    check_workspace(&input.required_text("workspace")?, &call.ctx)?;
     let made = call.app.group_create(&call.ctx, name, description.unwrap_or_default()).await?;
     reply(&json!({ "role": RoleDto::read(&call.app, &call.ctx, made).await? }))
 }
@@ -77,7 +77,7 @@ pub(crate) async fn get(mut call: Call) -> Result<Response> {
 
 pub(crate) async fn list(mut call: Call) -> Result<Response> {
     if let Some(workspace) = call.input().await?.text("workspace")? {
-        check_workspace(&workspace)?;
+        check_workspace(&workspace, &call.ctx)?;
     }
     let mut roles = Vec::new();
     for group in call.app.groups_list(&call.ctx, String::new(), MOST).await?.items {
@@ -106,17 +106,21 @@ pub(crate) async fn delete(mut call: Call) -> Result<Response> {
 
 pub(crate) async fn add_permission(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
-    let scope = scope_of(&input.required_text("resource_type")?, &input.required_text("resource_pattern")?)?;
+    let scope = scope_of(
+        &input.required_text("resource_type")?,
+        &input.required_text("resource_pattern")?,
+        &call.ctx.workspace_name,
+    )?;
     let role = role_of(&input.required_text("permission")?, &scope)?;
     let group = group(&call.app, &call.ctx, &input).await?;
     let held = permissions(&call.app, &call.ctx, &group).await?;
-    if let Some((kind, pattern)) = resource_of(&scope)
+    if let Some((kind, pattern)) = resource_of(&scope, &call.ctx.workspace_name)
         && held.iter().any(|held| held.resource_type == kind && held.resource_pattern == pattern)
     {
         return Err(Error::already_exists(Kind::Grant, format!("{kind} {pattern}")).into());
     }
     let granted = call.app.grant_create(&call.ctx, Holder::Group(group.name), role, scope).await?;
-    reply(&json!({ "role_permission": PermissionDto::new(group.row, &granted) }))
+    reply(&json!({ "role_permission": PermissionDto::new(group.row, &granted, &call.ctx.workspace_name) }))
 }
 
 pub(crate) async fn remove_permission(mut call: Call) -> Result<Response> {
@@ -138,7 +142,7 @@ pub(crate) async fn update_permission(mut call: Call) -> Result<Response> {
     let (group, grant) = held_by_group(&call.app, &call.ctx, &input).await?;
     let role = role_of(&permission, &grant.scope)?;
     let granted = call.app.grant_replace(&call.ctx, grant.holder, role, grant.scope).await?;
-    reply(&json!({ "role_permission": PermissionDto::new(group.row, &granted) }))
+    reply(&json!({ "role_permission": PermissionDto::new(group.row, &granted, &call.ctx.workspace_name) }))
 }
 
 pub(crate) async fn assign(mut call: Call) -> Result<Response> {
@@ -202,16 +206,17 @@ async fn held_by_group(app: &App, ctx: &Ctx, input: &Input) -> Result<(GroupReco
         other => other.into(),
     })?;
     match &grant.holder {
-        Holder::Group(name) if resource_of(&grant.scope).is_some() => {
+        Holder::Group(name) if resource_of(&grant.scope, &ctx.workspace_name).is_some() => {
             Ok((app.group_get(ctx, name.clone()).await?, grant))
         }
         Holder::Group(_) | Holder::Account(_) => Err(missing()),
     }
 }
 
-fn check_workspace(workspace: &str) -> Result<()> {
-    match workspace {
-        WORKSPACE => Ok(()),
-        other => Err(Failure::not_found(format!("Workspace '{other}' not found."))),
+/// Roles are those of the workspace that the request is in.
+fn check_workspace(workspace: &str, ctx: &Ctx) -> Result<()> {
+    match *ctx.workspace_name == *workspace {
+        true => Ok(()),
+        false => Err(Failure::not_found(format!("Workspace '{workspace}' not found."))),
     }
 }

@@ -9,7 +9,7 @@ use stele_domain::directory::{GrantRecord, Holder};
 use stele_domain::id::GrantRow;
 use stele_domain::identity::Scope;
 
-use super::permission::{WORKSPACE, permission_of, role_of, strength};
+use super::permission::{permission_of, role_of, strength};
 use crate::call::{Call, empty, reply};
 use crate::error::{Code, Failure, Result};
 use crate::input::Input;
@@ -26,9 +26,9 @@ pub(crate) trait Kind {
     /// What messages call the permission.
     const LABEL: &'static str;
 
-    fn scope(thing: String) -> Scope;
-    fn thing(scope: &Scope) -> Option<&str>;
-    fn render(thing: &str, user: i64, permission: &str) -> Value;
+    fn scope(thing: String, workspace: &str) -> Scope;
+    fn thing<'a>(scope: &'a Scope, workspace: &str) -> Option<&'a str>;
+    fn render(thing: &str, user: i64, permission: &str, workspace: &str) -> Value;
 }
 
 pub(crate) struct Experiment;
@@ -38,18 +38,18 @@ impl Kind for Experiment {
     const ANSWER: &'static str = "experiment_permission";
     const LABEL: &'static str = "Experiment permission";
 
-    fn scope(thing: String) -> Scope {
+    fn scope(thing: String, _workspace: &str) -> Scope {
         Scope::Experiment(thing)
     }
 
-    fn thing(scope: &Scope) -> Option<&str> {
+    fn thing<'a>(scope: &'a Scope, _workspace: &str) -> Option<&'a str> {
         match scope {
             Scope::Experiment(id) => Some(id),
             Scope::Organisation | Scope::Workspace(_) | Scope::Model(_) => None,
         }
     }
 
-    fn render(thing: &str, user: i64, permission: &str) -> Value {
+    fn render(thing: &str, user: i64, permission: &str, _workspace: &str) -> Value {
         json!({ "experiment_id": thing, "user_id": user, "permission": permission })
     }
 }
@@ -61,19 +61,19 @@ impl Kind for RegisteredModel {
     const ANSWER: &'static str = "registered_model_permission";
     const LABEL: &'static str = "Registered model permission";
 
-    fn scope(thing: String) -> Scope {
-        Scope::Model(thing)
+    fn scope(thing: String, workspace: &str) -> Scope {
+        Scope::model_in(workspace, &thing)
     }
 
-    fn thing(scope: &Scope) -> Option<&str> {
+    fn thing<'a>(scope: &'a Scope, workspace: &str) -> Option<&'a str> {
         match scope {
-            Scope::Model(name) => Some(name),
+            Scope::Model(text) => Scope::model_of(text, workspace),
             Scope::Organisation | Scope::Workspace(_) | Scope::Experiment(_) => None,
         }
     }
 
-    fn render(thing: &str, user: i64, permission: &str) -> Value {
-        json!({ "name": thing, "user_id": user, "permission": permission, "workspace": WORKSPACE })
+    fn render(thing: &str, user: i64, permission: &str, workspace: &str) -> Value {
+        json!({ "name": thing, "user_id": user, "permission": permission, "workspace": workspace })
     }
 }
 
@@ -88,8 +88,8 @@ impl Asked {
         Ok(Asked { thing: input.required_text(K::PARAMETER)?, username: input.required_text("username")? })
     }
 
-    fn scope<K: Kind>(&self) -> Scope {
-        K::scope(self.thing.clone())
+    fn scope<K: Kind>(&self, ctx: &Ctx) -> Scope {
+        K::scope(self.thing.clone(), &ctx.workspace_name)
     }
 
     fn holder(&self) -> Holder {
@@ -98,7 +98,7 @@ impl Asked {
 
     /// What the user itself was granted on the thing, not counting what they have by roles.
     async fn granted<K: Kind>(&self, app: &App, ctx: &Ctx) -> Result<Option<&'static str>> {
-        let scope = self.scope::<K>();
+        let scope = self.scope::<K>(ctx);
         let granted = own(app, ctx, &self.username).await?;
         Ok(strongest(granted.iter().filter(|grant| grant.scope == scope)))
     }
@@ -115,7 +115,7 @@ impl Asked {
 pub(crate) async fn create<K: Kind>(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
     let asked = Asked::read::<K>(&input)?;
-    let scope = asked.scope::<K>();
+    let scope = asked.scope::<K>(&call.ctx);
     let permission = input.required_text("permission")?;
     let role = role_of(&permission, &scope)?;
     if asked.granted::<K>(&call.app, &call.ctx).await?.is_some() {
@@ -125,20 +125,20 @@ pub(crate) async fn create<K: Kind>(mut call: Call) -> Result<Response> {
     }
     let user = call.app.account_held(&call.ctx, asked.username.clone()).await?.record.row.0;
     call.app.grant_create(&call.ctx, asked.holder(), role, scope.clone()).await?;
-    reply(&json!({ K::ANSWER: K::render(&asked.thing, user, permission_of(role, &scope)) }))
+    reply(&json!({ K::ANSWER: K::render(&asked.thing, user, permission_of(role, &scope), &call.ctx.workspace_name) }))
 }
 
 pub(crate) async fn get<K: Kind>(mut call: Call) -> Result<Response> {
     let asked = Asked::read::<K>(&call.input().await?)?;
     let permission = asked.must_be_granted::<K>(&call.app, &call.ctx).await?;
     let user = call.app.account_held(&call.ctx, asked.username.clone()).await?.record.row.0;
-    reply(&json!({ K::ANSWER: K::render(&asked.thing, user, permission) }))
+    reply(&json!({ K::ANSWER: K::render(&asked.thing, user, permission, &call.ctx.workspace_name) }))
 }
 
 pub(crate) async fn update<K: Kind>(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
     let asked = Asked::read::<K>(&input)?;
-    let scope = asked.scope::<K>();
+    let scope = asked.scope::<K>(&call.ctx);
     let role = role_of(&input.required_text("permission")?, &scope)?;
     asked.must_be_granted::<K>(&call.app, &call.ctx).await?;
     call.app.grant_replace(&call.ctx, asked.holder(), role, scope).await?;
@@ -148,24 +148,24 @@ pub(crate) async fn update<K: Kind>(mut call: Call) -> Result<Response> {
 pub(crate) async fn delete<K: Kind>(mut call: Call) -> Result<Response> {
     let asked = Asked::read::<K>(&call.input().await?)?;
     asked.must_be_granted::<K>(&call.app, &call.ctx).await?;
-    call.app.grants_revoke(&call.ctx, asked.holder(), asked.scope::<K>(), None).await?;
+    call.app.grants_revoke(&call.ctx, asked.holder(), asked.scope::<K>(&call.ctx), None).await?;
     empty()
 }
 
-/// All that a user itself was granted on things of one kind.
-pub(super) async fn all<K: Kind>(app: &App, ctx: &Ctx, username: &str, user: i64) -> Result<Vec<Value>> {
-    let granted = own(app, ctx, username).await?;
-    let mut things: Vec<&str> = granted.iter().filter_map(|grant| K::thing(&grant.scope)).collect();
+/// What a user itself was granted on things of one kind, of all that it was granted.
+pub(super) fn all<K: Kind>(granted: &[GrantRecord], ctx: &Ctx, user: i64) -> Vec<Value> {
+    let mut things: Vec<&str> =
+        granted.iter().filter_map(|grant| K::thing(&grant.scope, &ctx.workspace_name)).collect();
     things.sort_unstable();
     things.dedup();
     let render = |thing: &str| {
-        let of_thing = granted.iter().filter(|grant| K::thing(&grant.scope) == Some(thing));
-        Some(K::render(thing, user, strongest(of_thing)?))
+        let of_thing = granted.iter().filter(|grant| K::thing(&grant.scope, &ctx.workspace_name) == Some(thing));
+        Some(K::render(thing, user, strongest(of_thing)?, &ctx.workspace_name))
     };
-    Ok(things.into_iter().filter_map(render).collect())
+    things.into_iter().filter_map(render).collect()
 }
 
-async fn own(app: &App, ctx: &Ctx, username: &str) -> Result<Vec<GrantRecord>> {
+pub(super) async fn own(app: &App, ctx: &Ctx, username: &str) -> Result<Vec<GrantRecord>> {
     let holder = Holder::Account(username.to_owned());
     Ok(app.grants_list(ctx, Some(holder), GrantRow(0), GRANTS).await?.items)
 }

@@ -20,7 +20,8 @@ pub(crate) async fn search(mut call: Call) -> Result<Response> {
     let search = ExperimentSearch { presences, query: Query { filter, order_by, window } };
     let page = call.app.experiment_search(&call.ctx, search).await?;
     let next = next_token(window, page.more);
-    reply(&answer("experiments", page.items.into_iter().map(ExperimentDto::from), next))
+    let experiments = page.items.into_iter().map(|experiment| ExperimentDto::new(experiment, &call.ctx.workspace_name));
+    reply(&answer("experiments", experiments, next))
 }
 
 /// Unlike in other searches there is no default.

@@ -17,6 +17,9 @@ use super::{Result, State};
 /// The largest JSON body, in bytes.
 const MOST_JSON: usize = 1024 * 1024;
 
+/// The header that names the workspace which a request is in, unless it is `default`.
+pub(super) const WORKSPACE: &str = "stele-workspace";
+
 /// The route that anybody may ask.
 const OPEN: &str = "get_server";
 
@@ -42,7 +45,10 @@ impl Call {
         let ctx = match app.admit(parts.extensions.remove::<Admission>(), Script::Native, request_id.clone()) {
             // By it a command finds a server, before it knows who it is there.
             Err(_) if route.name == OPEN => app.anonymous(Script::Native, request_id),
-            admitted => admitted?,
+            admitted => match workspace(&parts.headers)? {
+                Some(workspace) => app.enter(admitted?, workspace).await?,
+                None => admitted?,
+            },
         };
         let path: HashMap<String, String> = RawPathParams::from_request_parts(&mut parts, &())
             .await
@@ -95,6 +101,13 @@ impl Call {
             .map_err(|_| Problem::invalid(format!("the body broke off or is larger than {MOST_JSON} bytes")))?;
         serde_json::from_slice(&body).map_err(|error| Problem::invalid(format!("the body cannot be read: {error}")))
     }
+}
+
+/// The workspace that a request wants to be in, if it names one.
+fn workspace(headers: &HeaderMap) -> Result<Option<&str>> {
+    let Some(value) = headers.get(WORKSPACE) else { return Ok(None) };
+    let name = value.to_str().map_err(|_| Problem::invalid(format!("the header {WORKSPACE} is not a name")))?;
+    Ok(Some(name.trim()).filter(|name| !name.is_empty()))
 }
 
 /// The query parameters of a request, each of a kind that its route declares.

@@ -29,12 +29,12 @@ pub(crate) async fn run(output: &Output, options: Gc) -> anyhow::Result<()> {
     let ctx = app.local_owner(Script::Native, app.new_request_id());
     let age = i64::try_from(options.older_than.as_millis()).unwrap_or(i64::MAX);
     let cutoff = Timestamp(ctx.now().0.saturating_sub(age));
-    let due = app.trash_due(&ctx, cutoff).await?;
+    let due = app.trash_due_everywhere(&ctx, cutoff).await?;
     if !options.yes {
         return tell_due(output, &due);
     }
     let bar = Watched::new(progress::counting(due.runs + due.logged_models, "freeing"), "things");
-    let freed = app.purge(&ctx, cutoff, |count| bar.bar.inc(count)).await;
+    let freed = app.purge_everywhere(&ctx, cutoff, |count| bar.bar.inc(count)).await;
     bar.finish();
     let report = freed.map_err(|error| {
         Failure::new(format!("cannot free everything: {error}")).hint("the same command goes on from there")

@@ -28,6 +28,10 @@ pub(crate) struct Serve {
     #[arg(long, env = "STELE_ACCOUNT", default_value = stele_sagemaker::DEFAULT_ACCOUNT, value_parser = account, value_name = "ID")]
     pub(crate) account: String,
 
+    /// Whether requests may be in other workspaces than `default`
+    #[arg(long, env = "STELE_WORKSPACES")]
+    pub(crate) workspaces: bool,
+
     /// Host names, besides loopback and private addresses, under which browsers may reach the server
     #[arg(long, env = "STELE_ALLOWED_HOSTS", value_delimiter = ',', value_name = "HOST")]
     pub(crate) allowed_hosts: Vec<String>,

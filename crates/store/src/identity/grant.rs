@@ -77,13 +77,15 @@ impl Tx<'_> {
     /// Lets the roles that are held on a model follow its new name, or takes them away with it, so that another model of
     /// the old name does not come by them.
     pub(crate) fn grants_of_model_follow(&mut self, model: ModelRow, name: Option<&str>) -> Result<()> {
-        const RENAME: &str = "UPDATE role_grant SET scope_name = $2
-             WHERE scope = 'model' AND scope_name = (SELECT name FROM model WHERE id = $1)";
-        const DELETE: &str = "DELETE FROM role_grant
-             WHERE scope = 'model' AND scope_name = (SELECT name FROM model WHERE id = $1)";
+        const FIND: &str = "SELECT workspace.name, model.name FROM model
+             JOIN workspace ON workspace.id = model.workspace_id WHERE model.id = $1";
+        const RENAME: &str = "UPDATE role_grant SET scope_name = $2 WHERE scope = 'model' AND scope_name = $1";
+        const DELETE: &str = "DELETE FROM role_grant WHERE scope = 'model' AND scope_name = $1";
+        let (workspace, old) = self.query_one(FIND, params![model], |row| Ok((row.text(0)?, row.text(1)?)))?;
+        let old = Scope::model_in(&workspace, &old);
         match name {
-            Some(name) => self.execute(RENAME, params![model, name]),
-            None => self.execute(DELETE, params![model]),
+            Some(name) => self.execute(RENAME, params![old.name(), Scope::model_in(&workspace, name).name()]),
+            None => self.execute(DELETE, params![old.name()]),
         }
         .map(|_| ())
     }

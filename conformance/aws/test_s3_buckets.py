@@ -132,4 +132,5 @@ def test_assumed_roles(client_of, server, bucket):
     )
     session.client("s3", endpoint_url=server.url).head_bucket(Bucket=bucket)
     refused("ValidationError", 400, sts.assume_role, RoleArn="arn:aws:iam::123456789012:user/R", RoleSessionName="me")
-    refused("InvalidAction", 400, sts.get_session_token)
+    refused("InvalidAction", 400, sts.get_federation_token, Name="me")
+    assert sts.get_session_token()["Credentials"]["SessionToken"]

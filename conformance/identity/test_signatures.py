@@ -2,10 +2,12 @@
 
 import datetime
 
+import boto3
 import pytest
 import requests
 from botocore.auth import SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
+from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
@@ -166,3 +168,80 @@ def test_a_narrowed_key_and_token_hold_less(server, cli, user):
         timeout=30,
     )
     assert (made.status_code, made.json()["error_code"]) == (403, "PERMISSION_DENIED")
+
+
+def lent(answer):
+    """Credentials of STS, for boto3 and for requests that are signed by hand."""
+    given = answer["Credentials"]
+    assert given["AccessKeyId"].startswith("ASIA")
+    return given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"]
+
+
+def client(server, service, key, secret, token, **more):
+    session = boto3.session.Session(
+        aws_access_key_id=key, aws_secret_access_key=secret, aws_session_token=token, region_name=REGION
+    )
+    config = Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}, **more)
+    return session.client(service, endpoint_url=server.url, config=config)
+
+
+def sts_answers(server, key):
+    sts = aws(server, "sts", key["id"], key["secret"])
+    yield sts.get_session_token(DurationSeconds=900)
+    yield sts.assume_role(RoleArn="arn:aws:iam::123456789012:role/trainer", RoleSessionName="job-1")
+
+
+def test_credentials_of_sts_hold_what_the_key_holds(server, key, user, name):
+    for number, answer in enumerate(sts_answers(server, key)):
+        credentials = lent(answer)
+        group = f"{name}-{number}"
+        client(server, "sagemaker", *credentials).create_model_package_group(ModelPackageGroupName=group)
+        s3 = client(server, "s3", *credentials, signature_version="s3v4")
+        s3.create_bucket(Bucket=f"b-{group}", CreateBucketConfiguration={"LocationConstraint": REGION})
+        s3.put_object(Bucket=f"b-{group}", Key="k", Body=b"text")
+        address = s3.generate_presigned_url("get_object", Params={"Bucket": f"b-{group}", "Key": "k"})
+        assert requests.get(address, timeout=30).content == b"text"
+        assert client(server, "sts", *credentials).get_caller_identity()["Arn"].endswith(f"user/{user}")
+    chained = client(server, "sts", *credentials).assume_role(
+        RoleArn="arn:aws:iam::123456789012:role/other", RoleSessionName="job-2", DurationSeconds=43_200
+    )
+    left = chained["Credentials"]["Expiration"] - datetime.datetime.now(datetime.timezone.utc)
+    assert left <= datetime.timedelta(hours=1)
+    client(server, "sagemaker", *lent(chained)).describe_model_package_group(ModelPackageGroupName=group)
+    with refused("AccessDenied"):
+        client(server, "sts", *credentials).get_session_token()
+
+
+def test_credentials_of_sts_need_their_own_token(server, key):
+    one, other = (lent(answer) for answer in sts_answers(server, key))
+    for wrong in (
+        (one[0], one[1], None),
+        (one[0], one[1], other[2]),
+        (one[0], one[1], one[2][:-4] + "AAAA"),
+        (key["id"], key["secret"], one[2]),
+    ):
+        with refused("UnrecognizedClientException"):
+            client(server, "sagemaker", *wrong).list_experiments()
+    with refused("InvalidSignatureException"):
+        client(server, "sagemaker", one[0], other[1], one[2]).list_experiments()
+
+
+def test_credentials_of_sts_end_with_the_key(server, cli, key, user):
+    credentials = lent(next(sts_answers(server, key)))
+    client(server, "sagemaker", *credentials).list_experiments()
+    cli("auth", "key", "revoke", key["id"], "--account", user)
+    with refused("UnrecognizedClientException"):
+        client(server, "sagemaker", *credentials).list_experiments()
+
+
+def test_credentials_of_sts_make_none_that_last(server, key, user):
+    access, secret, token = lent(next(sts_answers(server, key)))
+    request = AWSRequest(method="GET", url=f"{server.url}/api/stele/v1/identity", data=b"", headers={})
+    SigV4Auth(Credentials(access, secret, token), "sagemaker", REGION).add_auth(request)
+    assert send(request.prepare()).status_code == 401
+
+
+@pytest.mark.parametrize("seconds", [129_601, 10**9])
+def test_sessions_are_of_a_bounded_length(server, key, seconds):
+    with refused("ValidationError", 400):
+        aws(server, "sts", key["id"], key["secret"]).get_session_token(DurationSeconds=seconds)

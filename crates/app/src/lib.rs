@@ -43,8 +43,8 @@ pub use evaluation::{NewEvaluationDataset, Upserted};
 pub use experiment::NewExperiment;
 pub use governance::{Checked, NewException, NewModelEvaluation, NewReview, Reviewed};
 pub use identity::{
-    AccountChange, Admission, Held, KeyMade, NewAccount, NewCredential, Refusal, SESSION_LIFE, SignedBody,
-    SignedPayload, Signer, TokenMade, Vouched, looks_like_token,
+    AccountChange, Admission, Held, KeyMade, NewAccount, NewCredential, Refusal, SESSION_LIFE, SignedBody, SignedBy,
+    SignedPayload, Signer, TemporaryKey, TokenMade, Vouched, looks_like_token,
 };
 pub use load::LoadedInto;
 pub use logged_model::NewLoggedModel;

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use stele_app::{Admission, Ctx, Refusal, RequestId, Script, Undisclosed};
+use stele_app::{Admission, Ctx, Refusal, RequestId, Script, SignedBy, Undisclosed};
 
 use crate::Server;
 use crate::xml::Xml;
@@ -19,6 +19,8 @@ pub(crate) struct Call {
     pub(crate) server: Server,
     pub(crate) ctx: Ctx,
     pub(crate) request_id: String,
+    /// What the request was signed with; none where nobody looks.
+    pub(crate) signed_by: Option<SignedBy>,
     form: BTreeMap<String, String>,
 }
 
@@ -51,6 +53,7 @@ impl From<Refusal> for Failure {
             Refusal::Missing => forbidden("MissingAuthenticationToken"),
             Refusal::NameTaken(_) => forbidden("AccessDenied"),
             Refusal::Unknown | Refusal::UnknownKey => forbidden("InvalidClientTokenId"),
+            Refusal::Expired => forbidden("ExpiredToken"),
             Refusal::Incomplete(_) => Failure::new("IncompleteSignature", message),
             Refusal::Signature(_) => forbidden("SignatureDoesNotMatch"),
             Refusal::TooMany { .. } => Failure::new("Throttling", message),
@@ -109,13 +112,14 @@ where
     let (mut head, body) = request.into_parts();
     let request_id = server.app.request_id(head.extensions.remove::<RequestId>());
     let admission = head.extensions.remove::<Admission>();
+    let signed_by = head.extensions.remove::<SignedBy>();
     let called = async {
         let ctx = server.app.admit(admission, Script::Aws, request_id.clone())?;
         let ctx = server.app.at_home(ctx).await.map_err(Refusal::from)?;
         let server = Server { account: server.app.account_number(&ctx, &server.account).into(), ..server };
         let form = form(body).await?;
         let action = form.get("Action").cloned().unwrap_or_default();
-        act(Call { server, ctx, request_id: request_id.clone(), form }, action).await
+        act(Call { server, ctx, request_id: request_id.clone(), signed_by, form }, action).await
     };
     match called.await {
         Ok(response) => response,

@@ -235,6 +235,7 @@ impl From<Refusal> for Failure {
             Refusal::Missing
             | Refusal::Unknown
             | Refusal::UnknownKey
+            | Refusal::Expired
             | Refusal::NameTaken(_)
             | Refusal::Incomplete(_)
             | Refusal::Signature(_) => {

@@ -87,6 +87,7 @@ impl From<Refusal> for Failure {
             Refusal::Unknown | Refusal::UnknownKey | Refusal::NameTaken(_) => {
                 Failure::new("UnrecognizedClientException", message)
             }
+            Refusal::Expired => Failure::new("ExpiredTokenException", message),
             Refusal::Incomplete(message) => Failure::new("IncompleteSignatureException", message),
             Refusal::Signature(message) => Failure::new("InvalidSignatureException", message),
             Refusal::TooMany { seconds } => {

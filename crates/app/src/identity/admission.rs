@@ -23,6 +23,8 @@ pub enum Refusal {
     Unknown,
     /// The same, of an access key.
     UnknownKey,
+    /// Credentials for a while, whose while is over.
+    Expired,
     /// A signature that lacks a part.
     Incomplete(String),
     /// A signature that does not match, or is of another time.
@@ -50,6 +52,7 @@ impl Refusal {
                  go of it"
             ),
             Refusal::UnknownKey => "the access key is not valid here".to_owned(),
+            Refusal::Expired => "the session token is expired".to_owned(),
             Refusal::Incomplete(message) | Refusal::Signature(message) | Refusal::Unavailable(message) => {
                 message.clone()
             }

@@ -10,7 +10,7 @@ use stele_store::{NewCredential as StoredCredential, Tx};
 
 use super::account::own_account;
 use super::login::{TOKEN, fingerprint};
-use super::random;
+use super::{key_letters, key_secret, random};
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
 
@@ -53,14 +53,7 @@ impl App {
 
     /// Makes an access key whose id and secret half look as clients of AWS expect.
     pub async fn key_create(&self, ctx: &Ctx, new: NewCredential) -> Result<KeyMade> {
-        const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-        let letters = random::<16>()?;
-        let id: String = letters.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
-        let id = format!("AKIA{id}");
-        let secret = {
-            use base64::Engine;
-            base64::engine::general_purpose::STANDARD.encode(random::<30>()?)
-        };
+        let (id, secret) = (format!("AKIA{}", key_letters()?), key_secret()?);
         let sealed = self.sealing_key()?.seal(&id, &secret)?;
         let record = self.credential_create(ctx, new, CredentialKind::Key, id.clone(), id, Some(sealed)).await?;
         Ok(KeyMade { record, secret })

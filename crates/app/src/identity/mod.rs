@@ -13,10 +13,13 @@ mod group;
 mod login;
 mod password;
 mod provider;
+mod temporary;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::sync::{Arc, OnceLock};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use parking_lot::Mutex;
 use stele_domain::authz::{ManageIdentity, Verb};
 use stele_domain::{Error, Result};
@@ -29,6 +32,7 @@ use self::cache::Cache;
 pub use self::credential::{KeyMade, NewCredential, TokenMade};
 pub use self::login::{SESSION_LIFE, Signer, looks_like_token};
 pub use self::provider::Vouched;
+pub use self::temporary::{SignedBy, TemporaryKey};
 use crate::transact::Changed;
 use crate::{App, Ctx, SecretKey};
 
@@ -70,6 +74,17 @@ fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Error::internal("the system gives no random numbers"))?;
     Ok(bytes)
+}
+
+/// What the id of an access key has after the letters that say its kind.
+fn key_letters() -> Result<String> {
+    const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    Ok(random::<16>()?.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect())
+}
+
+/// The secret half of an access key, as clients of AWS expect it.
+fn key_secret() -> Result<String> {
+    Ok(STANDARD.encode(random::<30>()?))
 }
 
 impl App {

@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use stele_app::{
-    AccountChange, Admission, App, Ctx, NewAccount, NewCredential, Refusal, Script, SecretKey, looks_like_token,
+    AccountChange, Admission, App, Ctx, NewAccount, NewCredential, Refusal, Script, SecretKey, SignedBy,
+    looks_like_token,
 };
 use stele_domain::Error;
 use stele_domain::authz::Principal;
@@ -154,6 +155,31 @@ async fn the_secret_of_an_access_key_is_sealed() {
         assert_eq!(app.login_key("AKIANOBODY", HERE).await.err(), Some(Refusal::UnknownKey));
         app.credential_revoke(&ctx, "robot".to_owned(), CredentialKind::Key, key.record.id.clone()).await.unwrap();
         assert_eq!(app.login_key(&key.record.id, HERE).await.err(), Some(Refusal::UnknownKey));
+    }
+}
+
+#[tokio::test]
+async fn an_access_key_lends_for_a_while() {
+    for TestApp { app, ctx, clock, .. } in apps().await {
+        app.enable_access_keys(SecretKey::from_text("a passphrase of some length").unwrap());
+        account(&app, &ctx, "ann").await;
+        let key = app.key_create(&ctx, credential("ann")).await.unwrap();
+        let signed_by = SignedBy { key: key.record.id.clone(), token: None };
+        let local = app.temporary_key_create(&ctx, &signed_by, "job", 900).await;
+        assert!(matches!(local, Err(Error::Unsupported { .. })), "{local:?}");
+
+        let principal = app.login_key(&key.record.id, HERE).await.unwrap().principal;
+        let ann = app.context_of(principal, Script::Aws, "r");
+        let lent = app.temporary_key_create(&ann, &signed_by, "job", 900).await.unwrap();
+        let signer = app.login_temporary(&lent.id, &lent.token, HERE).await.unwrap();
+        assert_eq!((signer.principal.name(), signer.secret), ("ann", lent.secret.clone()));
+        let others = app.temporary_key_create(&ann, &signed_by, "job", 900).await.unwrap();
+        for token in [others.token.as_str(), "", "nonsense", &lent.token[1..]] {
+            let refused = app.login_temporary(&lent.id, token, HERE).await.err();
+            assert_eq!(refused, Some(Refusal::UnknownKey), "{token}");
+        }
+        clock.advance(900 * 1000);
+        assert_eq!(app.login_temporary(&lent.id, &lent.token, HERE).await.err(), Some(Refusal::Expired));
     }
 }
 

@@ -117,6 +117,7 @@ impl From<Refusal> for Failure {
         match refusal {
             Refusal::Missing | Refusal::NameTaken(_) => forbidden("AccessDenied"),
             Refusal::Unknown | Refusal::UnknownKey => forbidden("InvalidAccessKeyId"),
+            Refusal::Expired => Failure::bad("ExpiredToken", message),
             Refusal::Incomplete(_) => Failure::bad("AuthorizationHeaderMalformed", message),
             Refusal::Signature(_) => forbidden("SignatureDoesNotMatch"),
             Refusal::TooMany { .. } => Failure::new(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", message),

@@ -71,6 +71,7 @@ impl From<Refusal> for Problem {
             Refusal::Missing
             | Refusal::Unknown
             | Refusal::UnknownKey
+            | Refusal::Expired
             | Refusal::NameTaken(_)
             | Refusal::Incomplete(_)
             | Refusal::Signature(_) => Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail),

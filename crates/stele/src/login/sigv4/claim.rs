@@ -14,6 +14,8 @@ const LONGEST_SECONDS: i64 = 7 * 24 * 60 * 60;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::login) struct Claim {
     pub(super) key: String,
+    /// The session token of credentials for a while.
+    pub(super) token: Option<String>,
     /// As in the scope: `20261128`.
     pub(super) date: String,
     pub(super) region: String,
@@ -44,7 +46,8 @@ impl Claim {
         };
         let time = headers.get("x-amz-date").and_then(|time| time.to_str().ok());
         let time = time.ok_or_else(|| incomplete("there is no X-Amz-Date header"))?;
-        let claim = Claim::new(part("Credential")?, part("SignedHeaders")?, part("Signature")?, time, None)?;
+        let mut claim = Claim::new(part("Credential")?, part("SignedHeaders")?, part("Signature")?, time, None)?;
+        claim.token = headers.get("x-amz-security-token").map(|token| token.to_str().unwrap_or("").to_owned());
         match claim.signs("x-amz-date") {
             true => Ok(claim),
             false => Err(incomplete("X-Amz-Date is not signed")),
@@ -73,7 +76,11 @@ impl Claim {
         }
         let lasts = Some(seconds * 1000);
         let (credential, headers) = (part("X-Amz-Credential")?, part("X-Amz-SignedHeaders")?);
-        Claim::new(credential, headers, part("X-Amz-Signature")?, part("X-Amz-Date")?, lasts).map(Some)
+        let mut claim = Claim::new(credential, headers, part("X-Amz-Signature")?, part("X-Amz-Date")?, lasts)?;
+        if pairs.iter().any(|(name, _)| name == "X-Amz-Security-Token") {
+            claim.token = Some(part("X-Amz-Security-Token")?.to_owned());
+        }
+        Ok(Some(claim))
     }
 
     fn new(
@@ -98,6 +105,7 @@ impl Claim {
         }
         let claim = Claim {
             key: key.to_owned(),
+            token: None,
             date: date.to_owned(),
             region: region.to_owned(),
             service: service.to_owned(),

@@ -16,7 +16,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use stele_app::{App, Refusal, SignedBody, SignedPayload, Signer};
+use stele_app::{App, Refusal, SignedBody, SignedBy, SignedPayload, Signer};
 use stele_domain::authz::Principal;
 
 use self::body::{hash, while_read, whole};
@@ -24,6 +24,8 @@ use self::canonical::{Query, canonical};
 pub(super) use self::claim::Claim;
 use crate::paths::AsSent;
 
+/// Where credentials for a while let nobody in.
+const NATIVE: &str = "/api/stele/";
 /// What a body without a signed hash may have at most, in bytes.
 const MOST_UNHASHED: usize = 64 * 1024 * 1024;
 /// Up to here a body is read and compared before anything else happens.
@@ -49,6 +51,7 @@ pub(super) async fn check(
     let (mut head, body) = request.into_parts();
     match admit(app, &head, body, claim, address).await {
         Ok(Checked { body, signed, principal }) => {
+            head.extensions.insert(SignedBy { key: claim.key.clone(), token: claim.token.clone() });
             if let Some(signed) = signed {
                 head.extensions.insert(signed);
             }
@@ -74,7 +77,12 @@ async fn admit(
     claim.in_time(app.now())?;
     claim.covers(&head.headers)?;
     let payload = payload(claim, &head.headers)?;
-    let Signer { principal, secret } = app.login_key(&claim.key, address).await?;
+    let Signer { principal, secret } = match &claim.token {
+        None => app.login_key(&claim.key, address).await?,
+        // There they could make themselves credentials that last.
+        Some(_) if head.uri.path().starts_with(NATIVE) => return Err(app.wrong(address, Refusal::UnknownKey)),
+        Some(token) => app.login_temporary(&claim.key, token, address).await?,
+    };
     let key = signing_key(&secret, claim);
     let sized = head.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let (said, body) = match &payload {

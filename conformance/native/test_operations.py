@@ -173,6 +173,13 @@ def test_tls(tmp_path: Path):
                 context = ssl.create_default_context(cafile=certificate)
                 with context.wrap_socket(plain, server_hostname="localhost") as secure:
                     assert secure.version() in ("TLSv1.3", "TLSv1.2")
+            told = [str(servers.stele_binary()), "experiments", "list", "--server", url, "--json"]
+            distrusted = subprocess.run(told, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+            assert distrusted.returncode != 0 and "does not answer" in distrusted.stderr
+            trusted = subprocess.run(
+                [*told, "--ca", certificate], capture_output=True, text=True, timeout=60, cwd=tmp_path
+            )
+            assert trusted.returncode == 0 and '"Default"' in trusted.stdout, trusted.stderr
         finally:
             process.terminate()
             process.wait(timeout=20)

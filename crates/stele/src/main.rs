@@ -19,6 +19,8 @@ mod system;
 mod tls;
 mod webhook_formats;
 mod webhooks;
+#[cfg(test)]
+mod wire;
 
 use std::process::ExitCode;
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use stele_app::{Admission, AuditFilter, Refusal, Script, WebhookSettings};
+use stele_app::{Admission, AuditFilter, Refusal, Script, SecretKey, WebhookSettings};
 use stele_domain::audit::AuditEntry;
 use stele_domain::authz::Principal;
 use stele_domain::identity::{Account, AccountKind, Grant, Role, Scope};
@@ -106,6 +106,7 @@ impl World {
             retries: 0,
             key: SecretKey::from_text("a key for tests only").unwrap(),
         });
+        test.app.enable_access_keys(SecretKey::from_text("a passphrase of some length").unwrap());
         let account = stele_sagemaker::DEFAULT_ACCOUNT;
         let router = stele_mlflow::router(test.app.clone())
             .merge(stele_sagemaker::router(test.app.clone(), account))

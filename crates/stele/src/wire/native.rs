@@ -1,6 +1,6 @@
 //! Requests to the native API.
 
-use axum::http::Request;
+use axum::http::{Request, header};
 use stele_domain::authz::Action::*;
 
 use super::cases::Needs::*;
@@ -102,5 +102,9 @@ pub(super) fn request(route: &str, with: &str, things: &Things) -> Request<Strin
         _ => path,
     };
     let (query, body) = parts(with);
-    Request::builder().method(method).uri(filled(&path, things) + &query).body(body).unwrap()
+    let mut request = Request::builder().method(method).uri(filled(&path, things) + &query);
+    if !body.is_empty() {
+        request = request.header(header::CONTENT_TYPE, "application/json");
+    }
+    request.body(body).unwrap()
 }

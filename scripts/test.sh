@@ -94,19 +94,15 @@ oidc_provider() {
   npm install --prefix "$folder" --no-fund --no-audit --silent oidc-provider@8.8.1 >/dev/null && echo "$folder"
 }
 
-# Authentication is a matter of a whole database, so the suite makes its own in the cluster.
-identity() {
-  local cluster=
-  [ "$1" = sqlite ] || cluster=$STELE_TEST_POSTGRES
-  STELE_DATABASE=$cluster OIDC_PROVIDER=$(oidc_provider) pytest_in mlflow3 conformance/identity
+# A suite that makes databases of its own in the cluster, for what is a matter of a whole database: authentication and
+# the names of workspaces.
+suite_over_cluster() {
+  local folder=$1 cluster=
+  [ "$2" = sqlite ] || cluster=$STELE_TEST_POSTGRES
+  STELE_DATABASE=$cluster pytest_in mlflow3 "$folder"
 }
 
-# The suites with servers that have workspaces, each over a database of its own.
-workspaces() {
-  local cluster=
-  [ "$1" = sqlite ] || cluster=$STELE_TEST_POSTGRES
-  STELE_DATABASE=$cluster pytest_in mlflow3 conformance/workspaces
-}
+identity() { OIDC_PROVIDER=$(oidc_provider) suite_over_cluster conformance/identity "$1"; }
 
 # The Python environments that a stage needs.
 environments_of() {
@@ -170,8 +166,8 @@ if wanted identity; then
   step "who is let in, on PostgreSQL" identity postgres || true
 fi
 if wanted workspaces; then
-  step "workspaces, on SQLite" workspaces sqlite || true
-  step "workspaces, on PostgreSQL" workspaces postgres || true
+  step "workspaces, on SQLite" suite_over_cluster conformance/workspaces sqlite || true
+  step "workspaces, on PostgreSQL" suite_over_cluster conformance/workspaces postgres || true
 fi
 ! wanted ui || step "MLflow's web pages in Chromium" scripts/ui.sh || true
 ! wanted paths || step "paths that leave the root" pytest_in mlflow3 conformance/security || true

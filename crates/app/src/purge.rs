@@ -10,8 +10,9 @@ use stele_domain::id::Timestamp;
 use stele_domain::{Error, Kind, Result};
 use stele_store::{Garbage, Purged, Trash};
 
+use crate::artifact::file_behind_server;
 use crate::transact::Changed;
-use crate::{App, Ctx, DEFAULT_ARTIFACT_ROOT, Script};
+use crate::{App, Ctx, Script};
 
 /// How many things one transaction removes: a run may have many chunks, and other writes wait meanwhile.
 const AT_A_TIME: usize = 50;
@@ -220,7 +221,7 @@ impl App {
         self.change::<PurgeRecord, _>(ctx, &garbage.uri.clone(), move |tx, permit| {
             tx.garbage_forget(permit, &garbage)?;
             if let Ok(Some(path)) = proxied_path(&garbage.uri) {
-                tx.artifact_files_forget(&format!("{DEFAULT_ARTIFACT_ROOT}{}", path.as_str()))?;
+                tx.artifact_files_forget(&file_behind_server(&path))?;
             }
             let change = Change::quiet("artifact.purge", Kind::Artifact, &garbage.uri);
             Ok(Changed::one((), change.before(json!({ "owner": garbage.owner }))))

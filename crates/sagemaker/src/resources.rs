@@ -136,7 +136,8 @@ pub(crate) fn whole(call: &Call, kind: &Kind, resource: &Resource) -> Document {
 
 // Model cards ------------------------------------------------------------------------------------------------
 
-pub(crate) async fn describe_card(call: Call) -> Result<Value> {
+/// The version of a card that is asked for, or else the newest.
+pub(crate) async fn card_version(call: &Call) -> Result<Resource> {
     let name = call.name_in("ModelCardName", MODEL_CARD.path);
     let about = call.about(&MODEL_CARD, &name);
     let (card, versions) = call.app.resource_history(&call.ctx, MODEL_CARD.path, name.clone()).await.map_err(about)?;
@@ -144,7 +145,11 @@ pub(crate) async fn describe_card(call: Call) -> Result<Value> {
     let found = versions.into_iter().find(|version| version.number == wanted).ok_or_else(|| {
         Failure::not_found(format!("Modelcard with name {name} and version: {wanted} does not exist"))
     })?;
-    let card = Resource { version: found.number, document: found.document, updated_at: found.updated_at, ..card };
+    Ok(Resource { version: found.number, document: found.document, updated_at: found.updated_at, ..card })
+}
+
+pub(crate) async fn describe_card(call: Call) -> Result<Value> {
+    let card = card_version(&call).await?;
     let mut whole = whole(&call, &MODEL_CARD, &card);
     if call.text("IncludedData") == Some("MetadataOnly") {
         whole.insert("Content".to_owned(), "".into());

@@ -107,13 +107,13 @@ fn key_of<'n>(map: &str, name: &'n str) -> Option<&'n str> {
 
 /// A metric with one of its statistics, of which searches know the newest value.
 fn metric(name: &str, key: &str) -> Result<Property> {
-    let (key, statistic) = key.rsplit_once('.').unwrap_or((key, "Last"));
+    let (metric, statistic) = key.rsplit_once('.').unwrap_or((key, "Last"));
     match statistic.to_ascii_lowercase().as_str() {
-        "last" => Ok(Property::Number(Field::Metric(key.to_owned()))),
+        "last" => Ok(Property::Number(Field::Metric(metric.to_owned()))),
         "min" | "max" | "avg" | "count" | "stddev" => {
             Err(Failure::validation(format!("Searches compare the Last value of a metric, not {statistic}: '{name}'.")))
         }
-        _ => Ok(Property::Number(Field::Metric(name["Metrics.".len()..].to_owned()))),
+        _ => Ok(Property::Number(Field::Metric(key.to_owned()))),
     }
 }
 

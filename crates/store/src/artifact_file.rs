@@ -67,18 +67,28 @@ impl Tx<'_> {
         if count == 0 {
             return Ok(None);
         }
-        let mut whole = Sha256::new();
-        for (uri, size, digest) in self.query(FILES, params![&uri, &folder, &end, MOST_FILES], |row| {
+        let files = self.query(FILES, params![&uri, &folder, &end, MOST_FILES], |row| {
             Ok((row.text(0)?, row.int(1)?, row.text(2)?))
-        })? {
-            whole.update(format!("{}:{uri} {size} {digest}\n", uri.len()));
-        }
-        if count > MOST_FILES {
-            whole.update(format!("{count} files, {size} bytes, {written_at:?}"));
-        }
-        let digest = hex::encode(whole.finalize());
+        })?;
+        let digest = digest_of_files(files, (count, size, written_at));
         Ok(Some(ArtifactFiles { digest, replaced_at: replaced_at.map(Timestamp) }))
     }
+}
+
+/// Follows from the names, sizes and bytes of the first files, and from how many there are of them all, how large they
+/// are and when one was written last.
+pub(crate) fn digest_of_files(
+    first: Vec<(String, i64, String)>,
+    (count, size, written_at): (i64, i64, Option<i64>),
+) -> String {
+    let mut whole = Sha256::new();
+    for (name, size, bytes) in first {
+        whole.update(format!("{}:{name} {size} {bytes}\n", name.len()));
+    }
+    if count > MOST_FILES {
+        whole.update(format!("{count} files, {size} bytes, {written_at:?}"));
+    }
+    hex::encode(whole.finalize())
 }
 
 /// A URI as it is kept: one that no index could hold keeps its beginning, which tells its folder.

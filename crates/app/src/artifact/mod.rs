@@ -9,7 +9,7 @@ mod remove;
 mod write;
 
 pub(crate) use self::area::Area;
-pub(crate) use self::place::files_of_version;
+pub(crate) use self::place::{file_behind_server, files_of_version};
 use stele_domain::artifact_uri::{absolute_location, local_path};
 use stele_domain::id::{LoggedModelId, RunId};
 use stele_domain::trace::TraceId;

@@ -31,14 +31,14 @@ impl App {
 
     /// Where a path is for somebody who reads it.
     pub(super) async fn artifact_place(&self, ctx: &Ctx, root: &ArtifactRoot, path: &ArtifactPath) -> Result<Place> {
-        let area = self.area(ctx).await?;
-        if *root != ArtifactRoot::Server {
-            return self.place(ctx, &area, root, path).await;
-        }
-        let path = area.path(path)?;
-        let (visible, storage, at) = (ctx.visible(), self.artifact_storage().clone(), path.clone());
-        self.read(move |tx| storage.require_seen(tx, &visible, &at)).await?;
-        self.place(ctx, &area, root, &path).await
+        let (visible, storage) = (ctx.visible(), self.artifact_storage().clone());
+        let located = self.locate(ctx, root, path, move |tx, root, _, path| match root {
+            ArtifactRoot::Server => storage.require_seen(tx, &visible, path),
+            // Its URI is found for those alone who see it.
+            _ => Ok(()),
+        });
+        let (path, root_uri) = located.await?;
+        self.place(root_uri?, &path).await
     }
 
     /// Where a path is for somebody who writes it; a denial is recorded.
@@ -48,22 +48,16 @@ impl App {
         root: &ArtifactRoot,
         path: &ArtifactPath,
     ) -> Result<(Permit<WriteArtifact>, Place)> {
-        let area = self.area(ctx).await?;
-        let scoped = match root {
-            ArtifactRoot::Server => area.path(path)?,
-            _ => path.clone(),
-        };
-        if *root == ArtifactRoot::Server {
-            area.require_no_others(&scoped)?;
-        }
-        let path = &scoped;
         let permit = authorize::<WriteArtifact>(ctx);
         let asked = permit.clone();
-        let (storage, of, at) = (self.artifact_storage().clone(), root.clone(), path.clone());
-        let answer = self.read(move |tx| {
+        let storage = self.artifact_storage().clone();
+        let located = self.locate(ctx, root, path, move |tx, root, area, path| {
             let visible = asked.visible();
-            match &of {
-                ArtifactRoot::Server => storage.require_writable(tx, &asked, &at),
+            match root {
+                ArtifactRoot::Server => {
+                    area.require_no_others(path)?;
+                    storage.require_writable(tx, &asked, path)
+                }
                 ArtifactRoot::Run(id) => {
                     let experiment = tx.run_info(visible, id)?.experiment;
                     asked.require(InRecord::Experiment(experiment), Kind::Run, id)
@@ -81,25 +75,52 @@ impl App {
                 }
             }
         });
-        match answer.await {
-            Ok(()) => Ok((permit, self.place(ctx, &area, root, path).await?)),
+        let (path, root_uri) = located.await?;
+        match root_uri {
+            Ok(root_uri) => Ok((permit, self.place(root_uri, &path).await?)),
             Err(error) => Err(self.refused(ctx, &permit, path.as_str(), error).await?),
         }
     }
 
-    async fn place(&self, ctx: &Ctx, area: &Area, root: &ArtifactRoot, path: &ArtifactPath) -> Result<Place> {
-        let root_uri = self.artifact_root_uri(ctx, root).await?;
-        // The path behind the server was looked at before.
-        if *root != ArtifactRoot::Server {
-            area.require(&root_uri)?;
-        }
+    /// Finds in one read what is meant by a path, and the URI of the root that it is below, if `check` lets somebody at
+    /// it and it is a place of their workspace.
+    async fn locate(
+        &self,
+        ctx: &Ctx,
+        root: &ArtifactRoot,
+        path: &ArtifactPath,
+        check: impl FnOnce(&mut Tx, &ArtifactRoot, &Area, &ArtifactPath) -> Result<()> + Send + 'static,
+    ) -> Result<(ArtifactPath, Result<String>)> {
+        let (visible, workspace) = (ctx.visible(), ctx.workspace);
+        let (storage, enabled) = (self.artifact_storage().clone(), self.workspaces_enabled());
+        let (root, path) = (root.clone(), path.clone());
+        self.read(move |tx| {
+            let area = storage.area(tx, workspace, enabled)?;
+            let path = if root == ArtifactRoot::Server { area.path(&path)? } else { path };
+            let found = check(tx, &root, &area, &path).and_then(|()| root_uri(tx, &visible, &root));
+            let found = found.and_then(|root_uri| match root {
+                // The path was looked at already.
+                ArtifactRoot::Server => Ok(root_uri),
+                _ => area.require(&root_uri).map(|()| root_uri),
+            });
+            Ok((path, found))
+        })
+        .await
+    }
+
+    async fn place(&self, root_uri: String, path: &ArtifactPath) -> Result<Place> {
         let (blobs, base) = self.artifact_storage().root(&root_uri).await?;
         let uri = append_to_uri_path(&root_uri, path.as_str())?;
         let is_ours = proxied_path(&root_uri)?.is_some() || local_path(&root_uri)?.is_some();
         let path = base.join(path);
-        let file = if is_ours { format!("{DEFAULT_ARTIFACT_ROOT}{}", path.as_str()) } else { uri.clone() };
+        let file = if is_ours { file_behind_server(&path) } else { uri.clone() };
         Ok(Place { blobs, path, root_uri, uri, file })
     }
+}
+
+/// The one spelling that the record knows a file in the artifact destination by.
+pub(crate) fn file_behind_server(path: &ArtifactPath) -> String {
+    format!("{DEFAULT_ARTIFACT_ROOT}{}", path.as_str())
 }
 
 fn root_uri(tx: &mut Tx, visible: &Visibility, root: &ArtifactRoot) -> Result<String> {
@@ -119,7 +140,7 @@ fn root_uri(tx: &mut Tx, visible: &Visibility, root: &ArtifactRoot) -> Result<St
 pub(crate) fn files_of_version(tx: &mut Tx, visible: &Visibility, storage_uri: &str) -> Result<String> {
     let uri = below_run(tx, visible, storage_uri.to_owned())?;
     Ok(match proxied_path(&uri)? {
-        Some(path) => format!("{DEFAULT_ARTIFACT_ROOT}{}", path.as_str()),
+        Some(path) => file_behind_server(&path),
         None => uri,
     })
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -138,13 +138,8 @@ fn measured(
         by_runs.extend(tx.run_evaluation(subject.workspace, run)?);
     }
     // What a run says in several ways is one evaluation.
-    let mut known: Vec<(String, String, String)> = Vec::new();
-    by_runs.retain(|found| {
-        let id = (found.source.clone(), found.dataset.clone(), found.digest.clone());
-        let is_new = !known.contains(&id);
-        known.push(id);
-        is_new
-    });
+    let mut known = BTreeSet::new();
+    by_runs.retain(|found| known.insert((found.source.clone(), found.dataset.clone(), found.digest.clone())));
     let author = tx.model_version_author(version.row)?;
     let reported = reported(tx, subject.workspace, kept, &author)?;
     let mut evaluations = by_runs;

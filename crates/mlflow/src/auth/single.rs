@@ -152,9 +152,8 @@ pub(crate) async fn delete<K: Kind>(mut call: Call) -> Result<Response> {
     empty()
 }
 
-/// All that a user itself was granted on things of one kind.
-pub(super) async fn all<K: Kind>(app: &App, ctx: &Ctx, username: &str, user: i64) -> Result<Vec<Value>> {
-    let granted = own(app, ctx, username).await?;
+/// What a user itself was granted on things of one kind, of all that it was granted.
+pub(super) fn all<K: Kind>(granted: &[GrantRecord], ctx: &Ctx, user: i64) -> Vec<Value> {
     let mut things: Vec<&str> =
         granted.iter().filter_map(|grant| K::thing(&grant.scope, &ctx.workspace_name)).collect();
     things.sort_unstable();
@@ -163,10 +162,10 @@ pub(super) async fn all<K: Kind>(app: &App, ctx: &Ctx, username: &str, user: i64
         let of_thing = granted.iter().filter(|grant| K::thing(&grant.scope, &ctx.workspace_name) == Some(thing));
         Some(K::render(thing, user, strongest(of_thing)?, &ctx.workspace_name))
     };
-    Ok(things.into_iter().filter_map(render).collect())
+    things.into_iter().filter_map(render).collect()
 }
 
-async fn own(app: &App, ctx: &Ctx, username: &str) -> Result<Vec<GrantRecord>> {
+pub(super) async fn own(app: &App, ctx: &Ctx, username: &str) -> Result<Vec<GrantRecord>> {
     let holder = Holder::Account(username.to_owned());
     Ok(app.grants_list(ctx, Some(holder), GrantRow(0), GRANTS).await?.items)
 }

@@ -33,9 +33,9 @@ struct SingleUserDto {
 impl SingleUserDto {
     async fn read(app: &App, ctx: &Ctx, username: String) -> Result<SingleUserDto> {
         let user = UserDto::new(&app.account_held(ctx, username).await?, None);
-        let experiment_permissions = single::all::<single::Experiment>(app, ctx, &user.username, user.id).await?;
-        let registered_model_permissions =
-            single::all::<single::RegisteredModel>(app, ctx, &user.username, user.id).await?;
+        let granted = single::own(app, ctx, &user.username).await?;
+        let experiment_permissions = single::all::<single::Experiment>(&granted, ctx, user.id);
+        let registered_model_permissions = single::all::<single::RegisteredModel>(&granted, ctx, user.id);
         Ok(SingleUserDto { user, experiment_permissions, registered_model_permissions })
     }
 }

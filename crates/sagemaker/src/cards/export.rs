@@ -16,6 +16,7 @@ use crate::error::{Failure, Result};
 use crate::kinds::MODEL_CARD;
 use crate::paging::kept_equals;
 use crate::render::{self as answers, cut, put};
+use crate::resources::card_version;
 use crate::shapes;
 
 const KIND: &str = "model-card-export-job";
@@ -25,13 +26,7 @@ const IN_PROGRESS: &str = "InProgress";
 const JOB: &str = "/export-job/";
 
 pub(crate) async fn create(call: Call) -> Result<Value> {
-    let card = call.name_in("ModelCardName", MODEL_CARD.path);
-    let about = call.about(&MODEL_CARD, &card);
-    let (known, versions) = call.app.resource_history(&call.ctx, MODEL_CARD.path, card.clone()).await.map_err(about)?;
-    let wanted = call.int("ModelCardVersion").unwrap_or(known.version);
-    let version = versions.into_iter().find(|version| version.number == wanted).ok_or_else(|| {
-        Failure::not_found(format!("Modelcard with name {card} and version: {wanted} does not exist"))
-    })?;
+    let Resource { name: card, version, document: content, .. } = card_version(&call).await?;
     let job = call.required("ModelCardExportJobName").to_owned();
     let name = format!("{card}{JOB}{job}");
     let config = call.input.get("OutputConfig").cloned().unwrap_or_default();
@@ -39,7 +34,7 @@ pub(crate) async fn create(call: Call) -> Result<Value> {
     let document = json!({
         "ModelCardExportJobName": job,
         "ModelCardName": card,
-        "ModelCardVersion": wanted,
+        "ModelCardVersion": version,
         "OutputConfig": config,
         "Status": IN_PROGRESS,
     });
@@ -49,7 +44,7 @@ pub(crate) async fn create(call: Call) -> Result<Value> {
         Error::AlreadyExists { .. } => Failure::conflict(format!("Modelcard export job {job} already exists")),
         other => other.into(),
     })?;
-    let exported = write(&call, &card, &job, wanted, version.document, &output).await;
+    let exported = write(&call, &card, &job, version, content, &output).await;
     call.app
         .resource_rewrite(&call.ctx, KIND, made.name, move |resource| {
             let (status, member, told) = match &exported {

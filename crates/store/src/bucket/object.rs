@@ -1,4 +1,3 @@
-use sha2::{Digest, Sha256};
 use stele_domain::authz::{Permit, Visibility, WriteObject};
 use stele_domain::bucket::{Object, ObjectHead, Piece};
 use stele_domain::id::{Timestamp, WorkspaceId};
@@ -6,7 +5,7 @@ use stele_domain::{Error, Kind, Result};
 
 use super::BucketRow;
 use crate::Tx;
-use crate::artifact_file::{ArtifactFiles, MOST_FILES};
+use crate::artifact_file::{ArtifactFiles, MOST_FILES, digest_of_files};
 use crate::engine::{Row, params};
 use crate::facets::parse;
 use crate::search::first_after_prefix;
@@ -81,16 +80,11 @@ impl Tx<'_> {
         if count == 0 {
             return Ok(None);
         }
-        let mut whole = Sha256::new();
-        for (key, size, pieces) in self.query(FILES, params![bucket.0, key, &folder, &end, MOST_FILES], |row| {
+        let files = self.query(FILES, params![bucket.0, key, &folder, &end, MOST_FILES], |row| {
             Ok((row.text(0)?, row.int(1)?, row.text(2)?))
-        })? {
-            whole.update(format!("{}:{key} {size} {pieces}\n", key.len()));
-        }
-        if count > MOST_FILES {
-            whole.update(format!("{count} files, {size} bytes, {modified_at:?}"));
-        }
-        Ok(Some(ArtifactFiles { digest: hex::encode(whole.finalize()), replaced_at: None }))
+        })?;
+        let digest = digest_of_files(files, (count, size, modified_at));
+        Ok(Some(ArtifactFiles { digest, replaced_at: None }))
     }
 
     /// An object that this transaction is about to replace or remove, if it is there.

@@ -91,7 +91,7 @@ impl Tx<'_> {
              WHERE logged_model.workspace_id = $1 AND logged_model.public_id = $2
                  AND metric.dataset_digest IS NOT NULL AND metric.is_nan = 0
              ORDER BY metric.timestamp DESC, metric.step DESC, metric.key LIMIT $3";
-        let mut evaluations: BTreeMap<(String, String, String), Evaluation> = BTreeMap::new();
+        let mut measured: BTreeMap<_, (String, Vec<_>)> = BTreeMap::new();
         for (dataset, digest, run, by, key, value, at) in
             self.query(VALUES, params![workspace, id.as_str(), MOST_VALUES], |row| {
                 let dataset = row.opt_text(0)?.unwrap_or_default();
@@ -99,31 +99,15 @@ impl Tx<'_> {
                 Ok((dataset, row.text(1)?, row.text(2)?, row.text(3)?, row.text(4)?, value, row.int(6)?))
             })?
         {
-            let evaluation = evaluations.entry((digest.clone(), dataset.clone(), run.clone())).or_insert_with(|| {
-                let source = format!("run {run}");
-                let (metrics, slices) = (Metrics::new(), Slices::new());
-                Evaluation {
-                    source,
-                    dataset,
-                    digest,
-                    at,
-                    by,
-                    metrics,
-                    slices,
-                    report: None,
-                    reports: Vec::new(),
-                    artifacts_changed: false,
-                }
-            });
-            if value.is_finite() {
-                evaluation.metrics.entry(key).or_insert(value);
-            }
+            let measured = measured.entry((digest, dataset, run)).or_insert_with(|| (by, Vec::new()));
+            measured.1.push((key, value, at));
         }
-        let split = evaluations.into_values().map(|evaluation| {
-            let (metrics, slices) = split_slices(evaluation.metrics);
-            Evaluation { metrics, slices, ..evaluation }
+        let evaluations = measured.into_iter().filter_map(|((digest, dataset, run), (by, mut values))| {
+            // The newest value of a metric is the one that counts.
+            values.reverse();
+            evaluation_by_run(&run, by, (dataset, digest), values)
         });
-        Ok(split.collect())
+        Ok(evaluations.collect())
     }
 
     /// What the run of a version measured, where it read one data set and said that it is for evaluation. A run that read
@@ -148,21 +132,7 @@ impl Tx<'_> {
             return Ok(None);
         }
         let found = self.query(METRICS, params![row], |row| Ok((row.text(0)?, row.real(1)?, row.int(2)?)))?;
-        let Some(at) = found.iter().map(|(_, _, at)| *at).max() else { return Ok(None) };
-        let metrics = found.into_iter().filter(|(_, value, _)| value.is_finite());
-        let (metrics, slices) = split_slices(metrics.map(|(key, value, _)| (key, value)));
-        Ok(Some(Evaluation {
-            source: format!("run {run}"),
-            dataset,
-            digest,
-            at,
-            by,
-            metrics,
-            slices,
-            report: None,
-            reports: Vec::new(),
-            artifacts_changed: false,
-        }))
+        Ok(evaluation_by_run(run.as_str(), by, (dataset, digest), found))
     }
 
     /// Those whose role lets them decide on a model, by name, with their groups.
@@ -193,10 +163,18 @@ impl Tx<'_> {
     }
 }
 
-/// Metrics of all of a data set, and those of slices, which MLflow's clients log as `slice/SLICE/METRIC`.
-pub(super) fn split_slices(found: impl IntoIterator<Item = (String, f64)>) -> (Metrics, Slices) {
+/// What a run measured on a data set, given by name and digest: metrics with their values and times, of which the last of
+/// a metric counts. Nothing when it measured nothing. A value that is not finite is none. Those of slices are what
+/// MLflow's clients log as `slice/SLICE/METRIC`.
+pub(super) fn evaluation_by_run(
+    run: &str,
+    by: String,
+    (dataset, digest): (String, String),
+    found: Vec<(String, f64, i64)>,
+) -> Option<Evaluation> {
+    let at = found.iter().map(|(.., at)| *at).max()?;
     let (mut metrics, mut slices) = (Metrics::new(), Slices::new());
-    for (key, value) in found {
+    for (key, value, _) in found.into_iter().filter(|(_, value, _)| value.is_finite()) {
         match key.strip_prefix("slice/").and_then(|rest| rest.split_once('/')) {
             Some((slice, metric)) if !slice.is_empty() && !metric.is_empty() => {
                 slices.entry(slice.to_owned()).or_default().insert(metric.to_owned(), value);
@@ -206,5 +184,16 @@ pub(super) fn split_slices(found: impl IntoIterator<Item = (String, f64)>) -> (M
             }
         }
     }
-    (metrics, slices)
+    Some(Evaluation {
+        source: format!("run {run}"),
+        dataset,
+        digest,
+        at,
+        by,
+        metrics,
+        slices,
+        report: None,
+        reports: Vec::new(),
+        artifacts_changed: false,
+    })
 }

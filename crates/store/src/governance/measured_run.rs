@@ -7,7 +7,7 @@ use stele_domain::Result;
 use stele_domain::gate::Evaluation;
 use stele_domain::id::{RunRow, WorkspaceId};
 
-use super::evidence::split_slices;
+use super::evidence::evaluation_by_run;
 use crate::Tx;
 use crate::engine::{Value, list, params};
 
@@ -87,23 +87,8 @@ impl Tx<'_> {
             metrics_of.entry(run).or_default().push((key, value, at));
         }
         let measured = runs.into_iter().filter_map(|(row, run, by, used)| {
-            let (dataset, digest) = dataset_used(datasets_of.remove(&row)?, &used)?;
-            let found = metrics_of.remove(&row)?;
-            let at = found.iter().map(|(.., at)| *at).max()?;
-            let found = found.into_iter().filter(|(_, value, _)| value.is_finite());
-            let (metrics, slices) = split_slices(found.map(|(key, value, _)| (key, value)));
-            Some(Evaluation {
-                source: format!("run {run}"),
-                dataset,
-                digest,
-                at,
-                by,
-                metrics,
-                slices,
-                report: None,
-                reports: Vec::new(),
-                artifacts_changed: false,
-            })
+            let dataset = dataset_used(datasets_of.remove(&row)?, &used)?;
+            evaluation_by_run(&run, by, dataset, metrics_of.remove(&row)?)
         });
         Ok(measured.collect())
     }

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use stele_domain::authz::{ManageWorkspace, Place, Subject, Visibility, visible};
+use stele_domain::authz::{ManageWorkspace, Place, Principal, Subject, Visibility, visible};
 use stele_domain::change::Change;
 use stele_domain::id::{Timestamp, WorkspaceId};
+use stele_domain::identity::Scope;
 use stele_domain::workspace::{DEFAULT, MOST, Removal, Workspace, check_name};
 use stele_domain::{Error, Kind, Result};
 use stele_store::Tx;
@@ -74,6 +75,25 @@ impl App {
             return Err(Error::not_found(Kind::Workspace, name));
         }
         Ok(ctx)
+    }
+
+    /// The context of the same request in the workspace that whoever asks belongs to, for clients that cannot name one.
+    pub async fn at_home(&self, ctx: Ctx) -> Result<Ctx> {
+        match home(&ctx.principal) {
+            Some(name) if self.workspaces_enabled() => self.enter(ctx, &name).await,
+            _ => Ok(ctx),
+        }
+    }
+
+    /// The twelve digits of the account that the workspace of a request is to clients which know accounts; `of_default`
+    /// are those of `default`.
+    pub fn account_number(&self, ctx: &Ctx, of_default: &str) -> String {
+        const ALL: i64 = 1_000_000_000_000;
+        let distance = ctx.workspace.0 - self.parts.workspace.0;
+        match of_default.parse::<i64>() {
+            Ok(number) if distance != 0 => format!("{:012}", (number + distance).rem_euclid(ALL)),
+            _ => of_default.to_owned(),
+        }
     }
 
     async fn workspace_known(&self, name: &str) -> Result<WorkspaceId> {
@@ -211,7 +231,10 @@ impl App {
                     check_conflicts(tx, &old, default)?;
                     tx.workspace_move(permit, old.row, default)?;
                 }
-                Removal::Cascade => tx.workspace_empty(permit, old.row, now)?,
+                Removal::Cascade => {
+                    check_no_buckets(tx, &old)?;
+                    tx.workspace_empty(permit, old.row, now)?;
+                }
             }
             tx.workspace_delete(permit, old.row, &old.name, removal == Removal::SetDefault, now)?;
             let change = Change::quiet("workspace.delete", Kind::Workspace, &old.name).before(told(&old));
@@ -243,6 +266,20 @@ impl App {
     }
 }
 
+/// The one workspace in which somebody holds roles, if it is not `default` and they hold none elsewhere. Roles on single
+/// experiments do not say where they are.
+fn home(principal: &Principal) -> Option<String> {
+    let Principal::Account(account) = principal else { return None };
+    let mut homes = account.grants.iter().filter_map(|grant| match &grant.scope {
+        Scope::Organisation => Some(DEFAULT),
+        Scope::Workspace(name) => Some(name.as_str()),
+        Scope::Model(text) => Some(text.split_once('/').map_or(DEFAULT, |(workspace, _)| workspace)),
+        Scope::Experiment(_) => None,
+    });
+    let first = homes.next().filter(|name| *name != DEFAULT)?;
+    homes.all(|other| other == first).then(|| first.to_owned())
+}
+
 fn check_description(description: Option<&str>) -> Result<()> {
     let description = description.unwrap_or_default();
     check_text("description", description)?;
@@ -263,6 +300,17 @@ fn check_empty(tx: &mut Tx, workspace: &Workspace) -> Result<()> {
         workspace.name,
         counts.join(", ")
     )))
+}
+
+/// Bytes of objects are freed with the objects, which are removed through the bucket.
+fn check_no_buckets(tx: &mut Tx, workspace: &Workspace) -> Result<()> {
+    match tx.workspace_things(workspace.row)?.iter().find(|(kind, _)| *kind == "bucket") {
+        None => Ok(()),
+        Some((_, count)) => Err(Error::conflict(format!(
+            "the workspace '{}' cannot be deleted before its buckets are, of which there are {count}",
+            workspace.name
+        ))),
+    }
 }
 
 fn check_conflicts(tx: &mut Tx, workspace: &Workspace, default: WorkspaceId) -> Result<()> {

@@ -160,7 +160,11 @@ async fn answer(
         Failure::new("RequestEntityTooLargeException", format!("The request is larger than {MOST_BODY} bytes"))
     });
     let asked = Asked { request_id: id.clone(), admission: admission.map(|Extension(admission)| admission) };
-    let admitted = row.and_then(|row| Ok((row, Call::admit(server, row.name, headers, &body?, asked)?)));
+    let admitted = async {
+        let row = row?;
+        Ok((row, Call::admit(server, row.name, headers, &body?, asked).await?))
+    };
+    let admitted: Result<_> = admitted.await;
     let outcome = match admitted {
         // A client that goes away must not leave a change half done, or without its entry.
         Ok((row, call)) => tokio::spawn((row.handler)(call))

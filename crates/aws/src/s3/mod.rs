@@ -44,11 +44,13 @@ pub(crate) async fn dispatch(State(server): State<Server>, request: Request) -> 
             ),
             other => other.into(),
         })?;
+        let ctx = server.app.at_home(ctx).await?;
         let (bucket, key) = call::place(uri.path())?;
+        let account = server.app.account_number(&ctx, &server.account);
         let call = Call {
             app: server.app.clone(),
             ctx,
-            account: server.account.to_string(),
+            account,
             region: region(&uri, &head.headers),
             bucket,
             key,

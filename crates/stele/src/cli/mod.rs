@@ -181,9 +181,7 @@ fn start_log(filter: &str, format: LogFormat, spans: Option<&Spans>) -> anyhow::
     })?;
     let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let log = match format {
-        LogFormat::Text => {
-            log.with_ansi(std::io::stderr().is_terminal() && console::colors_enabled_stderr()).boxed()
-        }
+        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal() && console::colors_enabled_stderr()).boxed(),
         LogFormat::Json => log.json().flatten_event(true).boxed(),
     };
     tracing_subscriber::registry().with(log.with_filter(filter)).with(spans.map(Spans::layer)).init();

@@ -42,7 +42,8 @@ impl Spans {
             Failure::usage(format!("spans cannot be sent to {endpoint}: {error}"))
                 .hint("--otlp-endpoint wants the URL of a collector, such as http://127.0.0.1:4318")
         })?;
-        let mut resource = Resource::builder().with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
+        let mut resource =
+            Resource::builder().with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
         if std::env::var_os("OTEL_SERVICE_NAME").is_none_or(|name| name.is_empty()) {
             resource = resource.with_service_name("stele");
         }

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::{Request, StatusCode};
+use axum::http::{Method, Request, StatusCode};
 use serde_json::Value;
-use stele_app::{Admission, Script, SignedBy};
+use stele_app::{Admission, Script};
 use stele_domain::authz::Action;
 use tower::ServiceExt;
 
-use super::things::{KEY, Things};
+use super::things::Things;
 use super::{aws, mlflow, native, sagemaker};
 
 /// What a request needs in order to be answered.
@@ -20,8 +20,12 @@ pub(super) enum Needs {
     Nothing,
     /// An account, whatever its roles are; what is told is nobody's secret.
     Account,
+    /// An account, which changes something of its own.
+    Own,
     /// A role on the thing; nothing is changed.
     Sight,
+    /// A role on the thing, or else the audit log, since it may be gone; nothing is changed.
+    Past,
     /// A role that allows the verb; something is changed.
     Verb(Action),
     /// A role that allows the verb, though nothing is changed.
@@ -43,21 +47,27 @@ impl Needs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     Done,
+    /// Answered like a success, though all that came of it is a denial.
+    Nothing,
     Absent,
     Forbidden,
     Unauthenticated,
+    /// Forbidden or unauthenticated: the answer to a HEAD has no words.
+    Mute,
     Unoffered,
     Invalid,
     Failed,
 }
 
 impl Outcome {
-    pub(super) fn letter(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Outcome::Done => "done",
+            Outcome::Nothing => "nothing",
             Outcome::Absent => "absent",
             Outcome::Forbidden => "forbidden",
             Outcome::Unauthenticated => "who?",
+            Outcome::Mute => "mute",
             Outcome::Unoffered => "unoffered",
             Outcome::Invalid => "invalid",
             Outcome::Failed => "failed",
@@ -71,7 +81,7 @@ pub(super) struct Case {
     /// As the script's own table has it.
     pub(super) route: &'static str,
     pub(super) needs: Needs,
-    /// A body if it begins with a brace or a bracket, and else a query.
+    /// See [`With`]; of AWS's services, what [`aws::request`] says.
     pub(super) with: &'static str,
 }
 
@@ -87,41 +97,79 @@ pub(super) fn offered() -> BTreeSet<String> {
     of_mlflow.chain(of_sagemaker).chain(of_native).collect()
 }
 
-impl Case {
-    pub(super) fn request(&self, things: &mut Things) -> Request<String> {
-        let with = things.fill(self.with);
-        match self.script {
-            Script::Mlflow => mlflow::request(self.route, &with, things),
-            Script::Sagemaker => sagemaker::request(self.route, with),
-            Script::Aws => aws::request(&with),
-            Script::Native => native::request(self.route, &with, things),
-        }
+/// A request to a route. `$new` and the names after `$` in `with` stand for things.
+pub(super) fn request(script: Script, route: &str, with: &str, things: &mut Things) -> Request<String> {
+    let filled = things.fill(with);
+    match script {
+        Script::Mlflow => mlflow::request(route, &With::parse(&filled), things),
+        Script::Sagemaker => sagemaker::request(route, &With::parse(&filled)),
+        Script::Aws => aws::request(&filled, things),
+        Script::Native => native::request(route, &With::parse(&filled), things),
     }
 }
 
-/// `with` as it travels: the rest of the URI, and the body.
-pub(super) fn parts(with: &str) -> (String, String) {
-    if with.starts_with(['{', '[', '<']) || with.is_empty() {
-        return (String::new(), with.to_owned());
+/// What goes with a route, written as `@name=value` for parts of the path that are not the usual things, `?query`, and
+/// the body, each of them if it is there.
+pub(super) struct With {
+    places: Vec<(String, String)>,
+    pub(super) query: String,
+    pub(super) body: String,
+}
+
+impl With {
+    fn parse(text: &str) -> With {
+        let mut with = With { places: Vec::new(), query: String::new(), body: String::new() };
+        let mut rest = text;
+        while rest.starts_with(['@', '?']) {
+            let (word, after) = rest.split_once(' ').unwrap_or((rest, ""));
+            match word.strip_prefix('@') {
+                Some(place) => {
+                    let (name, value) = place.split_once('=').unwrap();
+                    with.places.push((name.to_owned(), value.to_owned()));
+                }
+                None => word.clone_into(&mut with.query),
+            }
+            rest = after;
+        }
+        rest.clone_into(&mut with.body);
+        with
     }
-    (format!("?{with}"), String::new())
+
+    /// A path of a route with things in the place of its names.
+    pub(super) fn path(&self, path: &str, things: &Things) -> String {
+        let fill = |part: &str| match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
+            Some(name) => {
+                let name = name.trim_start_matches('*');
+                let given = self.places.iter().find(|(place, _)| place == name);
+                given.map_or_else(|| things.get(name), |(_, value)| value).to_owned()
+            }
+            None => part.to_owned(),
+        };
+        path.split('/').map(fill).collect::<Vec<_>>().join("/")
+    }
 }
 
 /// Sends a request as the login lets it in, and says what came of it.
 pub(super) async fn ask(router: &Router, request: Request<String>, admission: Admission) -> (Outcome, String) {
     let mut request = crate::paths::plain(request.map(Body::from), "");
     request.extensions_mut().insert(admission);
-    request.extensions_mut().insert(SignedBy { key: KEY.to_owned(), token: None });
+    let is_mute = request.method() == Method::HEAD;
     let response = router.clone().oneshot(request).await.unwrap();
     let status = response.status();
     let body = to_bytes(response.into_body(), 1 << 24).await.unwrap();
     let body = String::from_utf8_lossy(&body).into_owned();
-    (outcome(status, &body), format!("{} {body}", status.as_u16()))
+    let outcome = match outcome(status, &body) {
+        Outcome::Forbidden if is_mute => Outcome::Mute,
+        outcome => outcome,
+    };
+    (outcome, format!("{} {body}", status.as_u16()))
 }
 
 fn outcome(status: StatusCode, body: &str) -> Outcome {
     if status.is_success() {
-        return Outcome::Done;
+        // Of many objects each may be denied by itself.
+        let is_denied = body.contains("<DeleteResult") && body.contains("<Code>AccessDenied</Code>");
+        return if is_denied { Outcome::Forbidden } else { Outcome::Done };
     }
     match code(body).as_str() {
         "RESOURCE_DOES_NOT_EXIST"
@@ -130,6 +178,8 @@ fn outcome(status: StatusCode, body: &str) -> Outcome {
         | "NoSuchBucket"
         | "NoSuchKey"
         | "NoSuchUpload" => Outcome::Absent,
+        // SageMaker says of some kinds of things that it is invalid to name one that is not there.
+        "ValidationException" if body.contains("does not exist") || body.contains("Could not find") => Outcome::Absent,
         "PERMISSION_DENIED" | "AccessDeniedException" | "forbidden" => Outcome::Forbidden,
         // S3 says the same to whom it does not know.
         "AccessDenied" if body.contains("wants to know who asks") => Outcome::Unauthenticated,

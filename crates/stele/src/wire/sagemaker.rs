@@ -4,7 +4,7 @@ use axum::http::Request;
 use stele_domain::authz::Action::*;
 
 use super::cases::Needs::*;
-use super::cases::{Case, cases};
+use super::cases::{Case, With, cases};
 
 #[rustfmt::skip]
 pub(super) static CASES: &[Case] = cases! { Sagemaker;
@@ -17,7 +17,9 @@ pub(super) static CASES: &[Case] = cases! { Sagemaker;
     "DeleteModelPackageGroup" => Verb(RegisterModel), r#"{"ModelPackageGroupName":"veiled-empty-pkg"}"#;
     "CreateModelPackage" => Verb(RegisterModel), r#"{"ModelPackageGroupName":"veiled-pkg"}"#;
     "DescribeModelPackage" => Sight, r#"{"ModelPackageName":"$package"}"#;
-    "UpdateModelPackage" => Verb(ApproveModel), r#"{"ModelPackageArn":"$package","ModelApprovalStatus":"Approved"}"#;
+    "UpdateModelPackage" => Verb(ApproveModel), r#"{"ModelPackageArn":"$package","ModelApprovalStatus":"Approved","ApprovalDescription":"good"}"#;
+    "UpdateModelPackage" => Verb(PromoteModel), r#"{"ModelPackageArn":"$package","ModelLifeCycle":{"Stage":"Staging","StageStatus":"x"}}"#;
+    "UpdateModelPackage" => Verb(RegisterModel), r#"{"ModelPackageArn":"$package","CustomerMetadataProperties":{"a":"b"}}"#;
     "DeleteModelPackage" => Verb(RegisterModel), r#"{"ModelPackageName":"$spare_package"}"#;
     "ListModelPackages" => Sight, r#"{"ModelPackageGroupName":"veiled-pkg"}"#;
     "BatchDescribeModelPackage" => Sight, r#"{"ModelPackageArnList":["$package"]}"#;
@@ -33,7 +35,7 @@ pub(super) static CASES: &[Case] = cases! { Sagemaker;
     "UpdateModelCard" => Verb(ManageResource), r#"{"ModelCardName":"veiled-card","ModelCardStatus":"PendingReview"}"#;
     "ListModelCards" => Sight, "{}";
     "ListModelCardVersions" => Sight, r#"{"ModelCardName":"veiled-card"}"#;
-    "CreateModelCardExportJob" => Verb(WriteObject), r#"{"ModelCardName":"veiled-card","ModelCardExportJobName":"$new","OutputConfig":{"S3OutputPath":"s3://veiled-bucket/cards"}}"#;
+    "CreateModelCardExportJob" => Verb(ManageResource), r#"{"ModelCardName":"veiled-card","ModelCardExportJobName":"$new","OutputConfig":{"S3OutputPath":"s3://veiled-bucket/cards"}}"#;
     "DescribeModelCardExportJob" => Sight, r#"{"ModelCardExportJobArn":"$export_job"}"#;
     "ListModelCardExportJobs" => Sight, r#"{"ModelCardName":"veiled-card"}"#;
     "DeleteModelCard" => Verb(ManageResource), r#"{"ModelCardName":"veiled-card"}"#;
@@ -77,11 +79,11 @@ pub(super) static CASES: &[Case] = cases! { Sagemaker;
     "Search" => Sight, r#"{"Resource":"ExperimentTrialComponent"}"#;
 };
 
-pub(super) fn request(route: &str, with: String) -> Request<String> {
+pub(super) fn request(route: &str, with: &With) -> Request<String> {
     let (method, path) = match route {
         "BatchPutMetrics" => ("PUT", "/BatchPutMetrics"),
         _ => ("POST", "/"),
     };
     let target = format!("SageMaker.{route}");
-    Request::builder().method(method).uri(path).header("x-amz-target", target).body(with).unwrap()
+    Request::builder().method(method).uri(path).header("x-amz-target", target).body(with.body.clone()).unwrap()
 }

@@ -1,25 +1,27 @@
 //! One of everything, made through the scripts themselves, with a marker in every name and value.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::Router;
 use serde_json::Value;
-use stele_app::{Admission, Script};
+use stele_app::{Admission, App, Script, Translations};
 use stele_domain::authz::Principal;
 
 use super::cases::{self, Outcome};
-use super::{aws, mlflow, native, sagemaker};
 
 /// In every name and every value, so that an answer that tells of any is found.
 pub(super) const MARKER: &str = "veiled";
-/// The access key that requests are signed with.
-pub(super) const KEY: &str = "AKIAVEILEDVEILEDVEIL";
+
+/// In its place, in the names of what is not there.
+const GHOST: &str = "ghost";
 
 /// The things, by the name that cases call them by.
 #[derive(Debug, Default)]
 pub(super) struct Things {
     known: BTreeMap<&'static str, String>,
     made: u32,
+    is_ghost: bool,
 }
 
 impl Things {
@@ -29,9 +31,35 @@ impl Things {
         self.known.insert(name, text);
     }
 
+    /// Things of the same looks that are not there, but for the account that asks.
+    pub(super) fn ghosts(&self) -> Things {
+        let other = |digit: char| match digit {
+            '0'..='8' | 'a'..='e' => char::from_u32(digit as u32 + 1).unwrap_or(digit),
+            '9' => '1',
+            'f' => 'a',
+            other => other,
+        };
+        let ghost = |(name, value): (&&'static str, &String)| {
+            let value = match *name {
+                "own" | "own_key" => value.clone(),
+                // Numbers far above those of rows.
+                _ if value.bytes().all(|byte| byte.is_ascii_digit()) => format!("98765{value}"),
+                _ if value.contains(MARKER) => value.replace(MARKER, GHOST),
+                // An id, which may be the end of an ARN.
+                _ => {
+                    let (before, id) = value.rsplit_once('/').unwrap_or(("", value));
+                    let id: String = id.chars().map(other).collect();
+                    if before.is_empty() { id } else { format!("{before}/{id}") }
+                }
+            };
+            (*name, value)
+        };
+        Things { known: self.known.iter().map(ghost).collect(), made: self.made + 1_000, is_ghost: true }
+    }
+
     /// A text with the things in the place of their names; `$new` is a name that nothing has yet.
     pub(super) fn fill(&mut self, text: &str) -> String {
-        let mut text = text.to_owned();
+        let mut text = if self.is_ghost { text.replace(MARKER, GHOST) } else { text.to_owned() };
         if text.contains("$new") {
             self.made += 1;
             text = text.replace("$new", &format!("{MARKER}-new-{}", self.made));
@@ -46,7 +74,7 @@ impl Things {
     }
 
     pub(super) fn get(&self, name: &str) -> &str {
-        self.known.get(name).map_or("1", String::as_str)
+        self.known.get(name).unwrap_or_else(|| panic!("nothing is called {name}"))
     }
 }
 
@@ -56,34 +84,38 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    /// Sends a request as the owner of the server, whose answer is JSON or nothing.
-    async fn send(&mut self, script: Script, route: &'static str, with: &str) -> Value {
-        let with = self.things.fill(with);
-        let request = match script {
-            Script::Mlflow => mlflow::request(route, &with, &self.things),
-            Script::Sagemaker => sagemaker::request(route, with.clone()),
-            Script::Aws => aws::request(&with),
-            Script::Native => native::request(route, &with, &self.things),
-        };
+    /// Sends a request as the owner of the server, and gives back the text that comes.
+    async fn send(&mut self, script: Script, route: &'static str, with: &str) -> String {
+        let request = cases::request(script, route, with, &mut self.things);
         let (outcome, answer) = cases::ask(self.router, request, Admission::Admitted(Principal::LocalOwner)).await;
         assert_eq!(outcome, Outcome::Done, "{route} {with}: {answer}");
-        serde_json::from_str(&answer[3..]).unwrap_or_default()
+        answer[4..].to_owned()
+    }
+
+    /// The same, of an answer that is JSON or nothing.
+    async fn json(&mut self, script: Script, route: &'static str, with: &str) -> Value {
+        serde_json::from_str(&self.send(script, route, with).await).unwrap_or_default()
+    }
+
+    /// The same, of S3, whose answers are XML.
+    async fn s3(&mut self, with: &str) -> String {
+        self.send(Script::Aws, "", with).await
     }
 
     async fn mlflow(&mut self, route: &'static str, with: &str) -> Value {
-        self.send(Script::Mlflow, route, with).await
+        self.json(Script::Mlflow, route, with).await
     }
 
     async fn sagemaker(&mut self, route: &'static str, with: &str) -> Value {
-        self.send(Script::Sagemaker, route, with).await
+        self.json(Script::Sagemaker, route, with).await
     }
 
     async fn native(&mut self, route: &'static str, with: &str) -> Value {
-        self.send(Script::Native, route, with).await
+        self.json(Script::Native, route, with).await
     }
 }
 
-pub(super) async fn made(router: &Router) -> Things {
+pub(super) async fn made(app: &App, router: &Router) -> Things {
     let mut maker = Maker { router, things: Things::default() };
     for (name, value) in [
         ("name", MARKER),
@@ -96,15 +128,18 @@ pub(super) async fn made(router: &Router) -> Things {
         ("alias", "veiled-alias"),
         ("tag_key", "veiled-key"),
         ("key", "veiled-key"),
-        ("workspace_name", "default"),
+        ("workspace_name", "veiled-team"),
         ("bucket", "veiled-bucket"),
     ] {
         maker.things.put(name, &value.into());
     }
+    webhooks(&mut maker).await;
     tracking(&mut maker).await;
     registry(&mut maker).await;
+    deliveries(app, &mut maker).await;
     evaluation(&mut maker).await;
     identity(&mut maker).await;
+    buckets(&mut maker).await;
     of_sagemaker(&mut maker).await;
     maker.things
 }
@@ -123,14 +158,20 @@ async fn tracking(maker: &mut Maker<'_>) {
         let made = maker.mlflow("POST 2.0/mlflow/runs/create", &body).await;
         maker.things.put(name, &made["run"]["info"]["run_id"]);
     }
+    let path = maker.things.fill("$experiment_id/$run_id/artifacts/veiled.txt");
+    maker.things.put("path", &path.into());
     maker.mlflow("POST 2.0/mlflow/runs/log-batch", r#"{"run_id":"$run_id","metrics":[{"key":"veiled-metric","value":0.5,"timestamp":1,"step":1}],"params":[{"key":"veiled-param","value":"veiled-value"}]}"#).await;
     maker.mlflow("POST 2.0/mlflow/runs/log-inputs", r#"{"run_id":"$run_id","datasets":[{"dataset":{"name":"veiled-data","digest":"d","source_type":"local","source":"veiled-source"},"tags":[{"key":"mlflow.data.context","value":"veiled-context"}]}]}"#).await;
     for name in ["model_id", "other_logged_model"] {
         let made = maker.mlflow("POST 2.0/mlflow/logged-models", r#"{"experiment_id":"$experiment_id","name":"veiled-logged","source_run_id":"$run_id","params":[{"key":"veiled-param","value":"veiled-value"}],"tags":[{"key":"veiled-key","value":"veiled-value"}]}"#).await;
         maker.things.put(name, &made["model"]["info"]["model_id"]);
     }
-    maker.native("put_run_artifact", "path=veiled.txt").await;
-    maker.native("put_logged_model_artifact", "path=veiled.txt").await;
+    maker.native("put_run_artifact", "?path=veiled.txt veiled-content").await;
+    // Below the source of the versions of the model.
+    maker.native("put_run_artifact", "?path=model/veiled.txt veiled-content").await;
+    for model in ["$model_id", "$other_logged_model"] {
+        maker.native("put_logged_model_artifact", &format!("@model_id={model} ?path=veiled.txt veiled-content")).await;
+    }
     let start = r#"{"trace":{"trace_info":{"trace_id":"tr-veiled","trace_location":{"type":"MLFLOW_EXPERIMENT","mlflow_experiment":{"experiment_id":"$experiment_id"}},"request_time":"2026-01-01T00:00:00Z","state":"OK","request_preview":"veiled-preview","tags":{"veiled-key":"veiled-value"}}}}"#;
     maker.mlflow("POST 3.0/mlflow/traces", start).await;
     maker.things.put("trace_id", &"tr-veiled".into());
@@ -168,6 +209,25 @@ async fn registry(maker: &mut Maker<'_>) {
     maker.native("add_review", r#"{"review":"comment","reason":"veiled-reason"}"#).await;
 }
 
+/// Lets what the webhooks wait for have its end: where no format is known, all of it is given up.
+async fn deliveries(app: &App, maker: &mut Maker<'_>) {
+    let ended = async {
+        loop {
+            let waiting = maker.native("list_webhook_deliveries", "?status=pending").await;
+            if waiting["deliveries"].as_array().unwrap().is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        () = app.deliver_webhooks(Translations::default()) => {}
+        () = ended => {}
+    }
+    let given_up = maker.native("list_webhook_deliveries", "?status=failed").await;
+    maker.things.put("delivery_id", &given_up["deliveries"][0]["id"]);
+}
+
 async fn evaluation(maker: &mut Maker<'_>) {
     let made = maker.mlflow("POST 3.0/mlflow/datasets/create", r#"{"name":"veiled-examples","experiment_ids":["$experiment_id"],"tags":"{\"veiled-key\":\"veiled-value\"}"}"#).await;
     maker.things.put("dataset_id", &made["dataset"]["dataset_id"]);
@@ -183,11 +243,16 @@ async fn evaluation(maker: &mut Maker<'_>) {
     maker.things.put("record", &records[0]["dataset_record_id"]);
     let made = maker.mlflow("POST 3.0/mlflow/scorers/register", r#"{"experiment_id":"$experiment_id","name":"veiled-scorer","serialized_scorer":"{\"name\":\"veiled-scorer\"}"}"#).await;
     maker.things.put("scorer", &made["scorer_id"]);
-    let webhook = r#"{"name":"veiled-hook","url":"http://127.0.0.1:9/veiled-path","events":[{"entity":"REGISTERED_MODEL","action":"CREATED"}]}"#;
-    for name in ["webhook_id", "other_webhook"] {
-        let made = maker.mlflow("POST 2.0/mlflow/webhooks", webhook).await;
+}
+
+/// Webhooks of both scripts, before there is anything that they would be told of.
+async fn webhooks(maker: &mut Maker<'_>) {
+    for name in ["webhook_id", "kept_webhook"] {
+        let made = maker.mlflow("POST 2.0/mlflow/webhooks", r#"{"name":"veiled-hook","url":"http://127.0.0.1:9/veiled-path","events":[{"entity":"PROMPT","action":"CREATED"}]}"#).await;
         maker.things.put(name, &made["webhook"]["webhook_id"]);
     }
+    let made = maker.native("create_webhook", r#"{"name":"veiled-own-hook","url":"http://127.0.0.1:9/veiled-path","format":"cloudevents","events":["model.created"]}"#).await;
+    maker.things.put("native_webhook", &made["id"]);
 }
 
 async fn identity(maker: &mut Maker<'_>) {
@@ -207,6 +272,11 @@ async fn identity(maker: &mut Maker<'_>) {
     maker.things.put("token_id", &made["id"]);
     let made = maker.native("create_access_key", r#"{"name":"veiled-key"}"#).await;
     maker.things.put("key_id", &made["id"]);
+    let made = maker.native("create_access_key", r#"@account=$own {"name":"own"}"#).await;
+    maker.things.put("own_key", &made["id"]);
+    for workspace in ["veiled-team", "veiled-spare-team"] {
+        maker.mlflow("POST 3.0/mlflow/workspaces", &format!(r#"{{"name":"{workspace}"}}"#)).await;
+    }
     let made = maker.mlflow("POST 3.0/mlflow/roles/create", r#"{"workspace":"default","name":"veiled-role"}"#).await;
     maker.things.put("role", &made["role"]["id"]);
     let made = maker.mlflow("POST 3.0/mlflow/roles/permissions/add", r#"{"role_id":$role,"resource_type":"experiment","resource_pattern":"$other_experiment","permission":"READ"}"#).await;
@@ -281,9 +351,20 @@ async fn of_sagemaker(maker: &mut Maker<'_>) {
             r#"{"SourceArn":"$artifact","DestinationArn":"$context","AssociationType":"DerivedFrom"}"#,
         )
         .await;
-    for made in ["s3 PUT /$bucket", "s3 PUT /veiled-spare-bucket", "s3 PUT /$bucket/veiled.txt veiled-content"] {
-        maker.send(Script::Aws, "", made).await;
-    }
     let made = maker.sagemaker("CreateModelCardExportJob", r#"{"ModelCardName":"veiled-card","ModelCardExportJobName":"veiled-job","OutputConfig":{"S3OutputPath":"s3://veiled-bucket/cards"}}"#).await;
     maker.things.put("export_job", &made["ModelCardExportJobArn"]);
+}
+
+async fn buckets(maker: &mut Maker<'_>) {
+    for made in ["s3 PUT /$bucket", "s3 PUT /veiled-spare-bucket", "s3 PUT /$bucket/veiled.txt veiled-content"] {
+        maker.s3(made).await;
+    }
+    for (name, key) in [("upload", "veiled-large"), ("left_upload", "veiled-left")] {
+        let made = maker.s3(&format!("s3 POST /$bucket/{key}?uploads")).await;
+        let (_, id) = made.split_once("<UploadId>").unwrap();
+        maker.things.put(name, &id.split_once('<').unwrap().0.into());
+    }
+    maker.s3("s3 PUT /$bucket/veiled-large?partNumber=1&uploadId=$upload veiled-part").await;
+    // The MD5 of what the part is.
+    maker.things.put("part", &"7908a04affffc065fb8361709bd5283d".into());
 }

@@ -6,14 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use stele_domain::authz::{ManageWorkspace, Place, Principal, Subject, Visibility, visible};
+use stele_domain::authz::{ManageWorkspace, Permit, Place, Principal, Subject, Visibility, visible};
 use stele_domain::change::Change;
+use stele_domain::gate::Gate;
 use stele_domain::id::{Timestamp, WorkspaceId};
 use stele_domain::identity::Scope;
 use stele_domain::workspace::{DEFAULT, MOST, Removal, Workspace, check_name};
 use stele_domain::{Error, Kind, Result};
 use stele_store::Tx;
 
+use crate::governance::pass_all;
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
 
@@ -223,14 +225,14 @@ impl App {
         check_name(&name)?;
         let (now, default) = (ctx.now(), self.parts.workspace);
         let deleted = name.clone();
+        // Gates of `default` may be asked, about what is there by then.
+        let ctx = &if ctx.workspace == default { ctx.clone() } else { ctx.within(default, DEFAULT) };
         let done = self.change_identity::<ManageWorkspace, _>(ctx, &deleted, move |tx, permit| {
             let old = tx.workspace_open(permit, &name)?;
+            let mut changes = Vec::new();
             match removal {
                 Removal::Restrict => check_empty(tx, &old)?,
-                Removal::SetDefault => {
-                    check_conflicts(tx, &old, default)?;
-                    tx.workspace_move(permit, old.row, default)?;
-                }
+                Removal::SetDefault => changes = move_to(tx, permit, &old, default, now)?,
                 Removal::Cascade => {
                     check_no_buckets(tx, &old)?;
                     tx.workspace_empty(permit, old.row, now)?;
@@ -238,7 +240,8 @@ impl App {
             }
             tx.workspace_delete(permit, old.row, &old.name, removal == Removal::SetDefault, now)?;
             let change = Change::quiet("workspace.delete", Kind::Workspace, &old.name).before(told(&old));
-            Ok(Changed::one((), change.after(json!({ "mode": removal.as_str() }))))
+            changes.push(change.after(json!({ "mode": removal.as_str() })));
+            Ok(Changed::many((), changes))
         });
         let done = done.await;
         self.parts.workspaces.known.lock().remove(&deleted);
@@ -311,6 +314,25 @@ fn check_no_buckets(tx: &mut Tx, workspace: &Workspace) -> Result<()> {
             workspace.name
         ))),
     }
+}
+
+/// Moves what is in a workspace to another one, whose gates are asked about the models: no place is a way around a gate.
+fn move_to(
+    tx: &mut Tx,
+    permit: &Permit<ManageWorkspace>,
+    from: &Workspace,
+    to: WorkspaceId,
+    now: Timestamp,
+) -> Result<Vec<Change>> {
+    check_conflicts(tx, from, to)?;
+    let gates: Vec<Gate> = tx.gates(to)?.into_iter().map(|record| record.gate).collect();
+    let models = tx.workspace_models(from.row)?;
+    tx.workspace_move(permit, from.row, to)?;
+    let mut changes = Vec::new();
+    for model in models {
+        changes.extend(pass_all(tx, permit, &gates, &model, now)?);
+    }
+    Ok(changes)
 }
 
 fn check_conflicts(tx: &mut Tx, workspace: &Workspace, default: WorkspaceId) -> Result<()> {

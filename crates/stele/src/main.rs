@@ -20,6 +20,8 @@ mod tls;
 mod unread;
 mod webhook_formats;
 mod webhooks;
+#[cfg(test)]
+mod wire;
 
 use std::process::ExitCode;
 

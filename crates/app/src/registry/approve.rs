@@ -43,6 +43,29 @@ pub struct Idempotency {
 pub struct VersionChange {
     pub approval: Option<ApprovalStatus>,
     pub stage: Option<Stage>,
+    /// The facets that say more of the decision: whoever may decide may write them along.
+    pub of_approval: &'static [&'static str],
+    /// The same of the move.
+    pub of_stage: &'static [&'static str],
+}
+
+impl VersionChange {
+    /// Asks the permit of what changed facets belong to.
+    fn require(&self, permit: &Permit<RegisterModel>, before: &Document, after: &Document, id: &str) -> Result<()> {
+        let place = id.rsplit_once('/').map_or(id, |(model, _)| model);
+        let place = Place::Model(place);
+        let is_changed = |key: &&String| before.get(*key) != after.get(*key);
+        for key in before.keys().chain(after.keys()).filter(is_changed) {
+            if self.approval.is_some() && self.of_approval.contains(&key.as_str()) {
+                permit.other::<ApproveModel>().require(place, Kind::ModelVersion, id)?;
+            } else if self.stage.is_some() && self.of_stage.contains(&key.as_str()) {
+                permit.other::<PromoteModel>().require(place, Kind::ModelVersion, id)?;
+            } else {
+                permit.require(place, Kind::ModelVersion, id)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 const REGISTER: &str = "model-version.register";
@@ -111,7 +134,7 @@ impl App {
                 VersionChange { stage: Some(_), .. } => {
                     open_version(tx, &permit.other::<PromoteModel>(), &model, number)?
                 }
-                VersionChange { approval: None, stage: None } => open_version(tx, permit, &model, number)?,
+                VersionChange { approval: None, stage: None, .. } => open_version(tx, permit, &model, number)?,
             };
             let row = version.row;
             let mut changes = Vec::new();
@@ -121,7 +144,7 @@ impl App {
             rewrite(&mut after)?;
             if after != before {
                 let kept = after.clone();
-                permit.require(Place::Model(&model), Kind::ModelVersion, &id)?;
+                wanted.require(permit, &before, &after, &id)?;
                 tx.facets_set(permit, Faceted::ModelVersion, script, row.0, after)?;
                 tx.model_version_describe(permit, row, version.description.as_deref(), now)?;
                 let (before, after) = differences(&before, &kept);

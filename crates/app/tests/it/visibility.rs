@@ -348,7 +348,7 @@ fn behind(things: &Things) -> ArtifactPath {
 }
 
 fn decided() -> VersionChange {
-    VersionChange { approval: Some(ApprovalStatus::Approved), stage: None }
+    VersionChange { approval: Some(ApprovalStatus::Approved), stage: None, ..VersionChange::default() }
 }
 
 #[tokio::test]

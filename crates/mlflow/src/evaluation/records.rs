@@ -1,3 +1,8 @@
+use super::datasets::user;
+use super::{object, required_json};
+use crate::call::{Call, reply};
+use crate::error::{Failure, Result};
+use crate::python::{json_dumps, repr, type_name};
 use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -5,13 +10,6 @@ use serde_json::{Map, Value, json};
 use stele_app::Upserted;
 use stele_domain::evaluation::{EvaluationRecord, GivenRecord, RecordSource};
 use stele_domain::id::Timestamp;
-use stele_domain::{Error, Kind};
-
-use super::datasets::user;
-use super::{object, required_json};
-use crate::call::{Call, reply};
-use crate::error::{Failure, Result};
-use crate::python::{json_dumps, repr, type_name};
 
 const DEFAULT: i64 = 1_000;
 const MOST: i64 = 50_000;
@@ -55,14 +53,10 @@ pub(crate) async fn list(mut call: Call) -> Result<Response> {
     reply(&body)
 }
 
-/// Of a dataset that is not there, no records are deleted.
 pub(crate) async fn delete(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
     let (id, records) = (input.path("dataset_id").to_owned(), input.texts("dataset_record_ids")?);
-    let deleted = match call.app.evaluation_records_delete(&call.ctx, id, records).await {
-        Err(Error::NotFound { kind: Kind::EvaluationDataset, .. }) => 0,
-        outcome => outcome?,
-    };
+    let deleted = call.app.evaluation_records_delete(&call.ctx, id, records).await?;
     reply(&json!({ "deleted_count": deleted }))
 }
 

@@ -128,6 +128,8 @@ fn by_rules(bench: &mut Bench) -> Result<()> {
     times.sort_unstable_by(f64::total_cmp);
     let (middle, slow) = (times[TIMED / 2], times[TIMED * 99 / 100]);
     let figure = bench.figure(ID, Unit::Microseconds, slow);
-    bench.record(figure.note(format!("p99 of {TIMED}, with {RULES} rules about the verb; the median is {middle:.1} us")));
+    bench.record(
+        figure.note(format!("p99 of {TIMED}, with {RULES} rules about the verb; the median is {middle:.1} us")),
+    );
     Ok(())
 }

@@ -223,7 +223,8 @@ mod tests {
     fn a_narrowed_account_holds_less_and_never_more() {
         let grant = |role, name: &str| Grant { role, scope: Scope::Model(name.to_owned()) };
         let grants = vec![grant(Role::Administrator, "a"), grant(Role::Viewer, "b")];
-        let account = Account { name: "ann".to_owned(), kind: AccountKind::User, groups: Vec::new(), grants, ceiling: None };
+        let account =
+            Account { name: "ann".to_owned(), kind: AccountKind::User, groups: Vec::new(), grants, ceiling: None };
         let narrowed = account.narrowed(&[Role::Contributor, Role::Approver]);
         assert_eq!(
             narrowed.grants,

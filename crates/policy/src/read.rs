@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use cedar_policy::{ActionConstraint, EntityUid, Policy as Rule, PolicyId, ValidationMode, ValidationWarning, Validator};
+use cedar_policy::{
+    ActionConstraint, EntityUid, Policy as Rule, PolicyId, ValidationMode, ValidationWarning, Validator,
+};
 use miette::Diagnostic;
 use stele_domain::authz::Action;
 use stele_domain::policy::Policy;
@@ -40,7 +42,9 @@ pub(crate) fn read(policy: &Policy) -> Result<Vec<Rule>> {
         .map(|(place, rule)| {
             let own = rule.annotation("id").map_or_else(|| (place + 1).to_string(), str::to_owned);
             if own.is_empty() || own.len() > 100 || own.contains(|c: char| c == '/' || c.is_control()) {
-                return Err(Error::invalid(format!("policy '{name}' has a rule with the id '{own}', which is no name")));
+                return Err(Error::invalid(format!(
+                    "policy '{name}' has a rule with the id '{own}', which is no name"
+                )));
             }
             if !taken.insert(own.clone()) {
                 return Err(Error::invalid(format!("policy '{name}' has two rules with the id '{own}'")));
@@ -80,7 +84,8 @@ fn check_actions(rule: &Rule) -> Result<()> {
     };
     let odd = named.iter().find(|uid| !verb(uid).is_some_and(Action::is_judged));
     let Some(odd) = odd else { return Ok(()) };
-    let judged: Vec<&str> = Action::ALL.iter().filter(|action| action.is_judged()).map(|action| action.name()).collect();
+    let judged: Vec<&str> =
+        Action::ALL.iter().filter(|action| action.is_judged()).map(|action| action.name()).collect();
     Err(Error::invalid(format!(
         "rule '{}' is about {odd}, which rules do not decide: roles alone say who reads, and who manages accounts, \
          credentials, the audit log and policies; rules decide {}",
@@ -97,9 +102,7 @@ fn check(policy: &Policy, rules: &[Rule]) -> Result<()> {
     let mut wrongs: Vec<(usize, Error)> =
         outcome.validation_errors().map(|error| (offset(error), wrong(policy, error))).collect();
     let never = |warning: &&ValidationWarning| matches!(warning, ValidationWarning::ImpossiblePolicy(_));
-    wrongs.extend(
-        outcome.validation_warnings().filter(never).map(|warning| (offset(warning), wrong(policy, warning))),
-    );
+    wrongs.extend(outcome.validation_warnings().filter(never).map(|warning| (offset(warning), wrong(policy, warning))));
     match wrongs.into_iter().min_by_key(|(offset, _)| *offset) {
         Some((_, first)) => Err(first),
         None => Ok(()),

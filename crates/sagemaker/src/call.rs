@@ -33,7 +33,7 @@ pub(crate) struct Asked {
 
 impl Call {
     /// Makes the context of a request that the login lets in, before its body is looked at.
-    pub(crate) fn admit(
+    pub(crate) async fn admit(
         server: &Server,
         name: &'static str,
         headers: &HeaderMap,
@@ -41,7 +41,7 @@ impl Call {
         asked: Asked,
     ) -> Result<Call> {
         let Asked { request_id, admission } = asked;
-        let ctx = server.app.admit(admission, Script::Sagemaker, request_id)?;
+        let ctx = server.app.at_home(server.app.admit(admission, Script::Sagemaker, request_id)?).await?;
         let operation = shapes::operation(name).ok_or_else(|| unknown(name))?;
         let input = match body.iter().all(u8::is_ascii_whitespace) {
             true => Document::new(),
@@ -52,7 +52,7 @@ impl Call {
             },
         };
         let input = shapes::check(operation, input)?;
-        let account = Arc::clone(&server.account);
+        let account = server.app.account_number(&ctx, &server.account).into();
         Ok(Call { app: server.app.clone(), ctx, operation, name, input, region: region(headers), account })
     }
 

@@ -155,6 +155,8 @@ pub(crate) async fn update(call: Call) -> Result<Value> {
             let change = VersionChange {
                 approval: call.text("ModelApprovalStatus").map(approval),
                 stage: call.map("ModelLifeCycle").map(|life| stage_in(Some(life)).unwrap_or(Stage::None)),
+                of_approval: &["ApprovalDescription"],
+                of_stage: &["ModelLifeCycle"],
             };
             call.app.model_version_change(&call.ctx, model, number, change, rewrite).await?;
         }

@@ -25,7 +25,9 @@ pub(crate) fn verb(name: &str) -> Result<Action, String> {
 /// Reads `workspace`, `experiment:ID`, `model:NAME` and `model:NAME/VERSION`.
 pub(crate) fn thing(text: &str) -> Result<AskedThing, String> {
     let unknown = || {
-        format!("'{text}' is none of workspace, experiment:ID, model:NAME and model:NAME/VERSION, which can be asked about")
+        format!(
+            "'{text}' is none of workspace, experiment:ID, model:NAME and model:NAME/VERSION, which can be asked about"
+        )
     };
     match text.split_once(':') {
         None if text == "workspace" => Ok(AskedThing::Workspace),
@@ -94,7 +96,8 @@ impl IntentDto {
 }
 
 pub(crate) fn stage(name: &str) -> Result<Stage, String> {
-    Stage::parse(name).ok_or_else(|| format!("there is no stage '{name}'; there are: none, staging, production, archived"))
+    Stage::parse(name)
+        .ok_or_else(|| format!("there is no stage '{name}'; there are: none, staging, production, archived"))
 }
 
 pub(crate) fn approval(name: &str) -> Result<ApprovalStatus, String> {
@@ -179,10 +182,11 @@ impl DecisionDto {
             told.collect::<Vec<_>>().join(", ")
         };
         let grants = || {
-            let told = self.grants.iter().map(|DecidingGrantDto { role, scope, scope_name }| match scope_name.as_str() {
-                "" => format!("{role} on the {scope}"),
-                name => format!("{role} on {scope} '{name}'"),
-            });
+            let told =
+                self.grants.iter().map(|DecidingGrantDto { role, scope, scope_name }| match scope_name.as_str() {
+                    "" => format!("{role} on the {scope}"),
+                    name => format!("{role} on {scope} '{name}'"),
+                });
             told.collect::<Vec<_>>().join(", ")
         };
         match (self.decided_by.as_str(), self.allowed) {

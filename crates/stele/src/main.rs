@@ -18,8 +18,11 @@ mod place;
 mod serve;
 mod system;
 mod tls;
+mod unread;
 mod webhook_formats;
 mod webhooks;
+#[cfg(test)]
+mod wire;
 
 use std::process::ExitCode;
 

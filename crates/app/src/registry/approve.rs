@@ -43,6 +43,36 @@ pub struct Idempotency {
 pub struct VersionChange {
     pub approval: Option<ApprovalStatus>,
     pub stage: Option<Stage>,
+    /// The facets that say more of the decision: whoever may decide may write them along.
+    pub of_approval: &'static [&'static str],
+    /// The same of the move.
+    pub of_stage: &'static [&'static str],
+}
+
+impl VersionChange {
+    /// Asks the permit of what changed facets belong to.
+    fn require(
+        &self,
+        tx: &mut Tx,
+        permit: &Permit<RegisterModel>,
+        before: &Document,
+        after: &Document,
+        id: &str,
+    ) -> Result<()> {
+        let place = id.rsplit_once('/').map_or(id, |(model, _)| model);
+        let place = Place::Model(place);
+        let is_changed = |key: &&String| before.get(*key) != after.get(*key);
+        for key in before.keys().chain(after.keys()).filter(is_changed) {
+            if self.approval.is_some() && self.of_approval.contains(&key.as_str()) {
+                permit.other::<ApproveModel>().require(tx, place, Kind::ModelVersion, id)?;
+            } else if self.stage.is_some() && self.of_stage.contains(&key.as_str()) {
+                permit.other::<PromoteModel>().require(tx, place, Kind::ModelVersion, id)?;
+            } else {
+                permit.require(tx, place, Kind::ModelVersion, id)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 const REGISTER: &str = "model-version.register";
@@ -111,7 +141,7 @@ impl App {
                 VersionChange { stage: Some(_), .. } => {
                     open_version(tx, &permit.other::<PromoteModel>(), &model, number)?
                 }
-                VersionChange { approval: None, stage: None } => open_version(tx, permit, &model, number)?,
+                VersionChange { approval: None, stage: None, .. } => open_version(tx, permit, &model, number)?,
             };
             let row = version.row;
             let mut changes = Vec::new();
@@ -119,9 +149,10 @@ impl App {
             let before = found.map(|facets| facets.document).unwrap_or_default();
             let mut after = before.clone();
             rewrite(&mut after)?;
+            let is_told_of_stage = wanted.of_stage.iter().any(|key| before.get(*key) != after.get(*key));
             if after != before {
                 let kept = after.clone();
-                permit.require(tx, Place::Model(&model), Kind::ModelVersion, &id)?;
+                wanted.require(tx, permit, &before, &after, &id)?;
                 tx.facets_set(permit, Faceted::ModelVersion, script, row.0, after)?;
                 tx.model_version_describe(permit, row, version.description.as_deref(), now)?;
                 let (before, after) = differences(&before, &kept);
@@ -135,7 +166,7 @@ impl App {
                 Some(stage) if stage != version.stage => {
                     changes.extend(promote(tx, &permit.other(), &head, &version, stage, Occupants::Archive, now)?);
                 }
-                Some(stage) if wanted.approval.is_none() => {
+                Some(stage) if wanted.approval.is_none() || is_told_of_stage => {
                     require_version(tx, &permit.other::<PromoteModel>(), &head, row, Intent::stage(stage))?;
                 }
                 _ => {}

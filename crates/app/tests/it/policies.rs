@@ -15,7 +15,7 @@ use stele_domain::record::Tag;
 use stele_domain::registry::{ModelVersion, Occupants};
 use stele_domain::workspace::Removal;
 use stele_domain::{Error, Kind, Result};
-use stele_testkit::{TestApp, apps};
+use stele_testkit::apps;
 
 use crate::visibility::{ATTEMPTS, Things, fill_in, lists, of_the_workspace, somebody};
 
@@ -157,7 +157,7 @@ async fn a_rule_on_tags_groups_and_time_holds_for_every_way_to_promote() {
         for alias in ["production", "champion"] {
             assert_eq!(forbidden(app.model_alias_set(&ann, "credit".into(), alias.into(), 1).await), refusal);
         }
-        let change = VersionChange { approval: None, stage: Some(Stage::Staging) };
+        let change = VersionChange { stage: Some(Stage::Staging), ..VersionChange::default() };
         assert_eq!(forbidden(app.model_version_change(&ann, "credit".into(), 1, change, |_| Ok(())).await), refusal);
         promote(app, &ann, "toy", 1, Stage::Production).await.unwrap();
         promote(app, &lea, "credit", 1, Stage::Staging).await.unwrap();
@@ -227,7 +227,8 @@ async fn a_rule_permits_what_no_role_does_but_not_what_is_hidden_or_above_a_toke
         promote(app, deploys, "mine", 1, Stage::Staging).await.unwrap();
         for hidden in ["hidden", "no-such"] {
             let answer = promote(app, ann, hidden, 1, Stage::Staging).await;
-            assert_eq!(answer.err(), Some(Error::not_found(Kind::Model, hidden)), "{}", test.engine);
+            let absent = Error::not_found(Kind::ModelVersion, format!("{hidden}/1"));
+            assert_eq!(answer.err(), Some(absent), "{}", test.engine);
         }
         // Nobody makes things where they see nothing but a part.
         forbidden(experiment(app, ann, "new").await);
@@ -281,7 +282,7 @@ async fn rules_are_told_what_a_change_wants() {
         app.model_tag_set(&lea, "team-m".into(), tag("tier", "1")).await.unwrap();
         by("tags", app.model_tag_delete(ctx, "team-m".into(), "tier".into()).await);
         let decide = async |approval| {
-            let change = VersionChange { approval: Some(approval), stage: None };
+            let change = VersionChange { approval: Some(approval), ..VersionChange::default() };
             app.model_version_change(ctx, "team-m".into(), 1, change, |_| Ok(())).await.map(|_| ())
         };
         decide(ApprovalStatus::Rejected).await.unwrap();
@@ -442,11 +443,12 @@ async fn what_decides_is_told() {
         let team = Rule { name: "releases/team".to_owned(), reason: None };
         assert_eq!(told.decision, Decision { is_allowed: true, reason: Reason::Permitted(vec![team]) });
         let deployer = Grant { role: Role::Deployer, scope: Scope::Model("m".to_owned()) };
-        app.grant_create(ctx, Holder::Account("asked".to_owned()), Role::Deployer, deployer.scope.clone()).await.unwrap();
+        app.grant_create(ctx, Holder::Account("asked".to_owned()), Role::Deployer, deployer.scope.clone())
+            .await
+            .unwrap();
         let told = app.policy_explain(ctx, ask()).await.unwrap();
         assert_eq!(told.decision, Decision { is_allowed: true, reason: Reason::Granted(vec![deployer]) });
-        let told =
-            app.policy_explain(ctx, Asked { model_tags: vec![tag("tier", "critical")], ..ask() }).await.unwrap();
+        let told = app.policy_explain(ctx, Asked { model_tags: vec![tag("tier", "critical")], ..ask() }).await.unwrap();
         let Reason::Forbidden(rules) = told.decision.reason else { panic!("{told:?}") };
         assert_eq!(rules[0].to_string(), "releases/critical (critical models are promoted by ml-leads)");
         let told = app.policy_explain(ctx, Asked { account: None, ..ask() }).await.unwrap();

@@ -121,13 +121,13 @@ impl<V> Permit<V> {
         }
         if !self.is_judged() || (action.is_on_versions() && !allowed.contains(place) && !concern.permits) {
             return match allowed.contains(place) {
-                true => Ok(self.allowed()),
+                true => self.allowed(),
                 false => Err(self.forbidden(&format!("{kind} '{}'", id.to_string()), Vec::new())),
             };
         }
         if action.is_on_versions() {
             answers.owed.fetch_or(bit(*action), Ordering::Relaxed);
-            return Ok(self.allowed());
+            return self.allowed();
         }
         let thing = record.describe(self.workspace(), place)?;
         self.decide(&thing, &format!("{kind} '{}'", id.to_string()))
@@ -139,7 +139,7 @@ impl<V> Permit<V> {
             return self.decide(&Thing::Workspace, "the workspace");
         }
         match self.inner.allowed.contains(Place::Workspace) {
-            true => Ok(self.allowed()),
+            true => self.allowed(),
             false => Err(self.forbidden("the workspace", Vec::new())),
         }
     }
@@ -161,14 +161,17 @@ impl<V> Permit<V> {
     fn decide(&self, thing: &Thing, what: &str) -> Result<()> {
         let Inner { subject, rules, action, intent, .. } = &*self.inner;
         match explain(subject, rules, *action, thing, intent) {
-            Decision { is_allowed: true, .. } => Ok(self.allowed()),
+            Decision { is_allowed: true, .. } => self.allowed(),
             Decision { reason: Reason::Forbidden(rules), .. } => Err(self.forbidden(what, rules)),
             Decision { .. } => Err(self.forbidden(what, Vec::new())),
         }
     }
 
-    fn allowed(&self) {
+    /// Answers that it is allowed.
+    #[expect(clippy::unnecessary_wraps, reason = "it is an answer, as the other one is")]
+    fn allowed(&self) -> Result<()> {
         self.inner.answers.has_allowed.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Refuses a change whose permit nobody asked about the thing that was changed, unless the answer is known.

@@ -8,7 +8,8 @@ use crate::{Error, Kind};
 
 fn subject(grants: &[(Role, Scope)]) -> Subject {
     let grants = grants.iter().map(|(role, scope)| Grant { role: *role, scope: scope.clone() }).collect();
-    let account = Account { name: "ann".to_owned(), kind: AccountKind::User, groups: Vec::new(), grants, ceiling: None };
+    let account =
+        Account { name: "ann".to_owned(), kind: AccountKind::User, groups: Vec::new(), grants, ceiling: None };
     Subject {
         principal: Principal::Account(Arc::new(account)),
         workspace: WorkspaceId(1),

@@ -35,6 +35,7 @@ mod when;
 
 use std::process::ExitCode;
 
+use crate::observe::Spans;
 use crate::operations::LogFormat;
 use clap::{Args, Parser, Subcommand};
 
@@ -133,11 +134,12 @@ fn run(Cli { global, command }: Cli) -> anyhow::Result<ExitCode> {
     let output = Output::new(global.json);
     // A server tells how it fares; a command's user wants to hear of what is broken only.
     let usual = if matches!(command, Command::Serve(_)) { "info,refinery_core=warn" } else { "error" };
-    let format = match &command {
-        Command::Serve(options) => options.operations.log_format,
-        _ => LogFormat::Text,
+    let (format, collector) = match &command {
+        Command::Serve(options) => (options.operations.log_format, options.operations.otlp_endpoint.as_deref()),
+        _ => (LogFormat::Text, None),
     };
-    start_log(global.log.as_deref().unwrap_or(usual), format)?;
+    let spans = collector.map(Spans::to).transpose()?;
+    start_log(global.log.as_deref().unwrap_or(usual), format, spans.as_ref())?;
     match command {
         Command::Serve(options) => block_on(crate::serve::run(options))?,
         Command::Auth(options) => block_on(auth::run(&output, options))?,
@@ -164,23 +166,29 @@ fn run(Cli { global, command }: Cli) -> anyhow::Result<ExitCode> {
         Command::Doctor(options) => return block_on(doctor::run(&output, &global, options)),
         Command::Completions(options) => completions::run(&output, &options)?,
     }
+    if let Some(spans) = spans {
+        spans.finish();
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-fn start_log(filter: &str, format: LogFormat) -> anyhow::Result<()> {
+fn start_log(filter: &str, format: LogFormat, spans: Option<&Spans>) -> anyhow::Result<()> {
     use std::io::IsTerminal;
+
+    use tracing_subscriber::Layer;
+    use tracing_subscriber::layer::SubscriberExt;
+    use tracing_subscriber::util::SubscriberInitExt;
 
     let filter = tracing_subscriber::EnvFilter::try_new(filter).map_err(|error| {
         Failure::usage(format!("'{filter}' is no filter of logs: {error}"))
             .hint("a level such as --log debug, or levels by place such as --log info,stele_store=debug")
     })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => {
-            log.with_ansi(std::io::stderr().is_terminal() && console::colors_enabled_stderr()).init();
-        }
-        LogFormat::Json => log.json().flatten_event(true).init(),
-    }
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let log = match format {
+        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal() && console::colors_enabled_stderr()).boxed(),
+        LogFormat::Json => log.json().flatten_event(true).boxed(),
+    };
+    tracing_subscriber::registry().with(log.with_filter(filter)).with(spans.map(Spans::layer)).init();
     Ok(())
 }
 

@@ -2,10 +2,10 @@
 
 use stele_domain::Result;
 use stele_domain::authz::{ManageWorkspace, Permit};
-use stele_domain::id::{Timestamp, WorkspaceId};
+use stele_domain::id::{ModelRow, Timestamp, WorkspaceId};
 
-use crate::Tx;
 use crate::engine::params;
+use crate::{ModelHead, Tx};
 
 /// The tables whose rows people made, and what of them counts as there.
 const THINGS: &[(&str, &str)] = &[
@@ -80,6 +80,15 @@ impl Tx<'_> {
             conflicts.extend(found.into_iter().map(|name| (*table, name)));
         }
         Ok(conflicts)
+    }
+
+    /// The models in a workspace.
+    pub fn workspace_models(&mut self, workspace: WorkspaceId) -> Result<Vec<ModelHead>> {
+        const MODELS: &str = "SELECT id, public_id, name FROM model WHERE workspace_id = $1 ORDER BY id";
+        self.query(MODELS, params![workspace], |row| {
+            let (row, id, name) = (ModelRow(row.int(0)?), row.text(1)?, row.text(2)?);
+            Ok(ModelHead { row, id, name, description: None })
+        })
     }
 
     /// Moves everything that is in one workspace to another one, where no names are taken.

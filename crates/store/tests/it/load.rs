@@ -1,4 +1,6 @@
-use stele_domain::authz::{LogRun, ManageExperiment, Permit, Principal, Rules, Subject, Visibility, authorize, visible};
+use stele_domain::authz::{
+    LogRun, ManageExperiment, Permit, Principal, Rules, Subject, Visibility, authorize, visible,
+};
 use stele_domain::id::{ExperimentId, RunId, Timestamp};
 use stele_domain::lifecycle::{Presence, RunKind, RunStatus};
 use stele_domain::record::{Experiment, MetricValue, Param, Run, Tag};

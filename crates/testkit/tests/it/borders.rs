@@ -8,7 +8,11 @@ const BORDERS: &[(&str, &[&str], &[&str])] = &[
     ("store", &["stele-domain"], &["axum", "http", "tower", "tower-http"]),
     // What rules say is computed: it reads nothing but what it is given.
     ("policy", &["stele-domain"], &["axum", "futures", "object_store", "postgres", "rusqlite", "tokio"]),
-    ("app", &["stele-domain", "stele-policy", "stele-store"], &["axum", "http", "object_store", "postgres", "rusqlite"]),
+    (
+        "app",
+        &["stele-domain", "stele-policy", "stele-store"],
+        &["axum", "http", "object_store", "postgres", "rusqlite"],
+    ),
     ("mlflow", &["stele-app", "stele-domain"], &["object_store", "postgres", "r2d2", "rusqlite"]),
     ("aws", &["stele-app", "stele-domain"], &["object_store", "postgres", "r2d2", "rusqlite"]),
     ("sagemaker", &["stele-app", "stele-domain"], &["object_store", "postgres", "r2d2", "rusqlite"]),

@@ -96,17 +96,17 @@ pub(super) fn test(output: &Output, policies: &[Policy], cases: Option<&Path>) -
     let set = PolicySet::compile(policies).map_err(|error| Failure::new(error.to_string()))?;
     let set = Rules::new(Some(Arc::new(set)), SystemClock.now(), "native");
     let shown = path.display();
-    let Cases { case: cases } =
-        toml::from_str(&file::text(path)?).map_err(|error| Failure::usage(format!("{shown} cannot be read: {error}")))?;
+    let Cases { case: cases } = toml::from_str(&file::text(path)?)
+        .map_err(|error| Failure::usage(format!("{shown} cannot be read: {error}")))?;
     if cases.is_empty() {
         return Err(Failure::usage(format!("{shown} has no cases")).into());
     }
     let mut failed = 0;
     let mut told = Vec::with_capacity(cases.len());
     for case in cases {
-        let decision = case.decision(&set).map_err(|wrong| {
-            Failure::usage(format!("case '{}' in {shown} cannot be asked: {wrong}", case.title))
-        })?;
+        let decision = case
+            .decision(&set)
+            .map_err(|wrong| Failure::usage(format!("case '{}' in {shown} cannot be asked: {wrong}", case.title)))?;
         let passed = case.is_met_by(&decision);
         failed += usize::from(!passed);
         if !output.is_json() {

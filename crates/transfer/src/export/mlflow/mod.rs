@@ -1,7 +1,9 @@
 //! An MLflow database of the record: SQLite, of the schema of MLflow 3.17.
 
+mod evaluation;
 mod registry;
 mod runs;
+mod traces;
 mod tracking;
 
 use std::path::Path;
@@ -36,6 +38,20 @@ const TABLES: &[&str] = &[
     "registered_model_aliases",
     "model_versions",
     "model_version_tags",
+    "trace_info",
+    "trace_tags",
+    "trace_request_metadata",
+    "spans",
+    "assessments",
+    "entity_associations",
+    "evaluation_datasets",
+    "evaluation_dataset_tags",
+    "evaluation_dataset_records",
+    "scorers",
+    "scorer_versions",
+    "online_scoring_configs",
+    "webhooks",
+    "webhook_events",
 ];
 
 /// Writes all of the record to a new database at `target`, which appears under its name when it is whole.
@@ -51,6 +67,8 @@ pub async fn export_mlflow(
     progress(Progress::Total(app.runs_count(ctx).await?));
     writer.tracking(&record).await?;
     writer.runs(&record, &progress).await?;
+    writer.traces(&record).await?;
+    writer.evaluation(&record).await?;
     writer.registry(&record).await?;
     partial.publish(writer.finish()?)
 }

@@ -158,7 +158,7 @@ impl Writer {
 
 /// MLflow gives each link an id of its own, which nobody refers to from outside: here it is made from what it links, so
 /// that one record always exports to the same rows.
-fn stable_uuid(parts: &[&str]) -> String {
+pub(super) fn stable_uuid(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(part.len().to_le_bytes());

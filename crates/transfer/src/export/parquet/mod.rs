@@ -1,6 +1,7 @@
 //! Parquet files of the record, for DuckDB, Polars and whatever else reads them.
 
 mod table;
+mod traces;
 
 use std::path::Path;
 
@@ -30,6 +31,7 @@ pub async fn export_parquet(
     let mut rows = experiments(&record, folder).await?;
     progress(Progress::Total(app.runs_count(ctx).await?));
     rows.extend(runs(&record, folder, &progress).await?);
+    rows.extend(traces::traces(&record, folder).await?);
     rows.extend(registry(&record, folder).await?);
     partial.publish(rows)
 }

@@ -1,5 +1,8 @@
 //! Reading the whole record, page by page in the order of row ids, for what leaves it.
 
+mod evaluation;
+mod trace;
+
 use std::collections::HashMap;
 
 use stele_domain::Result;
@@ -13,6 +16,9 @@ use crate::dataset::dataset;
 use crate::engine::{list, params};
 use crate::experiment::{COLUMNS, experiment};
 use crate::run::{RUN_COLUMNS, run_info};
+
+pub use self::evaluation::{ExportedEvaluationDataset, ExportedScorer};
+pub use self::trace::ExportedTrace;
 
 /// A run with what only an export asks for.
 #[derive(Debug, Clone, PartialEq)]

@@ -101,7 +101,7 @@ async fn runs(
     let mut metrics = Table::create(folder, "metrics", &points)?;
     let mut page = record.runs(None).await?;
     while !page.is_empty() {
-        for ExportedRun { run, deleted_at } in &page {
+        for ExportedRun { run, deleted_at, histories } in &page {
             let Run { info, tags: own_tags, params: own_params, metrics: own_metrics, .. } = run;
             let id = info.id.as_str();
             runs.push([
@@ -121,6 +121,10 @@ async fn runs(
             own_params.iter().try_for_each(|param| params.push([text(id), text(&param.key), text(&param.value)]))?;
             for LatestMetric { key, point } in own_metrics {
                 latest.push(point_row(id, key, point))?;
+                if let Some(points) = histories.get(key) {
+                    points.iter().try_for_each(|point| metrics.push(point_row(id, key, point)))?;
+                    continue;
+                }
                 let mut page = record.points(&info.id, key, None).await?;
                 while let Some(last) = page.last().copied() {
                     page.iter().try_for_each(|point| metrics.push(point_row(id, key, point)))?;

@@ -93,7 +93,7 @@ impl Tx<'_> {
              ON CONFLICT DO NOTHING RETURNING id";
         const ONLINE: &str = "INSERT INTO online_scoring (scorer_id, public_id, experiment_id, sample_rate, filter)
              VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
-        permit.require(Place::Experiment(experiment), Kind::Experiment, experiment)?;
+        permit.require(self, Place::Experiment(experiment), Kind::Experiment, experiment)?;
         let LoadedScorer { id, name, versions, online } = new;
         let Some(row) = self.query_opt(INSERT, params![id, experiment, name], |row| row.int(0))? else {
             return Ok(false);

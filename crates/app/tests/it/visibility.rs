@@ -216,7 +216,14 @@ pub(crate) async fn lists(app: &App, ctx: &Ctx, sides: &[Things]) -> Answers {
         }),
     ));
     let traces = sides.iter().map(|things| TraceId::parse(&format!("{}-trace", things.side)).unwrap()).collect();
-    answers.push(("traces_known", told(app.traces_known(ctx, traces).await)));
+    answers.push((
+        "traces_known",
+        app.traces_known(ctx, traces).await.map(|known| {
+            let mut known: Vec<String> = known.iter().map(|trace| trace.as_str().to_owned()).collect();
+            known.sort_unstable();
+            format!("{known:?}")
+        }),
+    ));
     answers.push(("metric_history", {
         let mut points = Vec::new();
         for things in sides {

@@ -3,7 +3,7 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use stele_domain::Error;
-use stele_domain::authz::{ManageBucket, authorize};
+use stele_domain::authz::ManageBucket;
 use stele_domain::bucket::check_bucket_name;
 
 use super::NAMESPACE;
@@ -68,10 +68,19 @@ pub(super) async fn create(mut call: Call) -> Result<Response> {
     }
     let name = call.bucket.clone();
     match call.app.bucket_create(&call.ctx, name.clone()).await {
-        // As S3 has it there, for clients that make sure of a bucket.
-        Err(Error::AlreadyExists { .. }) if call.region == FIRST_REGION => {
-            call.app.bucket_get(&call.ctx, name.clone()).await?;
-        }
+        Err(Error::AlreadyExists { kind, id }) => match call.app.bucket_get(&call.ctx, name.clone()).await {
+            // As S3 has it there, for clients that make sure of a bucket.
+            Ok(_) if call.region == FIRST_REGION => {}
+            Ok(_) => return Err(Error::AlreadyExists { kind, id }.into()),
+            // Names of buckets are unique in the whole record.
+            Err(Error::NotFound { .. }) => {
+                let message = "The requested bucket name is not available. The bucket namespace is shared by all users of \
+                               the system. Please select a different name and try again.";
+                let failure = Failure::new(StatusCode::CONFLICT, "BucketAlreadyExists", message);
+                return Err(failure.about("BucketName", name));
+            }
+            Err(error) => return Err(error.into()),
+        },
         made => made?,
     }
     let mut response = StatusCode::OK.into_response();
@@ -194,7 +203,10 @@ pub(super) async fn answer_aspect(method: &Method, call: Call, aspect: &Aspect) 
     }
     let bucket = call.app.bucket_get(&call.ctx, call.bucket.clone()).await?;
     if is_removed {
-        authorize::<ManageBucket>(&call.ctx).require_workspace()?;
+        if !call.app.may_in_workspace::<ManageBucket>(&call.ctx).await? {
+            let message = format!("changing the bucket '{}' takes a role on the workspace", bucket.name);
+            return Err(Error::Forbidden { message }.into());
+        }
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     match aspect.unset {

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import urllib.error
 import urllib.request
 import zlib
 
@@ -204,6 +205,13 @@ def test_presigned_urls_say_what_the_object_is(client_of, bucket):
     url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "k", "Metadata": {"venue": "123"}})
     urllib.request.urlopen(urllib.request.Request(url, data=b"content", method="PUT"))
     assert s3.head_object(Bucket=bucket, Key="k")["Metadata"] == {"venue": "123"}
+    for version in ("s3", "s3v4"):
+        late = client_of("s3", signature_version=version).generate_presigned_url(
+            "get_object", Params={"Bucket": bucket, "Key": "k"}, ExpiresIn=-1
+        )
+        with pytest.raises(urllib.error.HTTPError) as refusal:
+            urllib.request.urlopen(late)
+        assert (refusal.value.code, b"Request has expired" in refusal.value.read()) == (403, True)
 
 
 def test_sides_of_a_bucket_that_were_never_given(s3, bucket):

@@ -88,6 +88,8 @@ def test_who_asks(client_of):
     told = client_of("sts").get_caller_identity()
     assert told["Account"] == "123456789012"
     assert told["Arn"].startswith("arn:aws:iam::123456789012:")
+    assert client_of("sts").get_access_key_info(AccessKeyId="AKIAIOSFODNN7EXAMPLE")["Account"] == "123456789012"
+    refused("ValidationError", 400, client_of("sts").get_access_key_info, AccessKeyId="not an id of a key")
     role = client_of("iam").get_role(RoleName="SageMakerRole")["Role"]
     assert role["Arn"] == "arn:aws:iam::123456789012:role/SageMakerRole"
     assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Service"] == "sagemaker.amazonaws.com"

@@ -18,6 +18,7 @@ pub(crate) async fn dispatch(State(server): State<Server>, request: Request) -> 
             "GetCallerIdentity" => Ok(get_caller_identity(&call)),
             "AssumeRole" => assume_role(&call).await,
             "GetSessionToken" => get_session_token(&call).await,
+            "GetAccessKeyInfo" => get_access_key_info(&call),
             _ => Err(query::unknown("STS", &action)),
         }
     })
@@ -30,6 +31,17 @@ fn get_caller_identity(call: &Call) -> Response {
     call.answer("GetCallerIdentity", NAMESPACE, |xml| {
         xml.text("Arn", format!("arn:aws:iam::{account}:user/{name}")).text("UserId", name).text("Account", account);
     })
+}
+
+/// All keys here are of one account.
+fn get_access_key_info(call: &Call) -> Result<Response> {
+    let key = call.required("AccessKeyId")?;
+    if !(16..=128).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        return Err(invalid(format!("'{key}' cannot be the id of an access key")));
+    }
+    Ok(call.answer("GetAccessKeyInfo", NAMESPACE, |xml| {
+        xml.text("Account", &call.server.account);
+    }))
 }
 
 /// There are no roles here: what is lent is what the access key of the caller holds.

@@ -74,8 +74,10 @@ pub(super) async fn create(mut call: Call) -> Result<Response> {
             Ok(_) => return Err(Error::AlreadyExists { kind, id }.into()),
             // Names of buckets are unique in the whole record.
             Err(Error::NotFound { .. }) => {
-                let message = format!("the bucket name '{name}' is taken");
-                return Err(Failure::new(StatusCode::CONFLICT, "BucketAlreadyExists", message));
+                let message = "The requested bucket name is not available. The bucket namespace is shared by all users of \
+                               the system. Please select a different name and try again.";
+                let failure = Failure::new(StatusCode::CONFLICT, "BucketAlreadyExists", message);
+                return Err(failure.about("BucketName", name));
             }
             Err(error) => return Err(error.into()),
         },
@@ -202,7 +204,7 @@ pub(super) async fn answer_aspect(method: &Method, call: Call, aspect: &Aspect) 
     let bucket = call.app.bucket_get(&call.ctx, call.bucket.clone()).await?;
     if is_removed {
         if !call.app.may_in_workspace::<ManageBucket>(&call.ctx).await? {
-            let message = format!("{} may not change the bucket '{}'", call.ctx.principal.name(), bucket.name);
+            let message = format!("changing the bucket '{}' takes a role on the workspace", bucket.name);
             return Err(Error::Forbidden { message }.into());
         }
         return Ok(StatusCode::NO_CONTENT.into_response());

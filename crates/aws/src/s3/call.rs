@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
 use stele_app::{App, Ctx, SignedBody};
 use stele_domain::bucket::{MOST_KEY_BYTES, MOST_METADATA_BYTES, ObjectHead};
+use stele_domain::id::Timestamp;
 
 use super::error::{Failure, Result};
+use crate::xml;
 
 /// The largest document that a request brings, in bytes: ten thousand parts of an upload.
 const MOST_DOCUMENT: usize = 2 * 1024 * 1024;
@@ -219,6 +221,27 @@ pub(super) fn no_version(version: &str) -> Failure {
     }
 }
 
+/// Refuses a presigned URL whose time is over, also where nobody looks at signatures.
+pub(super) fn refuse_late(query: &BTreeMap<String, String>, now: Timestamp) -> Result<()> {
+    let number = |name: &str| query.get(name).and_then(|text| text.parse::<i64>().ok());
+    let ends = match query.get("X-Amz-Date") {
+        Some(date) => {
+            let made = chrono::NaiveDateTime::parse_from_str(date, "%Y%m%dT%H%M%SZ").ok();
+            made.zip(number("X-Amz-Expires")).map(|(made, seconds)| made.and_utc().timestamp().saturating_add(seconds))
+        }
+        None => number("Expires").filter(|_| query.contains_key("Signature")),
+    };
+    match ends {
+        Some(ends) if now.0.div_euclid(1000) > ends => {
+            let shown = |seconds: i64| xml::time(Timestamp(seconds.saturating_mul(1000)));
+            Err(Failure::new(StatusCode::FORBIDDEN, "AccessDenied", "Request has expired")
+                .about("Expires", shown(ends))
+                .about("ServerTime", shown(now.0.div_euclid(1000))))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What presigned URLs say of an object, since clients put headers that are to be signed into the query.
 pub(super) fn hoist(query: &BTreeMap<String, String>, headers: &mut HeaderMap) {
     let is_presigned = query.contains_key("X-Amz-Signature") || query.contains_key("Signature");
@@ -235,4 +258,28 @@ pub(super) fn hoist(query: &BTreeMap<String, String>, headers: &mut HeaderMap) {
 fn without_chunks(encoding: &str) -> String {
     let parts = encoding.split(',').map(str::trim).filter(|part| !part.is_empty() && *part != "aws-chunked");
     parts.collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presigned_urls_end_when_they_say() {
+        let in_time = |query: &str, second: i64| {
+            let uri: Uri = format!("/b/k?{query}").parse().unwrap();
+            refuse_late(&super::query(&uri), Timestamp(second * 1000)).is_ok()
+        };
+        // 2026-11-29T05:40:00Z
+        let made = 1_795_930_800;
+        let newer = "X-Amz-Date=20261129T054000Z&X-Amz-Expires=60&X-Amz-Signature=0";
+        let older = format!("AWSAccessKeyId=a&Signature=0&Expires={}", made + 60);
+        for query in [newer, older.as_str()] {
+            assert!(in_time(query, made) && in_time(query, made + 60), "{query}");
+            assert!(!in_time(query, made + 61), "{query}");
+        }
+        for query in ["", "Expires=1", "X-Amz-Date=today&X-Amz-Expires=1", "X-Amz-Date=20261129T054000Z"] {
+            assert!(in_time(query, made * 2), "{query}");
+        }
+    }
 }

@@ -48,6 +48,7 @@ pub(crate) async fn dispatch(State(server): State<Server>, request: Request) -> 
         let (bucket, key) = call::place(uri.path())?;
         let account = server.app.account_number(&ctx, &server.account);
         let query = call::query(&uri);
+        call::refuse_late(&query, server.app.now())?;
         call::hoist(&query, &mut head.headers);
         let call = Call {
             app: server.app.clone(),

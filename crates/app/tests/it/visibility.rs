@@ -214,8 +214,14 @@ pub(crate) async fn lists(app: &App, ctx: &Ctx, sides: &[Things]) -> Answers {
             format!("{:?}", known.collect::<Vec<_>>())
         }),
     ));
-    let traces = sides.iter().map(|things| TraceId::parse(&format!("{}-trace", things.side)).unwrap()).collect();
-    answers.push(("traces_known", told(app.traces_known(ctx, traces).await)));
+    let trace = |things: &Things| TraceId::parse(&format!("{}-trace", things.side)).unwrap();
+    answers.push((
+        "traces_known",
+        app.traces_known(ctx, sides.iter().map(trace).collect()).await.map(|known| {
+            let known = sides.iter().filter(|things| known.contains(&trace(things))).map(|things| things.side);
+            format!("{:?}", known.collect::<Vec<_>>())
+        }),
+    ));
     answers.push(("metric_history", {
         let mut points = Vec::new();
         for things in sides {

@@ -6,11 +6,11 @@ mod trace;
 
 use std::collections::HashMap;
 
-use stele_domain::{Point, Result};
 use stele_domain::authz::Visibility;
 use stele_domain::id::{ArtifactRow, ExperimentId, ModelRow, ModelVersionRow, RunRow, Timestamp};
 use stele_domain::record::{Dataset, Experiment, LoggedModel, Run, Tag};
 use stele_domain::registry::{Model, ModelVersion};
+use stele_domain::{Point, Result};
 
 use crate::Tx;
 use crate::dataset::dataset;

@@ -139,6 +139,7 @@ fn missing(kind: Kind, id: &str) -> String {
         | Kind::Grant
         | Kind::Credential
         | Kind::Gate
+        | Kind::Policy
         | Kind::Evaluation
         | Kind::Metric
         | Kind::Dataset
@@ -167,6 +168,7 @@ fn taken(kind: Kind, id: &str) -> String {
         | Kind::Credential
         | Kind::Run
         | Kind::Gate
+        | Kind::Policy
         | Kind::Evaluation
         | Kind::Metric
         | Kind::Dataset

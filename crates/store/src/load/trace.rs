@@ -95,7 +95,7 @@ impl Tx<'_> {
         experiment: ExperimentId,
         new: &PreparedTrace,
     ) -> Result<bool> {
-        permit.require(Place::Experiment(experiment), Kind::Experiment, experiment)?;
+        permit.require(self, Place::Experiment(experiment), Kind::Experiment, experiment)?;
         let PreparedTrace { trace, spans } = new;
         let head = NewTrace { id: trace.id.clone(), experiment, facts: trace.facts.clone() };
         let Some(row) = self.trace_create(permit, &head)? else { return Ok(false) };

@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use serde_json::json;
 use stele_domain::authz::LogRun;
 use stele_domain::change::Change;
-use stele_domain::id::{ExperimentId, RunId};
+use stele_domain::id::{ExperimentId, RunId, RunRow};
 use stele_domain::lifecycle::Presence;
 use stele_domain::{Kind, Point, Result};
 use stele_store::{LoadedLineage, LoadedReading, LoadedRun, LoadedRuns, RunBatch};
@@ -79,30 +79,27 @@ impl App {
         .await
     }
 
-    /// Nests runs of an experiment in the parent that their tag `key` names, as far as a load could not since the
-    /// parent came later. Says how many.
-    pub async fn run_parents_link(&self, ctx: &Ctx, experiment: ExperimentId, key: &'static str) -> Result<usize> {
-        const MOST: usize = 1_000;
-        let visible = ctx.visible();
+    /// Nests runs in the parent that their tag `key` names, as far as loads could not since the parent came later. Says
+    /// how many. Goes through all runs once, part by part.
+    pub async fn run_parents_link(&self, ctx: &Ctx, key: &'static str) -> Result<usize> {
+        const RUNS_AT_A_TIME: i64 = 20_000;
+        let RunRow(mut last) = self.read(|tx| tx.run_newest()).await?;
         let mut linked = 0;
-        loop {
-            let visible = visible.clone();
-            let now = self
-                .change::<LogRun, _>(ctx, &experiment.to_string(), move |tx, permit| {
-                    let experiment = tx.experiment_hold(&visible, experiment)?;
-                    let linked = tx.run_parents_link(permit, &experiment, key, MOST)?;
-                    if linked == 0 {
-                        return Ok(Changed::nothing(0));
-                    }
-                    let change = Change::quiet("bulk.nest", Kind::Experiment, experiment.id.to_string());
-                    Ok(Changed::one(linked, change.after(json!({ "runs": linked }))))
+        while last > 0 {
+            let after = (last - RUNS_AT_A_TIME).max(0);
+            linked += self
+                .change::<LogRun, _>(ctx, "load", move |tx, permit| {
+                    let linked = tx.run_parents_link(permit, key, RunRow(after), RunRow(last))?;
+                    let changes = linked.iter().map(|(experiment, runs)| {
+                        let change = Change::quiet("bulk.nest", Kind::Experiment, experiment.to_string());
+                        change.after(json!({ "runs": runs }))
+                    });
+                    Ok(Changed::many(linked.values().sum::<usize>(), changes.collect()))
                 })
                 .await?;
-            linked += now;
-            if now < MOST {
-                return Ok(linked);
-            }
+            last = after;
         }
+        Ok(linked)
     }
 
     /// Ends a load, or several: makes what [`App::load_begin`] took away.

@@ -215,13 +215,12 @@ pub(crate) async fn lists(app: &App, ctx: &Ctx, sides: &[Things]) -> Answers {
             format!("{:?}", known.collect::<Vec<_>>())
         }),
     ));
-    let traces = sides.iter().map(|things| TraceId::parse(&format!("{}-trace", things.side)).unwrap()).collect();
+    let trace = |things: &Things| TraceId::parse(&format!("{}-trace", things.side)).unwrap();
     answers.push((
         "traces_known",
-        app.traces_known(ctx, traces).await.map(|known| {
-            let mut known: Vec<String> = known.iter().map(|trace| trace.as_str().to_owned()).collect();
-            known.sort_unstable();
-            format!("{known:?}")
+        app.traces_known(ctx, sides.iter().map(trace).collect()).await.map(|known| {
+            let known = sides.iter().filter(|things| known.contains(&trace(things))).map(|things| things.side);
+            format!("{:?}", known.collect::<Vec<_>>())
         }),
     ));
     answers.push(("metric_history", {

@@ -103,7 +103,8 @@ impl Sqlite {
         let path = self.path.clone();
         let finished = tokio::task::spawn_blocking(move || {
             let connection = open_writer(&path)?;
-            configure(&connection, "PRAGMA temp_store = FILE; PRAGMA threads = 2;")?;
+            // Each of the threads sorts in as much memory as the cache may take.
+            configure(&connection, "PRAGMA cache_size = -24576; PRAGMA temp_store = FILE; PRAGMA threads = 2;")?;
             loop {
                 run(&connection, "BEGIN IMMEDIATE")?;
                 let worked = work(&mut Tx::sqlite(&connection));

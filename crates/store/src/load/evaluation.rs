@@ -40,6 +40,7 @@ impl Tx<'_> {
         experiments: &[(String, Timestamp)],
     ) -> Result<Option<EvaluationDatasetRow>> {
         const KNOWN: &str = "SELECT id, digest, workspace_id FROM evaluation_dataset WHERE public_id = $1";
+        permit.require_workspace()?;
         let known = self.query_opt(KNOWN, params![&new.id], |row| Ok((row.int(0)?, row.text(1)?, row.int(2)?)))?;
         if let Some((row, digest, workspace)) = known {
             let is_open = digest == UNFINISHED && workspace == permit.workspace().0;
@@ -113,6 +114,7 @@ impl Tx<'_> {
     /// Brings a webhook into the record, unless there is or was one of its id; says whether it is new.
     pub fn webhook_load(&mut self, permit: &Permit<ManageWebhook>, new: &Webhook) -> Result<bool> {
         const KNOWN: &str = "SELECT id FROM webhook WHERE public_id = $1";
+        permit.require_workspace()?;
         let known = self.query_opt(KNOWN, params![&new.id], |row| row.int(0))?;
         if known.is_some() {
             return Ok(false);

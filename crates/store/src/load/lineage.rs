@@ -1,9 +1,11 @@
 //! What loaded runs read and made, and what they measured of logged models.
 
-use stele_domain::authz::{LogRun, Permit, Place};
-use stele_domain::id::{LoggedModelId, RunId, RunRow, Timestamp};
+use std::collections::BTreeMap;
+
+use stele_domain::Result;
+use stele_domain::authz::{LogRun, Permit};
+use stele_domain::id::{ExperimentId, LoggedModelId, RunId, RunRow, Timestamp};
 use stele_domain::record::{Dataset, Experiment, MetricValue, ModelOutput, RunInfo, Tag};
-use stele_domain::{Kind, Result};
 
 use super::LoadedRun;
 use crate::Tx;
@@ -73,25 +75,37 @@ impl Tx<'_> {
         self.logged_model_metrics_append(permit, &info, &about)
     }
 
-    /// Nests the runs of an experiment that name their parent in the tag `key` and are in none, as runs are whose parent
-    /// came after them in a load. At most `most` runs; says how many there were.
+    /// The row of the newest run, of whatever workspace.
+    pub fn run_newest(&mut self) -> Result<RunRow> {
+        const NEWEST: &str = "SELECT COALESCE(MAX(id), 0) FROM run";
+        self.query_one(NEWEST, params![], |row| row.int(0)).map(RunRow)
+    }
+
+    /// Nests the runs with a row after `after`, up to `last`, that name their parent in the tag `key` and are in none, as
+    /// runs are whose parent came after them in a load. Newer ones come first, so that a parent knows its own parent by
+    /// then. Says how many there were in which experiment.
     pub fn run_parents_link(
         &mut self,
         permit: &Permit<LogRun>,
-        experiment: &Experiment,
         key: &str,
-        most: usize,
-    ) -> Result<usize> {
-        const ORPHANS: &str = "SELECT run.id, run_tag.value FROM run_tag JOIN run ON run.id = run_tag.run_id
-             JOIN run AS parent ON parent.public_id = run_tag.value AND parent.workspace_id = $3 AND parent.id <> run.id
-             WHERE run_tag.experiment_id = $1 AND run_tag.key = $2 AND run.parent_id IS NULL AND run.workspace_id = $3
-             ORDER BY run.started_at, run.id LIMIT $4";
-        permit.require(self, Place::Experiment(experiment.id), Kind::Experiment, experiment.id)?;
-        let values = params![experiment.id, key, permit.workspace(), most as i64];
-        let orphans = self.query(ORPHANS, values, |row| Ok((RunRow(row.int(0)?), RunId(row.text(1)?))))?;
-        for (run, parent) in &orphans {
+        after: RunRow,
+        last: RunRow,
+    ) -> Result<BTreeMap<ExperimentId, usize>> {
+        const ORPHANS: &str = "SELECT run.id, run.experiment_id, run_tag.value FROM run_tag
+             JOIN run ON run.id = run_tag.run_id
+             JOIN run AS parent ON parent.public_id = run_tag.value AND parent.workspace_id = $2 AND parent.id <> run.id
+             WHERE run_tag.run_id > $3 AND run_tag.run_id <= $4 AND run_tag.key = $1 AND run.parent_id IS NULL
+                 AND run.workspace_id = $2
+             ORDER BY run.id DESC";
+        permit.require_workspace()?;
+        let orphans = self.query(ORPHANS, params![key, permit.workspace(), after, last], |row| {
+            Ok((RunRow(row.int(0)?), ExperimentId(row.int(1)?), RunId(row.text(2)?)))
+        })?;
+        let mut linked = BTreeMap::new();
+        for (run, experiment, parent) in &orphans {
             self.run_set_parent(permit, *run, parent)?;
+            *linked.entry(*experiment).or_default() += 1;
         }
-        Ok(orphans.len())
+        Ok(linked)
     }
 }

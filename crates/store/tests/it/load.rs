@@ -1,7 +1,7 @@
 use stele_domain::authz::{
     LogRun, ManageExperiment, Permit, Principal, Rules, Subject, Visibility, authorize, visible,
 };
-use stele_domain::id::{ExperimentId, RunId, Timestamp};
+use stele_domain::id::{ExperimentId, RunId, RunRow, Timestamp};
 use stele_domain::lifecycle::{Presence, RunKind, RunStatus};
 use stele_domain::record::{Experiment, MetricValue, Param, Run, Tag};
 use stele_domain::search::{Attribute, Comparison, Direction, Field, Filter, Order, Predicate, Presences, RunSearch};
@@ -173,6 +173,31 @@ async fn what_is_given_twice_counts_once_and_parents_are_found() {
         let child = runs.iter().find(|run| run.info.id.as_str() == "run0001").unwrap();
         assert_eq!(child.tags, [tag("a", "1"), tag("model", "bert")]);
         assert_eq!(child.params, [param("depth", "24"), param("lr", "0.1")]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_find_parents_that_came_after_them() {
+    for database in stele_testkit::databases().await {
+        let record = Record::new(database.store.clone()).await;
+        let nested = |number, parent: &str| {
+            let mut run = LoadedRun { parent: Some(RunId(parent.to_owned())), ..loaded(number) };
+            run.tags.push(tag("parent", parent));
+            run
+        };
+        // A chain whose top comes last, one that names nobody, and one that names itself.
+        let chain =
+            vec![nested(0, "run0001"), nested(1, "run0002"), loaded(2), nested(3, "unknown"), nested(4, "run0004")];
+        record.load(chain).await.unwrap();
+        let link = async |after, last| {
+            let permit = record.permit.clone();
+            let link = move |tx: &mut Tx| tx.run_parents_link(&permit, "parent", RunRow(after), RunRow(last));
+            record.store.write(link).await.unwrap().values().sum::<usize>()
+        };
+        assert_eq!(record.store.read(|tx| tx.run_newest()).await.unwrap(), RunRow(5));
+        let linked = [link(3, 5).await, link(1, 3).await, link(0, 1).await];
+        assert_eq!(linked, [0, 1, 1], "on {}", database.engine);
+        assert_eq!(link(0, 5).await, 0, "all are where they belong");
     }
 }
 

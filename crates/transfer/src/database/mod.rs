@@ -46,7 +46,6 @@ pub(crate) fn read(database: &Database, options: &ImportOptions, sink: &Sink, ru
         reader.runs(experiment.id)?;
         reader.traces(experiment.id)?;
         reader.scorers(experiment.id)?;
-        reader.send(Item::ExperimentEnds(experiment.id))?;
     }
     reader.evaluation_datasets()?;
     reader.models()?;

@@ -53,7 +53,6 @@ pub(crate) fn read(root: &Path, sink: &Sink, runtime: &Handle) -> Result<()> {
         let of_models = reader.logged_models(folder, experiment.id)?;
         reader.runs(folder, experiment.id, of_models)?;
         reader.traces(folder, experiment.id)?;
-        reader.send(Item::ExperimentEnds(experiment.id))?;
     }
     reader.models()
 }

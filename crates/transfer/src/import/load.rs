@@ -84,11 +84,6 @@ impl Loader {
                     progress(Progress::Runs(runs));
                 }
                 Item::Points { run, key, points } => self.points(run, key, points).await?,
-                Item::ExperimentEnds(experiment) => {
-                    if let Ok(Here { id, .. }) = self.here(experiment) {
-                        self.app.run_parents_link(&self.ctx, id, PARENT_RUN_TAG).await?;
-                    }
-                }
                 Item::Traces { experiment, traces } => self.traces(experiment, traces).await?,
                 Item::KnownTraces(traces) => self.report.known.traces += traces,
                 Item::Scorers { experiment, scorers } => self.scorers(experiment, scorers).await?,
@@ -107,6 +102,11 @@ impl Loader {
             }
         }
         Ok(())
+    }
+
+    /// Nests the runs whose parents came after them, also those of a load that was killed.
+    pub(super) async fn link_parents(&self) -> Result<()> {
+        self.app.run_parents_link(&self.ctx, PARENT_RUN_TAG).await.map(|_| ())
     }
 
     async fn experiment(&mut self, mut new: LoadedExperiment) -> Result<()> {

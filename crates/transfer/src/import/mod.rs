@@ -60,11 +60,14 @@ pub async fn import(
     let mut loader = Loader::new(app, ctx, &source, &options, shown)?;
     let reader = tokio::spawn(source::read(source, options, sink));
     app.load_begin(ctx).await?;
-    let loaded = loader.run(inbox, &progress).await;
+    let mut loaded = loader.run(inbox, &progress).await;
     if loaded.is_err() {
         reader.abort();
     }
     progress(Progress::Doing("finishing".to_owned()));
+    if loaded.is_ok() {
+        loaded = loader.link_parents().await;
+    }
     // Also after a failure, since searches are slow until then.
     let finished = app.load_finish(ctx).await;
     loaded?;

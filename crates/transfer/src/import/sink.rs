@@ -34,8 +34,6 @@ pub(crate) enum Item {
         key: String,
         points: Vec<Point>,
     },
-    /// All of an experiment's runs have come.
-    ExperimentEnds(ExperimentId),
     Traces {
         experiment: ExperimentId,
         traces: Vec<SourceTrace>,

@@ -41,7 +41,6 @@ pub(crate) async fn read(url: Url, sink: &Sink) -> Result<()> {
         if experiment.presence == Presence::Active {
             evaluation::scorers(&client, sink, experiment.id).await?;
         }
-        sink.send(Item::ExperimentEnds(experiment.id)).await?;
     }
     evaluation::datasets(&client, sink).await?;
     registry::read(&client, sink).await?;

@@ -17,6 +17,7 @@ mod place;
 mod serve;
 mod system;
 mod tls;
+mod unread;
 mod webhook_formats;
 mod webhooks;
 #[cfg(test)]

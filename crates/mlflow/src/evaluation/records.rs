@@ -1,8 +1,3 @@
-use super::datasets::user;
-use super::{object, required_json};
-use crate::call::{Call, reply};
-use crate::error::{Failure, Result};
-use crate::python::{json_dumps, repr, type_name};
 use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,6 +5,12 @@ use serde_json::{Map, Value, json};
 use stele_app::Upserted;
 use stele_domain::evaluation::{EvaluationRecord, GivenRecord, RecordSource};
 use stele_domain::id::Timestamp;
+
+use super::datasets::user;
+use super::{object, required_json};
+use crate::call::{Call, reply};
+use crate::error::{Failure, Result};
+use crate::python::{json_dumps, repr, type_name};
 
 const DEFAULT: i64 = 1_000;
 const MOST: i64 = 50_000;

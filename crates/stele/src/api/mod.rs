@@ -37,6 +37,7 @@ use axum::routing::{MethodFilter, MethodRouter, any};
 use stele_app::App;
 
 use self::call::Call;
+pub(crate) use self::call::WORKSPACE;
 use self::problem::Problem;
 use self::route::Route;
 use self::routes::routes;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use stele_app::{Admission, AuditFilter, Refusal, Script, SecretKey, WebhookSettings};
+use stele_app::{Admission, AuditFilter, NewExperiment, NewModel, Refusal, Script, SecretKey, WebhookSettings};
 use stele_domain::audit::AuditEntry;
 use stele_domain::authz::{Action, Principal};
 use stele_domain::directory::Holder;
@@ -33,6 +33,8 @@ enum Actor {
     Nobody,
     /// Has an account without any role.
     Stranger,
+    /// Administers an experiment and a model, which are not those that are asked about.
+    Neighbour,
     Holder(Role),
 }
 
@@ -41,6 +43,7 @@ const ACTORS: [&[Actor]; 3] = [
     &[
         Actor::Nobody,
         Actor::Stranger,
+        Actor::Neighbour,
         Actor::Holder(Role::Viewer),
         Actor::Holder(Role::Approver),
         Actor::Holder(Role::Deployer),
@@ -53,10 +56,12 @@ const ACTORS: [&[Actor]; 3] = [
 const NAME: &str = "ann";
 
 impl Actor {
-    fn admission(self) -> Admission {
+    fn admission(self, elsewhere: &[Scope]) -> Admission {
+        let administers = |scope: &Scope| Grant { role: Role::Administrator, scope: scope.clone() };
         let grants = match self {
             Actor::Nobody => return Admission::Refused(Refusal::Missing),
             Actor::Stranger => Vec::new(),
+            Actor::Neighbour => elsewhere.iter().map(administers).collect(),
             Actor::Holder(role) => vec![Grant { role, scope: Scope::Organisation }],
         };
         let account =
@@ -68,13 +73,19 @@ impl Actor {
         match self {
             Actor::Nobody => "nobody",
             Actor::Stranger => "stranger",
+            Actor::Neighbour => "neighbour",
             Actor::Holder(role) => role.as_str(),
         }
     }
 
+    /// Whether this one may not know that there is what is asked about.
+    fn sees_nothing(self) -> bool {
+        matches!(self, Actor::Nobody | Actor::Stranger | Actor::Neighbour)
+    }
+
     /// Whether the record must be the same after everything that this one asks for.
     fn changes_nothing(self) -> bool {
-        matches!(self, Actor::Nobody | Actor::Stranger | Actor::Holder(Role::Viewer))
+        self.sees_nothing() || self == Actor::Holder(Role::Viewer)
     }
 
     /// What may come of a request that needs `needs`.
@@ -85,11 +96,11 @@ impl Actor {
             (Actor::Nobody, _) => &[Unauthenticated, Mute],
             (_, Needs::Unoffered) => &[Outcome::Unoffered, Absent, Forbidden, Invalid],
             (_, Needs::Account | Needs::Own) | (Actor::Holder(_), Needs::Sight | Needs::Past) => &[Done],
-            // Lists of what a stranger sees are empty, which the marker shows.
-            (Actor::Stranger, Needs::Sight) => &[Absent, Done],
+            // Lists of what these see are empty, which the marker shows.
+            (Actor::Stranger | Actor::Neighbour, Needs::Sight) => &[Absent, Done],
             // The same for every name, whether there is or was such a thing.
-            (Actor::Stranger, Needs::Past) => &[Forbidden],
-            (Actor::Stranger, Needs::Verb(_) | Needs::Power(_)) => &[Absent, Forbidden, Nothing],
+            (Actor::Stranger | Actor::Neighbour, Needs::Past) => &[Forbidden],
+            (Actor::Stranger | Actor::Neighbour, Needs::Verb(_) | Needs::Power(_)) => &[Absent, Forbidden, Nothing],
             (Actor::Holder(role), Needs::Verb(action) | Needs::Power(action)) => match action.is_allowed_by(role) {
                 true => &[Done],
                 false => &[Forbidden],
@@ -114,6 +125,8 @@ struct World {
     test: TestApp,
     router: Router,
     things: Things,
+    /// What the neighbour administers.
+    elsewhere: Vec<Scope>,
     last: i64,
 }
 
@@ -135,7 +148,12 @@ impl World {
             .merge(stele_aws::router(test.app.clone(), account))
             .merge(crate::api::router(test.app.clone(), "test"));
         let things = things::made(&test.app, &router).await;
-        let mut world = World { test, router, things, last: 0 };
+        let new = NewExperiment { name: "elsewhere".to_owned(), artifact_location: None, tags: Vec::new() };
+        let experiment = test.app.experiment_create(&test.ctx, new).await.unwrap();
+        let new = NewModel { name: "elsewhere".to_owned(), description: None, tags: Vec::new() };
+        test.app.model_create(&test.ctx, new).await.unwrap();
+        let elsewhere = vec![Scope::Experiment(experiment.to_string()), Scope::Model("elsewhere".to_owned())];
+        let mut world = World { test, router, things, elsewhere, last: 0 };
         world.entries().await;
         world
     }
@@ -154,7 +172,17 @@ impl World {
         let (holder, scope) = (Holder::Account(NAME.to_owned()), Scope::Organisation);
         match actor {
             Actor::Nobody | Actor::Stranger => {}
-            Actor::Holder(role) => drop(app.grant_replace(ctx, holder, role, scope).await.unwrap()),
+            Actor::Neighbour => {
+                for scope in &self.elsewhere {
+                    app.grant_create(ctx, holder.clone(), Role::Administrator, scope.clone()).await.unwrap();
+                }
+            }
+            Actor::Holder(role) => {
+                for of_neighbour in &self.elsewhere {
+                    app.grants_revoke(ctx, holder.clone(), of_neighbour.clone(), None).await.unwrap();
+                }
+                app.grant_replace(ctx, holder, role, scope).await.unwrap();
+            }
         }
         self.entries().await;
     }
@@ -162,20 +190,20 @@ impl World {
     async fn run(&mut self, case: &Case, actor: Actor) -> Effect {
         let request = cases::request(case.script, case.route, case.with, &mut self.things);
         let sent = format!("{} {:?} {}", request.uri(), request.headers(), request.body());
-        let (outcome, answer) = cases::ask(&self.router, request, actor.admission()).await;
+        let (outcome, answer) = cases::ask(&self.router, request, actor.admission(&self.elsewhere)).await;
         let entries = self.entries().await;
         let is_only_denied = !entries.is_empty() && entries.iter().all(|entry| entry.outcome != "done");
         let outcome = if outcome == Outcome::Done && is_only_denied { Outcome::Nothing } else { outcome };
         // What is not seen is told from what is not there by nothing.
-        let is_told_apart = actor == Actor::Stranger && {
+        let is_told_apart = matches!(actor, Actor::Stranger | Actor::Neighbour) && {
             let request = cases::request(case.script, case.route, case.with, &mut self.things.ghosts());
-            let (of_ghosts, _) = cases::ask(&self.router, request, actor.admission()).await;
+            let (of_ghosts, _) = cases::ask(&self.router, request, actor.admission(&self.elsewhere)).await;
             self.entries().await;
             of_ghosts != outcome
         };
-        let told = match actor {
-            Actor::Nobody | Actor::Stranger => veiled(&answer).difference(&veiled(&sent)).cloned().collect(),
-            Actor::Holder(_) => Vec::new(),
+        let told = match actor.sees_nothing() {
+            true => veiled(&answer).difference(&veiled(&sent)).cloned().collect(),
+            false => Vec::new(),
         };
         Effect { outcome, answer, entries, told, is_told_apart }
     }
@@ -185,7 +213,7 @@ impl World {
         let mut dump = BTreeMap::new();
         for case in cases::all().filter(|case| case.needs == Needs::Sight) {
             let request = cases::request(case.script, case.route, case.with, &mut self.things);
-            let admission = Actor::Holder(Role::Administrator).admission();
+            let admission = Actor::Holder(Role::Administrator).admission(&[]);
             let (_, answer) = cases::ask(&self.router, request, admission).await;
             dump.insert(case.route, cases::without_ids_of_requests(&answer));
         }

@@ -21,6 +21,7 @@ mod metric;
 mod purge;
 mod registry;
 mod resource;
+mod review;
 mod run;
 mod run_tag;
 mod scorer;
@@ -54,6 +55,7 @@ pub use registry::{
     SourceRequest, VersionChange,
 };
 pub use resource::NewResource;
+pub use review::{NewIssue, NewLabelSchema, NewReviewQueue};
 pub use run::{NewRun, RunUpdate, RunValues};
 pub use scorer::ScorersOf;
 pub use secret::SecretKey;

@@ -23,6 +23,7 @@ pub mod otlp;
 pub mod record;
 pub mod registry;
 pub mod resource;
+pub mod review;
 pub mod search;
 pub mod trace;
 pub mod webhook;

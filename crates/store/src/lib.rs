@@ -32,6 +32,7 @@ mod migrate;
 mod purge;
 mod registry;
 mod resource;
+mod review;
 mod run;
 mod run_read;
 mod search;

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Every test, on both databases: lints, the Rust tests, then the stock clients and the hostile suites against the release binary.
 # A failing stage does not stop the ones after it, unless there is no binary to go on with.
-# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions cli mlflow3 mlflow2 native sagemaker sagemaker_sdk governance aws identity workspaces ui paths garbage kill transfer bench   (default: all of these), wheel
+# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions cli chart mlflow3 mlflow2 native sagemaker sagemaker_sdk governance aws identity workspaces ui paths garbage kill transfer bench   (default: all of these), wheel
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-all_stages=(lint rust instructions cli mlflow3 mlflow2 native sagemaker sagemaker_sdk governance aws identity workspaces ui paths garbage kill transfer bench)
+all_stages=(lint rust instructions cli chart mlflow3 mlflow2 native sagemaker sagemaker_sdk governance aws identity workspaces ui paths garbage kill transfer bench)
 stages=("$@")
 [ ${#stages[@]} -gt 0 ] || stages=("${all_stages[@]}")
 for stage in "${stages[@]}"; do
@@ -111,7 +111,8 @@ environments_of() {
     ui) echo mlflow3 ui ;;
     sagemaker_sdk) echo mlflow3 sagemaker ;;
     transfer) echo mlflow3 mlflow2 duckdb ;;
-    cli | mlflow2) echo "$1" ;;
+    cli | chart) echo cli ;;
+    mlflow2) echo mlflow2 ;;
   esac
 }
 # They are mostly download and unpacking, so they are made while cargo compiles.
@@ -131,6 +132,7 @@ if [ ${#environments[@]} -gt 0 ] || wanted bench; then
 fi
 
 ! wanted cli || step "command line" pytest_in cli conformance/cli || true
+! wanted chart || step "Helm chart" pytest_in cli conformance/chart || true
 if wanted mlflow3; then
   step "MLflow 3 client on SQLite" clients mlflow3 sqlite || true
   step "MLflow 3 client on PostgreSQL" clients mlflow3 postgres || true

@@ -43,6 +43,12 @@ def test_who_does_not_prove_who_they_are_is_refused(server):
     assert answer.headers["WWW-Authenticate"].startswith("Basic ")
 
 
+def test_who_sends_a_large_file_hears_the_refusal(server):
+    url = f"{server.url}/api/2.0/mlflow-artifacts/artifacts/0/large.bin"
+    answer = requests.put(url, data=bytes(50_000_000), auth=("admin", "not the password"), timeout=60)
+    assert answer.status_code == 401
+
+
 def test_what_is_said_of_an_account_is_said_of_none(server, cli, name):
     """A wrong password, an unknown account and a disabled one are answered alike."""
     cli("auth", "user", "create", name, "--password-stdin", stdin=PASSWORD)

@@ -137,7 +137,7 @@ def test_roles(server, auth, name, experiment):
     assert [held.name for held in auth.list_user_roles(name)] == [f"{name}-readers"]
     assert [held.user_id for held in auth.list_role_users(role.id)] == [auth.get_user(name).id]
     changed = auth.update_role_permission(added.id, "MANAGE")
-    assert changed.permission == "MANAGE"
+    assert (changed.id, changed.permission) == (added.id, "MANAGE")
     assert auth.get_user_permission(name, "experiment", experiment).permission == "MANAGE"
     renamed = auth.update_role(role.id, name=f"{name}-managers", description="who manage")
     assert (renamed.id, renamed.name, renamed.description) == (role.id, f"{name}-managers", "who manage")

@@ -135,6 +135,7 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
          "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+         "-addext", "basicConstraints=critical,CA:FALSE",
          "-keyout", key, "-out", certificate],
         check=True, capture_output=True,
     )  # fmt: skip
@@ -173,6 +174,13 @@ def test_tls(tmp_path: Path):
                 context = ssl.create_default_context(cafile=certificate)
                 with context.wrap_socket(plain, server_hostname="localhost") as secure:
                     assert secure.version() in ("TLSv1.3", "TLSv1.2")
+            told = [str(servers.stele_binary()), "experiments", "list", "--server", url, "--json"]
+            distrusted = subprocess.run(told, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+            assert distrusted.returncode != 0 and "does not answer" in distrusted.stderr
+            trusted = subprocess.run(
+                [*told, "--ca", certificate], capture_output=True, text=True, timeout=60, cwd=tmp_path
+            )
+            assert trusted.returncode == 0 and '"Default"' in trusted.stdout, trusted.stderr
         finally:
             process.terminate()
             process.wait(timeout=20)

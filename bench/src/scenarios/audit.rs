@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Result, anyhow, ensure};
 use serde_json::json;
 use stele_domain::Kind;
-use stele_domain::authz::{LogRun, Permit, Principal, Subject, authorize};
+use stele_domain::authz::{LogRun, Permit, Principal, Rules, Subject, authorize};
 use stele_domain::change::Change;
 use stele_domain::id::{RunId, Timestamp, WorkspaceId};
 use stele_domain::record::Tag;
@@ -91,7 +91,7 @@ pub(crate) fn overhead(bench: &mut Bench) -> Result<()> {
     let measured = runtime.block_on(async {
         let workspace = store.write(|tx| tx.bootstrap("mlflow-artifacts:/0", Timestamp(0))).await?;
         let subject = Subject { principal: Principal::LocalOwner, workspace, workspace_name: "default".into() };
-        let writes = Writes { store: &store, permit: authorize(&subject), workspace, run: &run };
+        let writes = Writes { store: &store, permit: authorize(&subject, Rules::none()), workspace, run: &run };
         let mut shares = Vec::new();
         let mut costs = Vec::new();
         writes.group(GROUP, true).await?;

@@ -2,13 +2,14 @@
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use stele_domain::authz::ManageEvaluationDataset;
+use stele_domain::authz::{ManageEvaluationDataset, Permit, Place};
 use stele_domain::change::Change;
 use stele_domain::evaluation::{EvaluationDataset, EvaluationRecord, GivenRecord};
 use stele_domain::id::{EvaluationDatasetRow, ExperimentId, Timestamp};
 use stele_domain::record::Tag;
 use stele_domain::search::{EvaluationDatasetSearch, Page};
 use stele_domain::{Error, Kind, Result};
+use stele_store::Tx;
 
 use crate::experiment::check_tags;
 use crate::transact::{Changed, check_text};
@@ -75,10 +76,10 @@ impl App {
         self.read(move |tx| tx.evaluation_datasets_search(&visible, &search)).await
     }
 
-    /// Deletes a dataset with its records.
+    /// Deletes a dataset with its records, if it is there.
     pub async fn evaluation_dataset_delete(&self, ctx: &Ctx, id: String) -> Result<()> {
         self.change::<ManageEvaluationDataset, _>(ctx, &id.clone(), move |tx, permit| {
-            let dataset = tx.evaluation_dataset_open(permit, &id)?;
+            let Some(dataset) = open_if_there(tx, permit, &id)? else { return Ok(Changed::nothing(())) };
             tx.evaluation_dataset_delete(permit, dataset.row)?;
             let change = Change::event("evaluation-dataset.delete", Kind::EvaluationDataset, &id);
             Ok(Changed::one((), change.before(json!({ "name": dataset.name, "records": dataset.records }))))
@@ -99,10 +100,10 @@ impl App {
         .await
     }
 
-    /// Removes a tag; nothing changes when the dataset does not have it.
+    /// Removes a tag; nothing changes when the dataset does not have it, or is not there.
     pub async fn evaluation_dataset_tag_delete(&self, ctx: &Ctx, id: String, key: String) -> Result<()> {
         self.change::<ManageEvaluationDataset, _>(ctx, &id.clone(), move |tx, permit| {
-            let dataset = tx.evaluation_dataset_open(permit, &id)?;
+            let Some(dataset) = open_if_there(tx, permit, &id)? else { return Ok(Changed::nothing(())) };
             if !tx.evaluation_dataset_tag_delete(permit, dataset.row, &key)? {
                 return Ok(Changed::nothing(()));
             }
@@ -213,10 +214,10 @@ impl App {
         .await
     }
 
-    /// Deletes records of a dataset; says how many of them there were.
+    /// Deletes records of a dataset; says how many of them there were, which is none if the dataset is not there.
     pub async fn evaluation_records_delete(&self, ctx: &Ctx, id: String, records: Vec<String>) -> Result<u64> {
         self.change::<ManageEvaluationDataset, _>(ctx, &id.clone(), move |tx, permit| {
-            let mut dataset = tx.evaluation_dataset_open(permit, &id)?;
+            let Some(mut dataset) = open_if_there(tx, permit, &id)? else { return Ok(Changed::nothing(0)) };
             let deleted = tx.evaluation_records_delete(permit, dataset.row, &records)?;
             if deleted == 0 {
                 return Ok(Changed::nothing(0));
@@ -243,6 +244,18 @@ impl App {
             tx.evaluation_records_list(&visible, &id, after, limit)
         })
         .await
+    }
+}
+
+/// Opens a dataset that somebody wants something gone from, who is content when it was never there. That is told only to
+/// those who could have deleted it, so that others do not learn what there is.
+fn open_if_there(tx: &mut Tx, permit: &Permit<ManageEvaluationDataset>, id: &str) -> Result<Option<EvaluationDataset>> {
+    match tx.evaluation_dataset_open(permit, id) {
+        Err(Error::NotFound { .. }) => {
+            permit.require(tx, Place::Workspace, Kind::EvaluationDataset, id)?;
+            Ok(None)
+        }
+        opened => opened.map(Some),
     }
 }
 

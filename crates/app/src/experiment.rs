@@ -1,5 +1,5 @@
 use serde_json::json;
-use stele_domain::authz::{ManageExperiment, Permit};
+use stele_domain::authz::{Intent, ManageExperiment, Permit};
 use stele_domain::change::Change;
 use stele_domain::id::ExperimentId;
 use stele_domain::lifecycle::{Presence, PresenceEvent, presence_after};
@@ -34,7 +34,7 @@ impl App {
         let object = name.clone();
         let new = stele_store::NewExperiment { name, artifact_location, default_root: area.root()?, tags };
         self.change::<ManageExperiment, _>(ctx, &object, move |tx, permit| {
-            let id = tx.experiment_create(permit, &new, now)?;
+            let id = tx.experiment_create(&permit.intending(Intent::make(&new.name, &new.tags)), &new, now)?;
             let change = Change::event("experiment.create", Kind::Experiment, id.to_string());
             Ok(Changed::one(
                 id,
@@ -65,7 +65,7 @@ impl App {
         check_text("experiment name", &name)?;
         let now = ctx.now();
         self.change::<ManageExperiment, _>(ctx, &id.to_string(), move |tx, permit| {
-            let experiment = open_active(tx, permit, id)?;
+            let experiment = open_active(tx, &permit.intending(Intent::name(&name)), id)?;
             tx.experiment_rename(permit, id, &name, now)?;
             let change = Change::event("experiment.rename", Kind::Experiment, id.to_string());
             Ok(Changed::one((), change.before(json!({ "name": experiment.name })).after(json!({ "name": name }))))
@@ -110,7 +110,7 @@ impl App {
     pub async fn experiment_tag_set(&self, ctx: &Ctx, id: ExperimentId, tag: Tag) -> Result<()> {
         check_tags(std::slice::from_ref(&tag))?;
         self.change::<ManageExperiment, _>(ctx, &id.to_string(), move |tx, permit| {
-            open_active(tx, permit, id)?;
+            open_active(tx, &permit.intending(Intent::tag(&tag.key)), id)?;
             tx.experiment_tag_set(permit, id, &tag)?;
             let change = Change::quiet("experiment.tag", Kind::Experiment, id.to_string());
             Ok(Changed::one((), change.after(json!({ &tag.key: tag.value }))))
@@ -121,7 +121,7 @@ impl App {
     /// Removes a tag from an active experiment; the tag must be there.
     pub async fn experiment_tag_delete(&self, ctx: &Ctx, id: ExperimentId, key: String) -> Result<()> {
         self.change::<ManageExperiment, _>(ctx, &id.to_string(), move |tx, permit| {
-            open_active(tx, permit, id)?;
+            open_active(tx, &permit.intending(Intent::tag(&key)), id)?;
             if !tx.experiment_tag_delete(permit, id, &key)? {
                 return Err(Error::not_found(Kind::Tag, &key));
             }

@@ -18,6 +18,7 @@ mod load;
 mod logged_model;
 mod maintenance;
 mod metric;
+mod policy;
 mod purge;
 mod registry;
 mod resource;
@@ -49,6 +50,7 @@ pub use identity::{
 };
 pub use load::LoadedInto;
 pub use logged_model::NewLoggedModel;
+pub use policy::{Asked, AskedThing, Explained};
 pub use purge::PurgeReport;
 pub use registry::{
     CheckedSource, Idempotency, NewModel, NewModelVersion, NewPackage, Owner, SourceError, SourceProblem,
@@ -97,6 +99,7 @@ struct Parts {
     workspaces: workspace::Workspaces,
     webhooks: webhook::Webhooks,
     identity: identity::Identity,
+    policies: policy::Policies,
 }
 
 impl App {
@@ -128,6 +131,7 @@ impl App {
             workspaces: workspace::Workspaces::default(),
             webhooks: webhook::Webhooks::default(),
             identity: identity::Identity::new()?,
+            policies: policy::Policies::default(),
         };
         let app = App { parts: Arc::new(parts) };
         app.authentication_refreshed().await?;
@@ -136,6 +140,10 @@ impl App {
 
     pub(crate) fn identity(&self) -> &identity::Identity {
         &self.parts.identity
+    }
+
+    pub(crate) fn policies(&self) -> &policy::Policies {
+        &self.parts.policies
     }
 
     pub(crate) fn webhooks(&self) -> &webhook::Webhooks {

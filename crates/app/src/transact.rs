@@ -1,4 +1,5 @@
-use stele_domain::authz::{Permit, Verb, authorize};
+use serde_json::json;
+use stele_domain::authz::{Denial, Permit, Rules, Verb, authorize};
 use stele_domain::change::Change;
 use stele_domain::gate::Refusal;
 use stele_domain::{Error, Result};
@@ -40,7 +41,7 @@ impl App {
     ) -> Result<T> {
         let permit = match V::ACTION.is_on_organisation() {
             true => self.permit::<V>(ctx, object).await?,
-            false => authorize::<V>(ctx),
+            false => self.authorize::<V>(ctx).await?,
         };
         self.change_permitted(ctx, object, permit, work).await
     }
@@ -81,10 +82,24 @@ impl App {
         Ok(value)
     }
 
+    /// What the one who asks may do `V` to, by their roles and the team's rules.
+    pub(crate) async fn authorize<V: Verb>(&self, ctx: &Ctx) -> Result<Permit<V>> {
+        let rules = match V::ACTION.is_judged() {
+            true => self.rules(ctx).await?,
+            false => Rules::none(),
+        };
+        Ok(authorize::<V>(ctx, rules))
+    }
+
+    /// Whether the one who asks may do `V` to the workspace as a whole, without doing it.
+    pub async fn may_in_workspace<V: Verb>(&self, ctx: &Ctx) -> Result<bool> {
+        Ok(self.authorize::<V>(ctx).await?.require_workspace().is_ok())
+    }
+
     /// Authorizes `V` for all of the workspace, for use cases that change something outside of the database; a denial
     /// is recorded. What they did goes to [`App::record`].
     pub(crate) async fn permit<V: Verb>(&self, ctx: &Ctx, object: &str) -> Result<Permit<V>> {
-        let permit = authorize::<V>(ctx);
+        let permit = self.authorize::<V>(ctx).await?;
         match permit.require_workspace() {
             Ok(()) => Ok(permit),
             Err(refusal) => Err(self.refused(ctx, &permit, object, refusal).await?),
@@ -103,9 +118,13 @@ impl App {
             self.refusal_record(ctx, permit, refusal.clone()).await?;
             return Ok(error);
         }
-        if let Some(action) = permit.refusal() {
+        if let Some(Denial { action, rules }) = permit.refusal() {
             let origin = ctx.origin();
-            let denied = Change::quiet(action.name(), action.kind(), object);
+            let mut denied = Change::quiet(action.name(), action.kind(), object);
+            if !rules.is_empty() {
+                let rules: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
+                denied = denied.after(json!({ "forbidden_by": rules }));
+            }
             self.store().write(move |tx| tx.denial_record(&origin, &denied)).await?;
         }
         Ok(error)

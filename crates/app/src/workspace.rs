@@ -6,13 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use stele_domain::authz::{ManageWorkspace, Place, Subject, Visibility, visible};
+use stele_domain::authz::{ManageWorkspace, Permit, Place, Principal, Subject, Visibility, visible};
 use stele_domain::change::Change;
+use stele_domain::gate::Gate;
 use stele_domain::id::{Timestamp, WorkspaceId};
+use stele_domain::identity::Scope;
 use stele_domain::workspace::{DEFAULT, MOST, Removal, Workspace, check_name};
 use stele_domain::{Error, Kind, Result};
 use stele_store::Tx;
 
+use crate::governance::pass_all;
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
 
@@ -74,6 +77,25 @@ impl App {
             return Err(Error::not_found(Kind::Workspace, name));
         }
         Ok(ctx)
+    }
+
+    /// The context of the same request in the workspace that whoever asks belongs to, for clients that cannot name one.
+    pub async fn at_home(&self, ctx: Ctx) -> Result<Ctx> {
+        match home(&ctx.principal) {
+            Some(name) if self.workspaces_enabled() => self.enter(ctx, &name).await,
+            _ => Ok(ctx),
+        }
+    }
+
+    /// The twelve digits of the account that the workspace of a request is to clients which know accounts; `of_default`
+    /// are those of `default`.
+    pub fn account_number(&self, ctx: &Ctx, of_default: &str) -> String {
+        const ALL: i64 = 1_000_000_000_000;
+        let distance = ctx.workspace.0 - self.parts.workspace.0;
+        match of_default.parse::<i64>() {
+            Ok(number) if distance != 0 => format!("{:012}", (number + distance).rem_euclid(ALL)),
+            _ => of_default.to_owned(),
+        }
     }
 
     async fn workspace_known(&self, name: &str) -> Result<WorkspaceId> {
@@ -203,19 +225,23 @@ impl App {
         check_name(&name)?;
         let (now, default) = (ctx.now(), self.parts.workspace);
         let deleted = name.clone();
+        // Gates of `default` may be asked, about what is there by then.
+        let ctx = &if ctx.workspace == default { ctx.clone() } else { ctx.within(default, DEFAULT) };
         let done = self.change_identity::<ManageWorkspace, _>(ctx, &deleted, move |tx, permit| {
             let old = tx.workspace_open(permit, &name)?;
+            let mut changes = Vec::new();
             match removal {
                 Removal::Restrict => check_empty(tx, &old)?,
-                Removal::SetDefault => {
-                    check_conflicts(tx, &old, default)?;
-                    tx.workspace_move(permit, old.row, default)?;
+                Removal::SetDefault => changes = move_to(tx, permit, &old, default, now)?,
+                Removal::Cascade => {
+                    check_no_buckets(tx, &old)?;
+                    tx.workspace_empty(permit, old.row, now)?;
                 }
-                Removal::Cascade => tx.workspace_empty(permit, old.row, now)?,
             }
             tx.workspace_delete(permit, old.row, &old.name, removal == Removal::SetDefault, now)?;
             let change = Change::quiet("workspace.delete", Kind::Workspace, &old.name).before(told(&old));
-            Ok(Changed::one((), change.after(json!({ "mode": removal.as_str() }))))
+            changes.push(change.after(json!({ "mode": removal.as_str() })));
+            Ok(Changed::many((), changes))
         });
         let done = done.await;
         self.parts.workspaces.known.lock().remove(&deleted);
@@ -243,6 +269,20 @@ impl App {
     }
 }
 
+/// The one workspace in which somebody holds roles, if it is not `default` and they hold none elsewhere. Roles on single
+/// experiments do not say where they are.
+fn home(principal: &Principal) -> Option<String> {
+    let Principal::Account(account) = principal else { return None };
+    let mut homes = account.grants.iter().filter_map(|grant| match &grant.scope {
+        Scope::Organisation => Some(DEFAULT),
+        Scope::Workspace(name) => Some(name.as_str()),
+        Scope::Model(text) => Some(text.split_once('/').map_or(DEFAULT, |(workspace, _)| workspace)),
+        Scope::Experiment(_) => None,
+    });
+    let first = homes.next().filter(|name| *name != DEFAULT)?;
+    homes.all(|other| other == first).then(|| first.to_owned())
+}
+
 fn check_description(description: Option<&str>) -> Result<()> {
     let description = description.unwrap_or_default();
     check_text("description", description)?;
@@ -263,6 +303,36 @@ fn check_empty(tx: &mut Tx, workspace: &Workspace) -> Result<()> {
         workspace.name,
         counts.join(", ")
     )))
+}
+
+/// Bytes of objects are freed with the objects, which are removed through the bucket.
+fn check_no_buckets(tx: &mut Tx, workspace: &Workspace) -> Result<()> {
+    match tx.workspace_things(workspace.row)?.iter().find(|(kind, _)| *kind == "bucket") {
+        None => Ok(()),
+        Some((_, count)) => Err(Error::conflict(format!(
+            "the workspace '{}' cannot be deleted before its buckets are, of which there are {count}",
+            workspace.name
+        ))),
+    }
+}
+
+/// Moves what is in a workspace to another one, whose gates are asked about the models: no place is a way around a gate.
+fn move_to(
+    tx: &mut Tx,
+    permit: &Permit<ManageWorkspace>,
+    from: &Workspace,
+    to: WorkspaceId,
+    now: Timestamp,
+) -> Result<Vec<Change>> {
+    check_conflicts(tx, from, to)?;
+    let gates: Vec<Gate> = tx.gates(to)?.into_iter().map(|record| record.gate).collect();
+    let models = tx.workspace_models(from.row)?;
+    tx.workspace_move(permit, from.row, to)?;
+    let mut changes = Vec::new();
+    for model in models {
+        changes.extend(pass_all(tx, permit, &gates, &model, now)?);
+    }
+    Ok(changes)
 }
 
 fn check_conflicts(tx: &mut Tx, workspace: &Workspace, default: WorkspaceId) -> Result<()> {

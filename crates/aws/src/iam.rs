@@ -6,7 +6,8 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
-use stele_domain::authz::{WriteObject, authorize};
+use stele_app::Refusal;
+use stele_domain::authz::WriteObject;
 
 use crate::Server;
 use crate::query::{self, Call, Failure, Result};
@@ -20,7 +21,7 @@ pub(crate) async fn dispatch(State(server): State<Server>, request: Request) -> 
     query::answer(server, request, NAMESPACE, |call, action| async move {
         match action.as_str() {
             "GetRole" => get_role(&call),
-            "SimulatePrincipalPolicy" => simulate_principal_policy(&call),
+            "SimulatePrincipalPolicy" => simulate_principal_policy(&call).await,
             _ => Err(query::unknown("IAM", &action)),
         }
     })
@@ -63,7 +64,7 @@ fn role_id(name: &str) -> String {
 }
 
 /// Says of each action and resource whether the account that asks may write to the workspace.
-fn simulate_principal_policy(call: &Call) -> Result<Response> {
+async fn simulate_principal_policy(call: &Call) -> Result<Response> {
     call.required("PolicySourceArn")?;
     let actions = call.list("ActionNames");
     if actions.is_empty() || actions.len() > MOST_SIMULATED {
@@ -78,7 +79,7 @@ fn simulate_principal_policy(call: &Call) -> Result<Response> {
         let message = format!("at most {MOST_SIMULATED} pairs of an action and a resource are simulated at once");
         return Err(Failure::new("ValidationError", message));
     }
-    let may = authorize::<WriteObject>(&call.ctx).require_workspace().is_ok();
+    let may = call.server.app.may_in_workspace::<WriteObject>(&call.ctx).await.map_err(Refusal::from)?;
     let decision = if may { "allowed" } else { "implicitDeny" };
     let pairs = actions.iter().flat_map(|action| resources.iter().map(move |resource| (action, resource)));
     Ok(call.answer("SimulatePrincipalPolicy", NAMESPACE, |xml| {

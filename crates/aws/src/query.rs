@@ -115,6 +115,8 @@ where
     let signed_by = head.extensions.remove::<SignedBy>();
     let called = async {
         let ctx = server.app.admit(admission, Script::Aws, request_id.clone())?;
+        let ctx = server.app.at_home(ctx).await.map_err(Refusal::from)?;
+        let server = Server { account: server.app.account_number(&ctx, &server.account).into(), ..server };
         let form = form(body).await?;
         let action = form.get("Action").cloned().unwrap_or_default();
         act(Call { server, ctx, request_id: request_id.clone(), signed_by, form }, action).await

@@ -61,7 +61,9 @@ impl ArtifactPath {
                 _ => kept.push(segment),
             }
         }
-        Ok(ArtifactPath(kept.join("/")))
+        let kept = kept.join("/");
+        // What was dropped may have been all that stood before a drive: `./C:/x` is `C:/x`.
+        if is_relative(&kept) { Ok(ArtifactPath(kept)) } else { Err(invalid_path()) }
     }
 
     pub fn as_str(&self) -> &str {
@@ -214,6 +216,8 @@ mod tests {
             "C:/x",
             "c:/x",
             "C%3A/x",
+            "./C:/x",
+            "./file:x",
             "\\\\host\\share",
             "file:///etc/passwd",
             "FILE:x",

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::canonical::canonical;
 use crate::id::{EvaluationDatasetRow, ExperimentId, Timestamp};
 use crate::record::Tag;
 use crate::{Error, Result};
@@ -174,23 +175,6 @@ fn type_name(value: &Value) -> &'static str {
         Value::String(_) => "string",
         Value::Array(_) => "array",
         Value::Object(_) => "object",
-    }
-}
-
-/// JSON with the keys of every object in order.
-fn canonical(value: &Value) -> String {
-    match value {
-        Value::Array(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
-        Value::Object(fields) => {
-            let mut fields: Vec<_> = fields.iter().collect();
-            fields.sort_by_key(|(key, _)| key.as_str());
-            let fields: Vec<String> = fields
-                .iter()
-                .map(|(key, value)| format!("{}:{}", Value::from(key.as_str()), canonical(value)))
-                .collect();
-            format!("{{{}}}", fields.join(","))
-        }
-        scalar => scalar.to_string(),
     }
 }
 

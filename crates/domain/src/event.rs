@@ -26,6 +26,8 @@ pub const EVENTS: &[(&str, &str)] = &[
     ("gate.exception", "gate.break-glass"),
     ("gate.applied", "gate.apply"),
     ("gate.deleted", "gate.delete"),
+    ("policy.applied", "policy.apply"),
+    ("policy.deleted", "policy.delete"),
 ];
 
 /// The record's action that an event is.

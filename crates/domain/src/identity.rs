@@ -13,6 +13,8 @@ pub struct Account {
     pub groups: Vec<String>,
     /// The account's own roles and those of its groups.
     pub grants: Vec<Grant>,
+    /// What the credential that was used is narrowed to: nothing gives it more than these roles allow.
+    pub ceiling: Option<Vec<Role>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,7 +180,7 @@ impl Account {
                 }
             }
         }
-        Account { grants, ..self.clone() }
+        Account { grants, ceiling: Some(roles.to_vec()), ..self.clone() }
     }
 }
 
@@ -221,7 +223,8 @@ mod tests {
     fn a_narrowed_account_holds_less_and_never_more() {
         let grant = |role, name: &str| Grant { role, scope: Scope::Model(name.to_owned()) };
         let grants = vec![grant(Role::Administrator, "a"), grant(Role::Viewer, "b")];
-        let account = Account { name: "ann".to_owned(), kind: AccountKind::User, groups: Vec::new(), grants };
+        let account =
+            Account { name: "ann".to_owned(), kind: AccountKind::User, groups: Vec::new(), grants, ceiling: None };
         let narrowed = account.narrowed(&[Role::Contributor, Role::Approver]);
         assert_eq!(
             narrowed.grants,

@@ -142,6 +142,7 @@ fn missing(kind: Kind, id: &str) -> String {
         | Kind::Grant
         | Kind::Credential
         | Kind::Gate
+        | Kind::Policy
         | Kind::Evaluation
         | Kind::Metric
         | Kind::Dataset
@@ -173,6 +174,7 @@ fn taken(kind: Kind, id: &str) -> String {
         | Kind::Credential
         | Kind::Run
         | Kind::Gate
+        | Kind::Policy
         | Kind::Evaluation
         | Kind::Metric
         | Kind::Dataset

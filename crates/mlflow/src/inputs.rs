@@ -225,7 +225,7 @@ mod tests {
         });
         assert_eq!(
             history_entry(&model).unwrap(),
-            r#"{"run_id": "r", "artifact_path": "p", "utc_time_created": "now", "model_uuid": "u", "flavors": {"sk": {"code": null, "v": "\u00e9"}, "x": "text"}}"#
+            r#"{"run_id": "r", "artifact_path": "p", "utc_time_created": "now", "model_uuid": "u", "flavors": {"sk": {"v": "\u00e9", "code": null}, "x": "text"}}"#
         );
     }
 

@@ -9,6 +9,7 @@ use axum::http::Method;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, any};
 use stele_app::App;
+use tracing::Instrument;
 
 use crate::auth::{permissions, roles, single, users};
 use crate::call::Call;
@@ -333,7 +334,7 @@ impl axum::handler::Handler<(), App> for Endpoint {
 
 /// Runs a change as a task of its own: a client that goes away must not leave it half done, or without its entry.
 async fn to_the_end(answer: Answer) -> Result<Response> {
-    tokio::spawn(answer)
+    tokio::spawn(answer.in_current_span())
         .await
         .unwrap_or_else(|error| Err(stele_domain::Error::internal(format!("a handler failed: {error}")).into()))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, header};
 use serde_json::Value;
 use stele_app::{Admission, App, Ctx, Script};
+use stele_domain::canonical::canonical;
 use stele_domain::id::Timestamp;
 use stele_domain::record::Tag;
 use stele_domain::resource::Document;
@@ -32,7 +33,7 @@ pub(crate) struct Asked {
 
 impl Call {
     /// Makes the context of a request that the login lets in, before its body is looked at.
-    pub(crate) fn admit(
+    pub(crate) async fn admit(
         server: &Server,
         name: &'static str,
         headers: &HeaderMap,
@@ -40,7 +41,7 @@ impl Call {
         asked: Asked,
     ) -> Result<Call> {
         let Asked { request_id, admission } = asked;
-        let ctx = server.app.admit(admission, Script::Sagemaker, request_id)?;
+        let ctx = server.app.at_home(server.app.admit(admission, Script::Sagemaker, request_id)?).await?;
         let operation = shapes::operation(name).ok_or_else(|| unknown(name))?;
         let input = match body.iter().all(u8::is_ascii_whitespace) {
             true => Document::new(),
@@ -51,7 +52,7 @@ impl Call {
             },
         };
         let input = shapes::check(operation, input)?;
-        let account = Arc::clone(&server.account);
+        let account = server.app.account_number(&ctx, &server.account).into();
         Ok(Call { app: server.app.clone(), ctx, operation, name, input, region: region(headers), account })
     }
 
@@ -119,10 +120,21 @@ impl Call {
 
     /// The request without the members named, as it is kept for later answers.
     pub(crate) fn kept(&self, without: &[&str]) -> Document {
-        let mut kept = self.input.clone();
-        kept.retain(|name, _| !without.contains(&name.as_str()));
-        kept
+        kept(&self.input, without)
     }
+
+    /// What the request asks for, as one text whatever order its client wrote it in, without the members named.
+    pub(crate) fn asks(&self, without: &[&str]) -> String {
+        asks(&self.input, without)
+    }
+}
+
+fn kept(input: &Document, without: &[&str]) -> Document {
+    input.iter().filter(|(name, _)| !without.contains(&name.as_str())).map(|(n, v)| (n.clone(), v.clone())).collect()
+}
+
+fn asks(input: &Document, without: &[&str]) -> String {
+    canonical(&Value::Object(kept(input, without)))
 }
 
 pub(crate) fn unknown(operation: &str) -> Failure {

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use stele_app::{Admission, RequestId};
+use tracing::Instrument;
 
 use crate::call::{Asked, Call, unknown};
 use crate::cards::export;
@@ -160,10 +161,14 @@ async fn answer(
         Failure::new("RequestEntityTooLargeException", format!("The request is larger than {MOST_BODY} bytes"))
     });
     let asked = Asked { request_id: id.clone(), admission: admission.map(|Extension(admission)| admission) };
-    let admitted = row.and_then(|row| Ok((row, Call::admit(server, row.name, headers, &body?, asked)?)));
+    let admitted = async {
+        let row = row?;
+        Ok((row, Call::admit(server, row.name, headers, &body?, asked).await?))
+    };
+    let admitted: Result<_> = admitted.await;
     let outcome = match admitted {
         // A client that goes away must not leave a change half done, or without its entry.
-        Ok((row, call)) => tokio::spawn((row.handler)(call))
+        Ok((row, call)) => tokio::spawn((row.handler)(call).in_current_span())
             .await
             .unwrap_or_else(|error| Err(stele_domain::Error::internal(format!("a handler failed: {error}")).into())),
         Err(failure) => Err(failure),

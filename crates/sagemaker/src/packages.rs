@@ -49,7 +49,7 @@ async fn create_version(call: Call) -> Result<Value> {
     let (model, _) = registry::open(&call, "ModelPackageGroupName").await?;
     let kept =
         call.kept(&["ModelPackageGroupName", "ModelPackageDescription", "ModelApprovalStatus", "Tags", "ClientToken"]);
-    let request = Sha256::digest(Value::Object(call.kept(&["ClientToken"])).to_string());
+    let request = Sha256::digest(call.asks(&["ClientToken"]));
     let request = hex::encode(request);
     let idempotency = call.text("ClientToken").map(|token| Idempotency { token: token.to_owned(), request });
     let new = NewPackage {
@@ -155,6 +155,8 @@ pub(crate) async fn update(call: Call) -> Result<Value> {
             let change = VersionChange {
                 approval: call.text("ModelApprovalStatus").map(approval),
                 stage: call.map("ModelLifeCycle").map(|life| stage_in(Some(life)).unwrap_or(Stage::None)),
+                of_approval: &["ApprovalDescription"],
+                of_stage: &["ModelLifeCycle"],
             };
             call.app.model_version_change(&call.ctx, model, number, change, rewrite).await?;
         }

@@ -42,7 +42,7 @@ impl Call {
 
     /// What tells one list from another.
     fn digest(&self) -> String {
-        let asked = Value::Object(self.kept(&["NextToken", "MaxResults"]));
+        let asked = self.asks(&["NextToken", "MaxResults"]);
         let digest = Sha256::digest(format!("{}{asked}", self.name));
         hex::encode(&digest[..8])
     }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use stele_app::NewResource;
 use stele_domain::Error;
+use stele_domain::canonical::canonical;
 use stele_domain::resource::{Document, Resource};
 use stele_domain::search::{Attribute, Filter, ResourceSearch};
 
@@ -184,7 +185,7 @@ pub(crate) async fn list_card_versions(call: Call) -> Result<Value> {
 
 /// 32 hex digits that follow from the source and the type.
 fn artifact_id(call: &Call) -> String {
-    let source = call.input.get("Source").cloned().unwrap_or_default();
+    let source = canonical(call.input.get("Source").unwrap_or(&Value::Null));
     let digest = Sha256::digest(format!("{source}{}", call.required("ArtifactType")));
     hex::encode(&digest[..16])
 }

@@ -109,6 +109,8 @@ struct Check {
 impl Check {
     fn structure(&mut self, shape: &'static Shape, given: &mut Document, path: &str) -> Result<()> {
         given.retain(|name, value| shape.members.contains_key(name) && !value.is_null());
+        // Clients write members in any order; what is complained of first, and what is kept, does not depend on it.
+        given.sort_keys();
         for required in &shape.required {
             if !given.contains_key(required) {
                 self.complain("null".to_owned(), &join(path, required), "Member must not be null");
@@ -136,6 +138,7 @@ impl Check {
             }
             (Type::List, _) => Err(wrong("a list")),
             (Type::Map, Value::Object(entries)) => {
+                entries.sort_keys();
                 let shown = Value::Object(entries.clone()).to_string();
                 self.bounds(shape, entries.len() as f64, "length", &shown, path);
                 for (key, entry) in entries.iter_mut() {

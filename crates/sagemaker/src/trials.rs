@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 use stele_app::{Component, ComponentChange, NewComponent, NewResource};
+use stele_domain::id::LoggedModelId;
 use stele_domain::lifecycle::RunStatus;
-use stele_domain::record::{Param, Run};
+use stele_domain::record::{Dataset, DatasetInput, Param, Run};
 use stele_domain::resource::{Document, TrialOfRun};
 use stele_domain::search::{
     Attribute, Comparison, ExperimentSearch, Field, Filter, Predicate, Query, RunSearch, Window,
@@ -21,6 +22,9 @@ use crate::{experiments, metrics, shapes};
 pub(crate) const COMPONENT: &str = "experiment-trial-component";
 /// The most experiments whose runs are listed together.
 const MOST_EXPERIMENTS: i64 = 100_000;
+/// Of an input or output of a component.
+const LONGEST_ARTIFACT_NAME: usize = 128;
+const LONGEST_ARTIFACT: usize = 2_048;
 
 // Trials -----------------------------------------------------------------------------------------------------
 
@@ -243,7 +247,7 @@ fn message(call: &Call) -> Option<Value> {
 /// A component with every member that any answer about it has, except its metrics.
 pub(crate) fn whole(call: &Call, component: &Component) -> Document {
     let Component { run, name, trials, experiment, number_params, facets } = component;
-    let Run { info, tags, params, .. } = run;
+    let Run { info, tags, params, metrics: _, dataset_inputs, model_inputs, model_outputs } = run;
     let mut whole = facets.document.clone();
     let name = name.as_deref().unwrap_or(info.id.as_str());
     put(&mut whole, "TrialComponentArn", Some(call.arn(COMPONENT, name)));
@@ -277,6 +281,9 @@ pub(crate) fn whole(call: &Call, component: &Component) -> Document {
         .collect();
     put(&mut whole, "Parameters", Some(Value::Object(parameters)));
     put(&mut whole, "Tags", Some(render::tags(tags)));
+    let read = model_inputs.iter().map(model_artifact);
+    put_artifacts(&mut whole, "InputArtifacts", dataset_artifacts(dataset_inputs).into_iter().chain(read));
+    put_artifacts(&mut whole, "OutputArtifacts", model_outputs.iter().map(|made| model_artifact(&made.model)));
     let mut parents: Vec<Value> = trials
         .iter()
         .map(|TrialOfRun { trial, experiment, experiment_name }| {
@@ -289,6 +296,35 @@ pub(crate) fn whole(call: &Call, component: &Component) -> Document {
     }
     put(&mut whole, "Parents", Some(parents));
     whole
+}
+
+/// Adds what the record knows a run to have read or made to what its client said of that.
+fn put_artifacts(whole: &mut Document, member: &str, known: impl Iterator<Item = (String, String)>) {
+    let given = whole.get(member).and_then(Value::as_object);
+    let mut artifacts = given.cloned().unwrap_or_default();
+    for (name, uri) in known {
+        let name: String = name.chars().take(LONGEST_ARTIFACT_NAME).collect();
+        let uri: String = uri.chars().take(LONGEST_ARTIFACT).collect();
+        artifacts.entry(name).or_insert_with(|| json!({ "Value": uri }));
+    }
+    if !artifacts.is_empty() {
+        whole.insert(member.to_owned(), Value::Object(artifacts));
+    }
+}
+
+/// Datasets by name, which of several with one name the digest tells apart.
+fn dataset_artifacts(inputs: &[DatasetInput]) -> Vec<(String, String)> {
+    let mut named: Vec<(String, String)> = Vec::with_capacity(inputs.len());
+    for DatasetInput { dataset: Dataset { name, digest, source, .. }, .. } in inputs {
+        let is_taken = named.iter().any(|(taken, _)| taken == name);
+        let name = if is_taken { format!("{name}@{digest}") } else { name.clone() };
+        named.push((name, source.clone()));
+    }
+    named
+}
+
+fn model_artifact(model: &LoggedModelId) -> (String, String) {
+    (model.0.clone(), format!("models:/{}", model.0))
 }
 
 // The record's words and SageMaker's -------------------------------------------------------------------------

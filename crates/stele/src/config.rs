@@ -17,12 +17,13 @@ use crate::cli::{Cli, Failure};
 /// The file that is read when it is there and nobody names another.
 const USUAL_FILE: &str = "stele.toml";
 
-/// Variables of MLflow's that are understood when Stele's own is not set.
+/// Variables of others that are understood when Stele's own is not set.
 const FOREIGN: &[(&str, &str)] = &[
     ("STELE_WEBHOOK_ALLOWED_SCHEMES", "MLFLOW_WEBHOOK_ALLOWED_SCHEMES"),
     ("STELE_WEBHOOK_ALLOW_PRIVATE_IPS", "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS"),
     ("STELE_WEBHOOK_REQUEST_TIMEOUT", "MLFLOW_WEBHOOK_REQUEST_TIMEOUT"),
     ("STELE_WEBHOOK_REQUEST_MAX_RETRIES", "MLFLOW_WEBHOOK_REQUEST_MAX_RETRIES"),
+    ("STELE_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
 ];
 
 /// Reads the command line with the settings behind it. A line that clap refuses ends the process here, as does `--help`.

@@ -5,6 +5,7 @@ mod beacon;
 mod cli;
 mod client_address;
 mod config;
+mod decision;
 mod front_page;
 mod guard;
 mod listen;
@@ -17,8 +18,11 @@ mod place;
 mod serve;
 mod system;
 mod tls;
+mod unread;
 mod webhook_formats;
 mod webhooks;
+#[cfg(test)]
+mod wire;
 
 use std::process::ExitCode;
 

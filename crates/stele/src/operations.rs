@@ -57,6 +57,10 @@ pub(crate) struct Operations {
     /// How the log is written, to standard error
     #[arg(long, env = "STELE_LOG_FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
+
+    /// URL of a collector that spans of requests are sent to by OTLP, such as http://127.0.0.1:4318
+    #[arg(long, env = "STELE_OTLP_ENDPOINT", value_name = "URL")]
+    pub(crate) otlp_endpoint: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

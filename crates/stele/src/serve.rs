@@ -23,7 +23,7 @@ use crate::login::oidc::Provider;
 use crate::observe::{self, Numbers};
 use crate::operations::Checked;
 use crate::tls::Identity;
-use crate::{api, client_address, front_page, listen, login, mlflow_ui, paths, webhook_formats};
+use crate::{api, client_address, front_page, listen, login, mlflow_ui, paths, unread, webhook_formats};
 
 pub(crate) async fn run(options: Serve) -> Result<()> {
     let Checked { pages, prefix, identity, limits, max_body } = options.operations.check()?;
@@ -85,7 +85,7 @@ pub(crate) async fn run(options: Serve) -> Result<()> {
         .merge(provider.map_or_else(Router::new, |provider| login::oidc::router(app.clone(), provider, sealing)))
         .fallback(nothing)
         .layer(from_fn_with_state(app.clone(), login::identify));
-    let router = limited(watched(routes, app.clone(), guard), max_body);
+    let router = limited(watched(routes, app.clone(), guard), max_body).layer(from_fn(unread::read_away));
     let trusted = options.operations.trusted_proxies.clone();
     // Before routing, which a layer of the router would be too late for.
     let service = ServiceBuilder::new()

@@ -24,7 +24,7 @@ impl Tx<'_> {
         const INSERT: &str =
             "INSERT INTO dataset (id, experiment_id, name, digest, source_type, source, schema, profile)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-        permit.require(Place::Experiment(experiment), Kind::Experiment, experiment)?;
+        permit.require(self, Place::Experiment(experiment), Kind::Experiment, experiment)?;
         if let Some(found) = self.dataset_find(experiment, dataset)? {
             return Ok(found);
         }

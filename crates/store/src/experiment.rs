@@ -85,7 +85,7 @@ impl Tx<'_> {
         let experiment = self
             .query_opt(&sql, params![permit.workspace(), id], experiment)?
             .ok_or_else(|| Error::not_found(Kind::Experiment, id.to_string()))?;
-        permit.require(Place::Experiment(id), Kind::Experiment, id)?;
+        permit.require(self, Place::Experiment(id), Kind::Experiment, id)?;
         Ok(experiment)
     }
 

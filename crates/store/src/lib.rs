@@ -14,6 +14,7 @@ mod bootstrap;
 mod bucket;
 mod dataset;
 mod delivery;
+mod describe;
 mod engine;
 mod evaluation;
 mod examine;
@@ -29,6 +30,7 @@ mod logged_model;
 mod metric;
 mod metric_read;
 mod migrate;
+mod policy;
 mod purge;
 mod registry;
 mod resource;
@@ -76,7 +78,11 @@ pub use resource::NewResource;
 pub use run::NewRun;
 use stele_domain::{Error, Result};
 pub use trace::{NewTrace, SpanBatch};
+use tracing::Instrument;
 pub use workspace::Areas;
+
+/// The target of spans that are for collectors, and not for the log.
+pub const SPANS: &str = "stele::spans";
 
 /// Where the record is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,10 +163,13 @@ impl Store {
 
     /// Runs `work` against one consistent snapshot.
     pub async fn read<T: Send + 'static>(&self, work: impl FnOnce(&mut Tx) -> Result<T> + Send + 'static) -> Result<T> {
-        match &self.engine {
-            Engine::Sqlite(sqlite) => sqlite.read(work).await,
-            Engine::Postgres(postgres) => postgres.read(work).await,
-        }
+        let asked = async {
+            match &self.engine {
+                Engine::Sqlite(sqlite) => sqlite.read(work).await,
+                Engine::Postgres(postgres) => postgres.read(work).await,
+            }
+        };
+        asked.instrument(tracing::debug_span!(target: SPANS, "database read")).await
     }
 
     /// How large the database is and how busy.
@@ -175,10 +184,13 @@ impl Store {
     /// time on a clean transaction, when the database asks for it; an error undoes everything it did.
     pub async fn write<T: Send + 'static>(&self, work: impl FnMut(&mut Tx) -> Result<T> + Send + 'static) -> Result<T> {
         let begun = Instant::now();
-        let outcome = match &self.engine {
-            Engine::Sqlite(sqlite) => sqlite.write(work).await,
-            Engine::Postgres(postgres) => postgres.write(work).await,
+        let asked = async {
+            match &self.engine {
+                Engine::Sqlite(sqlite) => sqlite.write(work).await,
+                Engine::Postgres(postgres) => postgres.write(work).await,
+            }
         };
+        let outcome = asked.instrument(tracing::debug_span!(target: SPANS, "database write")).await;
         histogram!("stele_write_seconds").record(begun.elapsed());
         outcome
     }

@@ -38,7 +38,7 @@ impl Tx<'_> {
         const INSERT: &str = "INSERT INTO logged_model (id, public_id, workspace_id, experiment_id, name, artifact_uri,
                  status, model_type, source_run, presence, created_at, updated_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'active', $10, $10)";
-        permit.require(Place::Experiment(new.experiment), Kind::Experiment, new.experiment)?;
+        permit.require(self, Place::Experiment(new.experiment), Kind::Experiment, new.experiment)?;
         let version = NewArtifactVersion {
             public_id: new.id.as_str(),
             name: &new.name,
@@ -80,7 +80,7 @@ impl Tx<'_> {
         );
         let model =
             self.query_opt(&sql, params![id.as_str(), permit.workspace()], bare)?.ok_or_else(|| not_found(id))?;
-        permit.require(Place::Experiment(model.experiment), Kind::LoggedModel, id)?;
+        permit.require(self, Place::Experiment(model.experiment), Kind::LoggedModel, id)?;
         Ok(model)
     }
 

@@ -22,6 +22,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V16__workspaces", include_str!("../migrations/V16__workspaces.sql")),
     ("V17__evidence", include_str!("../migrations/V17__evidence.sql")),
     ("V19__series_tail", include_str!("../migrations/V19__series_tail.sql")),
+    ("V20__policies", include_str!("../migrations/V20__policies.sql")),
     ("V21__review", include_str!("../migrations/V21__review.sql")),
 ];
 

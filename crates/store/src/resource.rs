@@ -38,7 +38,7 @@ impl Tx<'_> {
                  (public_id, workspace_id, kind, name, experiment_id, document, created_at, updated_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (workspace_id, kind, name) DO NOTHING RETURNING id";
         match new.experiment {
-            Some(id) => permit.require(Place::Experiment(id), Kind::Experiment, id)?,
+            Some(id) => permit.require(self, Place::Experiment(id), Kind::Experiment, id)?,
             None => permit.require_workspace()?,
         }
         let document = Json::Object(new.document.clone()).to_string();
@@ -70,7 +70,7 @@ impl Tx<'_> {
             .query_opt(&sql, params![permit.workspace(), kind, name], |row| row.int(0).map(ResourceRow))?
             .ok_or_else(|| Error::not_found(Kind::Resource, name))?;
         let resource = self.resource_by_row(row)?;
-        permit.require(place(&resource), Kind::Resource, name)?;
+        permit.require(self, place(&resource), Kind::Resource, name)?;
         Ok(resource)
     }
 

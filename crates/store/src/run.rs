@@ -36,7 +36,7 @@ impl Tx<'_> {
                  user_name, artifact_uri, started_at, created_at)
              VALUES ($1, $2, $3, $4, $5, $6, 'active', $7, $8, $9, $10)
              ON CONFLICT (public_id) DO NOTHING RETURNING id";
-        permit.require(Place::Experiment(new.experiment), Kind::Experiment, new.experiment)?;
+        permit.require(self, Place::Experiment(new.experiment), Kind::Experiment, new.experiment)?;
         let values = params![
             new.id.as_str(),
             permit.workspace(),
@@ -87,7 +87,7 @@ impl Tx<'_> {
         let info = self
             .query_opt(&sql, params![id.as_str(), permit.workspace()], run_info)?
             .ok_or_else(|| Error::not_found(Kind::Run, id.as_str()))?;
-        permit.require(Place::Experiment(info.experiment), Kind::Run, id)?;
+        permit.require(self, Place::Experiment(info.experiment), Kind::Run, id)?;
         Ok(info)
     }
 

@@ -113,7 +113,7 @@ impl Tx<'_> {
             "UPDATE run_param SET experiment_id = $2 WHERE run_id = $1",
             "UPDATE series SET experiment_id = $2 WHERE run_id = $1",
         ];
-        permit.require(Place::Experiment(experiment), Kind::Experiment, experiment)?;
+        permit.require(self, Place::Experiment(experiment), Kind::Experiment, experiment)?;
         for statement in MOVES {
             self.execute(statement, params![run, experiment])?;
         }

@@ -45,7 +45,7 @@ impl Tx<'_> {
     /// Reads a webhook that this transaction is about to change.
     pub fn webhook_open(&mut self, permit: &Permit<ManageWebhook>, id: &str) -> Result<Webhook> {
         let webhook = self.webhook_read(permit.workspace(), id, self.for_update())?;
-        permit.require(Place::Workspace, Kind::Webhook, id)?;
+        permit.require(self, Place::Workspace, Kind::Webhook, id)?;
         Ok(webhook)
     }
 

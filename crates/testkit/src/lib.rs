@@ -19,7 +19,18 @@ pub struct TestApp {
     pub engine: &'static str,
     /// The folder that the artifacts go to.
     pub artifacts: TempDir,
-    _database: Database,
+    storage: ArtifactStorage,
+    ids: Arc<CountingIds>,
+    database: Database,
+}
+
+impl TestApp {
+    /// Another server over the same database, whose memory is its own.
+    pub async fn another_server(&self) -> App {
+        let (store, storage) = (self.database.store.clone(), self.storage.clone());
+        let (clock, ids) = (Arc::clone(&self.clock), Arc::clone(&self.ids));
+        App::start(store, storage, clock, ids).await.expect("a database that is in use can be used")
+    }
 }
 
 /// An application on each engine that this machine offers: SQLite always, PostgreSQL where STELE_TEST_POSTGRES names
@@ -32,12 +43,13 @@ pub async fn apps() -> Vec<TestApp> {
         let folder = artifacts.path().to_str().expect("paths of scratch folders are UTF-8");
         let storage =
             ArtifactStorage::open(folder, BlobOptions::default(), folder).await.expect("a folder can be opened");
-        let app =
-            App::start(database.store.clone(), storage, Arc::clone(&clock) as _, Arc::new(CountingIds::default()))
-                .await
-                .expect("a fresh database can be prepared");
+        let ids = Arc::new(CountingIds::default());
+        let (moves, counts) = (Arc::clone(&clock), Arc::clone(&ids));
+        let app = App::start(database.store.clone(), storage.clone(), moves, counts)
+            .await
+            .expect("a fresh database can be prepared");
         let ctx = app.local_owner(Script::Mlflow, "test");
-        apps.push(TestApp { app, ctx, clock, engine: database.engine, artifacts, _database: database });
+        apps.push(TestApp { app, ctx, clock, engine: database.engine, artifacts, storage, ids, database });
     }
     apps
 }

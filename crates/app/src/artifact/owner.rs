@@ -34,11 +34,12 @@ impl ArtifactStorage {
     ) -> Result<()> {
         let owners = self.owners(tx, permit.visible(), path)?;
         if owners.is_empty() {
-            return permit.require(Place::Workspace, Kind::Artifact, path.as_str());
+            return permit.require(tx, Place::Workspace, Kind::Artifact, path.as_str());
         }
-        owners
-            .iter()
-            .try_for_each(|owner| permit.require(Place::Experiment(owner.experiment), Kind::Artifact, path.as_str()))
+        for owner in owners {
+            permit.require(tx, Place::Experiment(owner.experiment), Kind::Artifact, path.as_str())?;
+        }
+        Ok(())
     }
 
     fn owners(&self, tx: &mut Tx, visible: &Visibility, path: &ArtifactPath) -> Result<Vec<OwnedRoot>> {

@@ -1,5 +1,5 @@
 use stele_domain::artifact_uri::{UriParts, append_to_uri_path, local_path, place_in_folder, proxied_path};
-use stele_domain::authz::{Permit, Place as InRecord, Visibility, WriteArtifact, authorize};
+use stele_domain::authz::{Permit, Place as InRecord, Visibility, WriteArtifact};
 use stele_domain::id::RunId;
 use stele_domain::registry::version_id;
 use stele_domain::{ArtifactPath, Error, Kind, Result};
@@ -48,7 +48,7 @@ impl App {
         root: &ArtifactRoot,
         path: &ArtifactPath,
     ) -> Result<(Permit<WriteArtifact>, Place)> {
-        let permit = authorize::<WriteArtifact>(ctx);
+        let permit = self.authorize::<WriteArtifact>(ctx).await?;
         let asked = permit.clone();
         let storage = self.artifact_storage().clone();
         let located = self.locate(ctx, root, path, move |tx, root, area, path| {
@@ -60,18 +60,18 @@ impl App {
                 }
                 ArtifactRoot::Run(id) => {
                     let experiment = tx.run_info(visible, id)?.experiment;
-                    asked.require(InRecord::Experiment(experiment), Kind::Run, id)
+                    asked.require(tx, InRecord::Experiment(experiment), Kind::Run, id)
                 }
                 ArtifactRoot::LoggedModel(id) => {
                     let experiment = tx.logged_model_get(visible, id)?.experiment;
-                    asked.require(InRecord::Experiment(experiment), Kind::LoggedModel, id)
+                    asked.require(tx, InRecord::Experiment(experiment), Kind::LoggedModel, id)
                 }
                 ArtifactRoot::Trace(id) => {
                     let experiment = tx.trace_get(visible, id)?.experiment;
-                    asked.require(InRecord::Experiment(experiment), Kind::Trace, id.as_str())
+                    asked.require(tx, InRecord::Experiment(experiment), Kind::Trace, id.as_str())
                 }
                 ArtifactRoot::ModelVersion { model, number } => {
-                    asked.require(InRecord::Model(model), Kind::ModelVersion, version_id(model, *number))
+                    asked.require(tx, InRecord::Model(model), Kind::ModelVersion, version_id(model, *number))
                 }
             }
         });

@@ -1,6 +1,7 @@
 use sha2::{Digest, Sha256};
 use stele_domain::Result;
 use stele_domain::authz::Visibility;
+use stele_domain::canonical::canonical;
 use stele_domain::id::ModelVersionRow;
 use stele_domain::registry::ModelVersion;
 use stele_domain::resource::Document;
@@ -41,7 +42,7 @@ impl Fingerprint {
             kept,
         ]);
         Fingerprint {
-            said: hex::encode(Sha256::digest(what.to_string())),
+            said: hex::encode(Sha256::digest(canonical(&what))),
             artifacts: Some(artifacts.digest.clone().unwrap_or_default()),
         }
     }
@@ -68,5 +69,52 @@ impl Fingerprint {
     /// Whether the version had other files then.
     pub(super) fn has_other_files(&self, then: &Fingerprint) -> bool {
         self.artifacts.is_some() && then.artifacts.is_some() && self.artifacts != then.artifacts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stele_domain::id::{RunId, Timestamp};
+    use stele_domain::lifecycle::{ApprovalStatus, Stage};
+    use stele_domain::record::Tag;
+
+    use super::*;
+
+    fn version() -> ModelVersion {
+        ModelVersion {
+            row: ModelVersionRow(1),
+            model: "m".to_owned(),
+            number: 1,
+            description: None,
+            user: None,
+            stage: Stage::None,
+            approval: ApprovalStatus::Pending,
+            source: "s3://b/m".to_owned(),
+            storage_uri: "s3://b/m".to_owned(),
+            run: Some(RunId("r".to_owned())),
+            run_link: None,
+            logged_model: None,
+            created_at: Timestamp(1),
+            updated_at: Timestamp(1),
+            tags: vec![Tag { key: "a".to_owned(), value: "1".to_owned() }],
+            aliases: Vec::new(),
+        }
+    }
+
+    /// Approvals that were given once stand: what they were given to has the same digest as it had then, in whichever
+    /// order a client says it again.
+    #[test]
+    fn the_order_of_members_is_nothing_that_is_approved() {
+        const ONE: &str = r#"{"Task": "OTHER", "SourceUri": "s3://b/m", "ModelCard": {"b": 1, "a": 2}, "ModelMetrics": {
+            "ModelQuality": {"Statistics": {"S3Uri": "s3://b/s", "ContentType": "json"}},
+            "Bias": {"Report": {"S3Uri": "s3://b/r", "ContentType": "json"}}}}"#;
+        const OTHER: &str = r#"{"ModelMetrics": {"Bias": {"Report": {"ContentType": "json", "S3Uri": "s3://b/r"}},
+            "ModelQuality": {"Statistics": {"ContentType": "json", "S3Uri": "s3://b/s"}}},
+            "SourceUri": "s3://b/m", "Task": "OTHER"}"#;
+        for kept in [ONE, OTHER] {
+            let kept: Document = serde_json::from_str(kept).unwrap();
+            let said = Fingerprint::of(&version(), &kept, &Artifacts::default()).said;
+            assert_eq!(said, "47c28d390b402e7412bc2a1f94a0b2a877954ad0e25c9053bdf4c0728d7d4103");
+        }
     }
 }

@@ -39,12 +39,25 @@ pub(crate) fn pass_renamed<V: Verb>(
         gate.definition.guards(&model.name, target) && (old.is_empty() || !gate.definition.guards(old, target))
     };
     let gates: Vec<Gate> = gates.filter(is_new).collect();
+    pass_all(tx, permit, &gates, model, now)
+}
+
+/// Asks those of some gates that guard a model about everything that its versions are, since they come under the gates
+/// as they are.
+pub(crate) fn pass_all<V: Verb>(
+    tx: &mut Tx,
+    permit: &Permit<V>,
+    gates: &[Gate],
+    model: &ModelHead,
+    now: Timestamp,
+) -> Result<Vec<Change>> {
     if gates.is_empty() {
         return Ok(Vec::new());
     }
     let mut changes = Vec::new();
     for (row, target) in tx.targets_held(model.row)? {
-        let asked = gates.iter().filter(|gate| gate.definition.target == target).cloned().collect();
+        let guards = |gate: &&Gate| gate.definition.guards(&model.name, &target);
+        let asked = gates.iter().filter(guards).cloned().collect();
         changes.extend(pass_those(tx, permit, model, row, &target, asked, None, now)?);
     }
     Ok(changes)

@@ -67,6 +67,8 @@ fn named_in(kept: &Document) -> Vec<Named> {
     let mut named = Vec::new();
     for (section, part, kind) in SECTIONS {
         let Some(Value::Object(sources)) = kept.get(section).and_then(|section| section.get(part)) else { continue };
+        // In whichever order a client wrote them, they are the same documents.
+        let sources: BTreeMap<&String, &Value> = sources.iter().collect();
         for (member, source) in sources {
             let text = |key: &str| source.get(key).and_then(Value::as_str);
             let Some(uri) = text("S3Uri") else { continue };

@@ -1,18 +1,18 @@
 use serde_json::json;
-use stele_domain::authz::{ApproveModel, Permit, RegisterModel, Verb};
+use stele_domain::authz::{ApproveModel, Intent, Permit, RegisterModel, Verb};
 use stele_domain::change::Change;
 use stele_domain::gate::{DecisionKind, Refusal, Vote};
 use stele_domain::id::{ModelVersionRow, Timestamp};
 use stele_domain::lifecycle::ApprovalStatus;
 use stele_domain::registry::{ModelVersion, version_id};
 use stele_domain::{Error, Kind, Result};
-use stele_store::{Review, ReviewKind, Tx};
+use stele_store::{ModelHead, ModelVersionHead, Review, ReviewKind, Tx};
 
 use super::artifacts::artifacts;
 use super::check_reason;
 use super::evidence::decisions;
 use super::fingerprint::{Fingerprint, kept_with};
-use crate::registry::{complete, decide, open_version};
+use crate::registry::{complete, decide, open_version, require_version};
 use crate::transact::Changed;
 use crate::{App, Ctx};
 
@@ -58,7 +58,7 @@ impl App {
             let (head, version) = match kind {
                 ReviewKind::Decision(_) => open_version(tx, permit, &model, number)?,
                 // Those who make versions ask for reviews and answer comments.
-                ReviewKind::Request | ReviewKind::Comment => match open_version(tx, permit, &model, number) {
+                ReviewKind::Request | ReviewKind::Comment => match open_decided(tx, permit, &model, number) {
                     Err(Error::Forbidden { .. }) => open_version(tx, &permit.other::<RegisterModel>(), &model, number)?,
                     opened => opened?,
                 },
@@ -98,6 +98,18 @@ impl App {
         })
         .await
     }
+}
+
+/// Opens a version for somebody who may decide on it, without a decision.
+fn open_decided(
+    tx: &mut Tx,
+    permit: &Permit<ApproveModel>,
+    model: &str,
+    number: i64,
+) -> Result<(ModelHead, ModelVersionHead)> {
+    let (head, version) = open_version(tx, permit, model, number)?;
+    require_version(tx, permit, &head, version.row, Intent::default())?;
+    Ok((head, version))
 }
 
 /// The decision of the one who asks, on the version as it is now.

@@ -111,7 +111,8 @@ impl App {
     /// The context of a request that anybody may make, such as asking whether the server is well. It holds no role.
     pub fn anonymous(&self, script: Script, request_id: impl Into<String>) -> Ctx {
         let name = "anonymous".to_owned();
-        let nobody = Account { name, kind: AccountKind::Service, groups: Vec::new(), grants: Vec::new() };
+        let nobody =
+            Account { name, kind: AccountKind::Service, groups: Vec::new(), grants: Vec::new(), ceiling: None };
         self.context_of(Principal::Account(Arc::new(nobody)), script, request_id)
     }
 }

@@ -81,6 +81,29 @@ impl App {
         .await
     }
 
+    /// Makes the role of a grant another one, and the only one that its holder itself holds on the scope.
+    pub async fn grant_change(&self, ctx: &Ctx, row: GrantRow, role: Role) -> Result<GrantRecord> {
+        self.change_identity::<ManageIdentity, _>(ctx, &row.to_string(), move |tx, permit| {
+            let before = tx.grant_get(row)?;
+            let mut changes = Vec::new();
+            for other in tx.grants_list(Some(&before.holder), GrantRow(0), i64::from(u16::MAX))?.items {
+                if other.scope == before.scope && other.row != row {
+                    tx.grant_delete(permit, other.row)?;
+                    let change = Change::quiet("grant.delete", Kind::Grant, other.row.to_string());
+                    changes.push(change.before(told(&other)));
+                }
+            }
+            if before.role != role {
+                tx.grant_set_role(permit, row, role)?;
+                let change = Change::quiet("grant.change", Kind::Grant, row.to_string());
+                changes.push(change.before(told(&before)).after(told(&tx.grant_get(row)?)));
+            }
+            administrator_remains(tx)?;
+            Ok(Changed::many(tx.grant_get(row)?, changes))
+        })
+        .await
+    }
+
     /// Makes `role` the only role that a holder itself holds on a scope.
     pub async fn grant_replace(&self, ctx: &Ctx, holder: Holder, role: Role, scope: Scope) -> Result<GrantRecord> {
         let granted = self.grant_create(ctx, holder.clone(), role, scope.clone()).await?;

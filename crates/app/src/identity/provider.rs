@@ -107,7 +107,7 @@ impl App {
     fn provider_ctx(&self) -> Ctx {
         let grants = vec![Grant { role: Role::Administrator, scope: Scope::Organisation }];
         let name = "identity-provider".to_owned();
-        let provider = Account { name, kind: AccountKind::Service, groups: Vec::new(), grants };
+        let provider = Account { name, kind: AccountKind::Service, groups: Vec::new(), grants, ceiling: None };
         self.context_of(Principal::Account(Arc::new(provider)), Script::Native, self.new_request_id())
     }
 }

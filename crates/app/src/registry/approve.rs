@@ -1,7 +1,7 @@
 //! Decisions on versions, and the registration of versions that come with more than MLflow's clients say.
 
 use serde_json::json;
-use stele_domain::authz::{ApproveModel, Permit, Place, PromoteModel, RegisterModel};
+use stele_domain::authz::{ApproveModel, Intent, Permit, Place, PromoteModel, RegisterModel};
 use stele_domain::change::Change;
 use stele_domain::gate::{DecisionKind, Target};
 use stele_domain::id::{ModelVersionRow, Timestamp};
@@ -14,7 +14,7 @@ use stele_store::{Faceted, ModelHead, ReviewKind, Tx};
 use super::model::check_description;
 use super::promote::promote;
 use super::version::{complete, create};
-use super::{NewModelVersion, open_version};
+use super::{NewModelVersion, open_version, require_version};
 use crate::experiment::check_tags;
 use crate::facets::differences;
 use crate::governance::{pass, standing, vote_of};
@@ -43,6 +43,36 @@ pub struct Idempotency {
 pub struct VersionChange {
     pub approval: Option<ApprovalStatus>,
     pub stage: Option<Stage>,
+    /// The facets that say more of the decision: whoever may decide may write them along.
+    pub of_approval: &'static [&'static str],
+    /// The same of the move.
+    pub of_stage: &'static [&'static str],
+}
+
+impl VersionChange {
+    /// Asks the permit of what changed facets belong to.
+    fn require(
+        &self,
+        tx: &mut Tx,
+        permit: &Permit<RegisterModel>,
+        before: &Document,
+        after: &Document,
+        id: &str,
+    ) -> Result<()> {
+        let place = id.rsplit_once('/').map_or(id, |(model, _)| model);
+        let place = Place::Model(place);
+        let is_changed = |key: &&String| before.get(*key) != after.get(*key);
+        for key in before.keys().chain(after.keys()).filter(is_changed) {
+            if self.approval.is_some() && self.of_approval.contains(&key.as_str()) {
+                permit.other::<ApproveModel>().require(tx, place, Kind::ModelVersion, id)?;
+            } else if self.stage.is_some() && self.of_stage.contains(&key.as_str()) {
+                permit.other::<PromoteModel>().require(tx, place, Kind::ModelVersion, id)?;
+            } else {
+                permit.require(tx, place, Kind::ModelVersion, id)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 const REGISTER: &str = "model-version.register";
@@ -59,7 +89,7 @@ impl App {
         let (now, visible, script) = (ctx.now(), ctx.visible(), ctx.script());
         let new = source.into_new_version(ctx.new_id().simple().to_string(), run_link, description, tags);
         self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
-            let model = tx.model_open(permit, &name)?;
+            let model = tx.model_open(&permit.intending(Intent::tags(&new.tags)), &name)?;
             if let Some(Idempotency { token, request }) = &idempotency
                 && let Some((before, made)) = tx.idempotency_find(&visible, REGISTER, token)?
             {
@@ -74,7 +104,7 @@ impl App {
             if let Some(Idempotency { token, request }) = &idempotency {
                 tx.idempotency_keep(&visible, REGISTER, token, request, &version_id(&name, number), now)?;
             }
-            let (model, version) = open_version(tx, permit, &name, number)?;
+            let version = tx.model_version_open(permit, &model, number)?;
             if approval != ApprovalStatus::Pending {
                 changes.extend(decide(tx, &permit.other(), &model, row, approval, now)?);
             }
@@ -111,7 +141,7 @@ impl App {
                 VersionChange { stage: Some(_), .. } => {
                     open_version(tx, &permit.other::<PromoteModel>(), &model, number)?
                 }
-                VersionChange { approval: None, stage: None } => open_version(tx, permit, &model, number)?,
+                VersionChange { approval: None, stage: None, .. } => open_version(tx, permit, &model, number)?,
             };
             let row = version.row;
             let mut changes = Vec::new();
@@ -119,9 +149,10 @@ impl App {
             let before = found.map(|facets| facets.document).unwrap_or_default();
             let mut after = before.clone();
             rewrite(&mut after)?;
+            let is_told_of_stage = wanted.of_stage.iter().any(|key| before.get(*key) != after.get(*key));
             if after != before {
                 let kept = after.clone();
-                permit.require(Place::Model(&model), Kind::ModelVersion, &id)?;
+                wanted.require(tx, permit, &before, &after, &id)?;
                 tx.facets_set(permit, Faceted::ModelVersion, script, row.0, after)?;
                 tx.model_version_describe(permit, row, version.description.as_deref(), now)?;
                 let (before, after) = differences(&before, &kept);
@@ -131,8 +162,14 @@ impl App {
             if let Some(approval) = wanted.approval {
                 changes.extend(decide(tx, &permit.other(), &head, row, approval, now)?);
             }
-            if let Some(stage) = wanted.stage.filter(|stage| *stage != version.stage) {
-                changes.extend(promote(tx, &permit.other(), &head, &version, stage, Occupants::Archive, now)?);
+            match wanted.stage {
+                Some(stage) if stage != version.stage => {
+                    changes.extend(promote(tx, &permit.other(), &head, &version, stage, Occupants::Archive, now)?);
+                }
+                Some(stage) if wanted.approval.is_none() || is_told_of_stage => {
+                    require_version(tx, &permit.other::<PromoteModel>(), &head, row, Intent::stage(stage))?;
+                }
+                _ => {}
             }
             if !changes.is_empty() {
                 tx.model_touch(permit, head.row, now)?;
@@ -153,6 +190,7 @@ pub(crate) fn decide(
     decided: ApprovalStatus,
     now: Timestamp,
 ) -> Result<Vec<Change>> {
+    require_version(tx, permit, model, row, Intent::approval(decided))?;
     let version = complete(tx, row)?;
     let after = approval_after(version.approval, decided);
     let id = version_id(&model.name, version.number);
@@ -164,10 +202,6 @@ pub(crate) fn decide(
     let vote = vote_of(tx, permit, row, ReviewKind::Decision(decision), "", None)?;
     let mut changes: Vec<Change> =
         standing(tx, permit, &id, row, &vote, now)?.map(|change| change.of_model(&model.id)).into_iter().collect();
-    if after == version.approval && changes.is_empty() {
-        return Ok(changes);
-    }
-    permit.require(Place::Model(&model.name), Kind::ModelVersion, &id)?;
     if after == version.approval {
         return Ok(changes);
     }

@@ -13,8 +13,9 @@ pub use approve::{Idempotency, NewPackage, VersionChange};
 pub use model::NewModel;
 pub(crate) use model::{alias_map, tag_map};
 pub use source::{CheckedSource, Owner, SourceError, SourceProblem, SourceRequest};
-use stele_domain::authz::{Permit, Verb};
-use stele_domain::registry::version_id;
+use stele_domain::authz::{Intent, Permit, Place, Thing, Verb};
+use stele_domain::id::{ModelRow, ModelVersionRow};
+use stele_domain::registry::{ModelVersion, version_id};
 use stele_domain::{Error, Kind, Result};
 use stele_store::{ModelHead, ModelVersionHead, Tx};
 pub use version::NewModelVersion;
@@ -33,4 +34,27 @@ pub(crate) fn open_version<V: Verb>(
     })?;
     let version = tx.model_version_open(permit, &model, number)?;
     Ok((model, version))
+}
+
+/// Allows the verb for a version, which a team's rules see with its model and with what the change wants.
+pub(crate) fn require_version<V: Verb>(
+    tx: &mut Tx,
+    permit: &Permit<V>,
+    model: &ModelHead,
+    version: ModelVersionRow,
+    intent: Intent,
+) -> Result<()> {
+    let version = complete(tx, version)?;
+    permit.require(tx, Place::Model(&model.name), Kind::ModelVersion, version_id(&model.name, version.number))?;
+    if !permit.is_judged() {
+        return Ok(());
+    }
+    let version = describe_version(tx, model.row, version)?;
+    permit.intending(intent).require_version(&version)
+}
+
+/// A version as a team's rules see it.
+pub(crate) fn describe_version(tx: &mut Tx, row: ModelRow, version: ModelVersion) -> Result<Thing> {
+    let ModelVersion { model, number, stage, approval, tags, .. } = version;
+    Ok(Thing::ModelVersion { model, number, stage, approval, tags, model_tags: tx.model_tags(row)? })
 }

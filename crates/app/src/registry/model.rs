@@ -1,5 +1,5 @@
 use serde_json::json;
-use stele_domain::authz::{Permit, RegisterModel};
+use stele_domain::authz::{Intent, Permit, RegisterModel};
 use stele_domain::change::Change;
 use stele_domain::id::ModelRow;
 use stele_domain::lifecycle::Stage;
@@ -33,7 +33,7 @@ impl App {
         let object = name.clone();
         let new = stele_store::NewModel { public_id: ctx.new_id().simple().to_string(), name, description, tags };
         self.change::<RegisterModel, _>(ctx, &object, move |tx, permit| {
-            let row = tx.model_create(permit, &new, now)?;
+            let row = tx.model_create(&permit.intending(Intent::make(&new.name, &new.tags)), &new, now)?;
             let model = complete(tx, row)?;
             let change = Change::event("model.create", Kind::Model, &new.name).of_model(&new.public_id).after(json!({
                 "description": model.description,
@@ -72,7 +72,7 @@ impl App {
         let now = ctx.now();
         // The roles that are held on the model follow its name.
         self.change_identity::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
-            let model = tx.model_open(permit, &name)?;
+            let model = tx.model_open(&permit.intending(Intent::name(&new_name)), &name)?;
             tx.model_rename(permit, model.row, &new_name, now)?;
             let renamed = ModelHead { name: new_name.clone(), ..model };
             let mut changes = pass_renamed(tx, permit, &name, &renamed, now)?;
@@ -112,7 +112,7 @@ impl App {
     pub async fn model_tag_set(&self, ctx: &Ctx, name: String, tag: Tag) -> Result<()> {
         check_tags(std::slice::from_ref(&tag))?;
         self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
-            let model = tx.model_open(permit, &name)?;
+            let model = tx.model_open(&permit.intending(Intent::tag(&tag.key)), &name)?;
             let before = tx.model_tag_get(model.row, &tag.key)?;
             tx.model_tags_set(permit, model.row, std::slice::from_ref(&tag))?;
             let change = Change::event("model.tag", Kind::Model, &name).of_model(&model.id);
@@ -128,7 +128,7 @@ impl App {
     /// Removes a tag; nothing changes when the model does not have it.
     pub async fn model_tag_delete(&self, ctx: &Ctx, name: String, key: String) -> Result<()> {
         self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
-            let model = tx.model_open(permit, &name)?;
+            let model = tx.model_open(&permit.intending(Intent::tag(&key)), &name)?;
             let prompt = names_prompt(tx, model.row)?;
             let value = tx.model_tag_get(model.row, &key)?;
             if !tx.model_tag_delete(permit, model.row, &key)? {

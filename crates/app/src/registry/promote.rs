@@ -1,7 +1,7 @@
 //! Moving versions through stages and aliases, whichever words a client uses for it.
 
 use serde_json::json;
-use stele_domain::authz::{Permit, Place, PromoteModel};
+use stele_domain::authz::{Intent, Permit, PromoteModel};
 use stele_domain::change::Change;
 use stele_domain::gate::Target;
 use stele_domain::id::Timestamp;
@@ -11,8 +11,8 @@ use stele_domain::{Error, Kind, Result};
 use stele_store::{ModelHead, ModelVersionHead, Tx};
 
 use super::model::{complete as complete_model, names_prompt};
-use super::open_version;
 use super::version::complete;
+use super::{open_version, require_version};
 use crate::governance::pass;
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
@@ -53,13 +53,18 @@ impl App {
             let before = complete_model(tx, model.row)?.aliases.into_iter().find(|known| known.alias == alias);
             let change = Change::event("model.alias.set", Kind::Model, &model.name).of_model(&model.id);
             let change = before
-                .into_iter()
+                .iter()
                 .fold(change, |change, before| change.before(json!({ "alias": alias, "version": before.version })))
                 .after(json!({ "alias": alias, "version": number, "prompt": prompt }));
             if let Some(stage) = stage_of_alias(&alias) {
                 let mut changes = promote(tx, permit, &model, &version, stage, Occupants::Archive, now)?;
                 changes.push(change);
                 return Ok(Changed::many((), changes));
+            }
+            require_version(tx, permit, &model, version.row, Intent::alias(&alias))?;
+            if let Some(before) = before.filter(|before| before.version != number) {
+                let loses = tx.model_version_open(permit, &model, before.version)?;
+                require_version(tx, permit, &model, loses.row, Intent::alias(&alias))?;
             }
             let mut changes = pass(tx, permit, &model, version.row, &Target::Alias(alias.clone()), None, now)?;
             tx.model_alias_set(permit, model.row, &alias, number)?;
@@ -82,9 +87,12 @@ impl App {
                 changes.push(alias_deleted(tx, &model, &alias, version.number)?);
                 return Ok(Changed::many((), changes));
             }
-            let Some(number) = tx.model_alias_delete(permit, model.row, &alias)? else {
+            let Some(number) = tx.model_alias_get(permit.visible(), model.row, &alias)? else {
                 return Ok(Changed::nothing(()));
             };
+            let version = tx.model_version_open(permit, &model, number)?;
+            require_version(tx, permit, &model, version.row, Intent::alias(&alias))?;
+            tx.model_alias_delete(permit, model.row, &alias)?;
             Ok(Changed::one((), alias_deleted(tx, &model, &alias, number)?))
         })
         .await
@@ -125,6 +133,11 @@ pub(super) fn promote(
         (_, Occupants::Archive) => others,
         (_, Occupants::Stay) => Vec::new(),
     };
+    // Who may not is told so before gates are asked.
+    require_version(tx, permit, model, version.row, Intent::stage(target))?;
+    for other in &leaving {
+        require_version(tx, permit, model, other.row, Intent::stage(Stage::Archived))?;
+    }
     let mut changes = match Target::of_stage(target) {
         Some(gated) if version.stage != target => pass(tx, permit, model, version.row, &gated, None, now)?,
         _ => Vec::new(),
@@ -146,7 +159,6 @@ fn transition(
     now: Timestamp,
 ) -> Result<Change> {
     let after = stage_after(version.stage, target);
-    permit.require(Place::Model(&model.name), Kind::ModelVersion, version_id(&model.name, version.number))?;
     tx.model_version_transition(permit, version.row, after, now)?;
     let id = version_id(&model.name, version.number);
     Ok(Change::event("model-version.transition", Kind::ModelVersion, id)

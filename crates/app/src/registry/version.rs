@@ -1,5 +1,5 @@
 use serde_json::json;
-use stele_domain::authz::{Permit, RegisterModel};
+use stele_domain::authz::{Intent, Permit, RegisterModel};
 use stele_domain::change::Change;
 use stele_domain::id::{ModelVersionRow, Timestamp};
 use stele_domain::record::Tag;
@@ -36,7 +36,7 @@ impl App {
         check_text("source", &new.source)?;
         check_text("run id", new.run.as_ref().map_or("", |run| run.as_str()))?;
         self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
-            let model = tx.model_open(permit, &name)?;
+            let model = tx.model_open(&permit.intending(Intent::tags(&new.tags)), &name)?;
             let (row, _, changes) = create(tx, permit, &model, &new, now)?;
             Ok(Changed::many(complete(tx, row)?, changes))
         })
@@ -101,6 +101,7 @@ impl App {
         check_tags(std::slice::from_ref(&tag))?;
         let id = version_id(&model, number);
         self.change::<RegisterModel, _>(ctx, &id.clone(), move |tx, permit| {
+            let permit = &permit.intending(Intent::tag(&tag.key));
             let (model, version) = open_version(tx, permit, &model, number)?;
             let before = tag_value(&complete(tx, version.row)?, &tag.key);
             tx.model_version_tags_set(permit, version.row, std::slice::from_ref(&tag))?;
@@ -118,6 +119,7 @@ impl App {
     pub async fn model_version_tag_delete(&self, ctx: &Ctx, model: String, number: i64, key: String) -> Result<()> {
         let id = version_id(&model, number);
         self.change::<RegisterModel, _>(ctx, &id.clone(), move |tx, permit| {
+            let permit = &permit.intending(Intent::tag(&key));
             let (model, version) = open_version(tx, permit, &model, number)?;
             let value = tag_value(&complete(tx, version.row)?, &key);
             if !tx.model_version_tag_delete(permit, version.row, &key)? {

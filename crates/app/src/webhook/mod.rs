@@ -203,10 +203,16 @@ impl App {
         .await
     }
 
+    /// The webhook, to somebody who may test it.
+    pub async fn webhook_to_test(&self, ctx: &Ctx, id: String) -> Result<Webhook> {
+        let webhook = self.webhook_get(ctx, id.clone()).await?;
+        self.permit::<ManageWebhook>(ctx, &id).await?;
+        Ok(webhook)
+    }
+
     /// Sends `body` to a webhook as a delivery would be, whatever it subscribes to, and tells what came of it.
     pub async fn webhook_test(&self, ctx: &Ctx, id: String, body: String, as_in: &Translation) -> Result<WebhookTest> {
-        self.permit::<ManageWebhook>(ctx, &id).await?;
-        let webhook = self.webhook_get(ctx, id).await?;
+        let webhook = self.webhook_to_test(ctx, id).await?;
         let sender = self.webhooks().sender()?;
         let delivery_id = ctx.new_id().to_string();
         let message = Message { translation: as_in, delivery_id: &delivery_id, body: &body };

@@ -25,7 +25,7 @@ const DAY: i64 = 24 * 60 * 60 * 1000;
 
 fn person(app: &App, name: &str, roles: &[Role]) -> Ctx {
     let grants = roles.iter().map(|role| Grant { role: *role, scope: Scope::Organisation }).collect();
-    let account = Account { name: name.to_owned(), kind: AccountKind::User, groups: Vec::new(), grants };
+    let account = Account { name: name.to_owned(), kind: AccountKind::User, groups: Vec::new(), grants, ceiling: None };
     app.context_of(Principal::Account(Arc::new(account)), Script::Sagemaker, "test")
 }
 
@@ -327,7 +327,8 @@ async fn objects_of_a_bucket_are_files_of_a_version() {
         app.model_version_register(&ctx, package(source, json!({}))).await.unwrap();
         let bob = person(app, "bob", &[Role::Approver]);
         let dan = person(app, "dan", &[Role::Deployer]);
-        let approve = VersionChange { approval: Some(ApprovalStatus::Approved), stage: None };
+        let approve =
+            VersionChange { approval: Some(ApprovalStatus::Approved), stage: None, ..VersionChange::default() };
         let approved = || app.model_version_change(&bob, "m".to_owned(), 1, approve.clone(), |_| Ok(()));
         approved().await.unwrap();
         put(test, "m/model.tar.gz.sig", "beside").await;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use stele_app::{
     App, CheckedSource, Ctx, LoadedModel, LoadedVersion, NewException, NewModel, NewModelEvaluation, NewModelVersion,
-    NewPackage, NewReview, ReviewKind, Script, VersionChange,
+    NewPackage, NewReview, NewWorkspace, ReviewKind, Script, VersionChange,
 };
 use stele_domain::authz::Principal;
 use stele_domain::gate::{DecisionKind, GateDefinition, Outcome, Target, evaluate};
@@ -16,6 +16,7 @@ use stele_domain::lifecycle::{ApprovalStatus, Stage};
 use stele_domain::record::Tag;
 use stele_domain::registry::{ModelVersion, Occupants};
 use stele_domain::resource::Document;
+use stele_domain::workspace::Removal;
 use stele_domain::{Error, Result};
 use stele_testkit::{TestApp, apps};
 
@@ -25,7 +26,7 @@ const APPROVE: ReviewKind = ReviewKind::Decision(DecisionKind::Approve);
 fn person(app: &App, name: &str, roles: &[Role], groups: &[&str]) -> Ctx {
     let grants = roles.iter().map(|role| Grant { role: *role, scope: Scope::Organisation }).collect();
     let groups = groups.iter().map(|group| (*group).to_owned()).collect();
-    let account = Account { name: name.to_owned(), kind: AccountKind::User, groups, grants };
+    let account = Account { name: name.to_owned(), kind: AccountKind::User, groups, grants, ceiling: None };
     app.context_of(Principal::Account(Arc::new(account)), Script::Mlflow, "test")
 }
 
@@ -116,6 +117,31 @@ async fn two_people_besides_author_and_asker_let_a_version_into_production() {
 }
 
 #[tokio::test]
+async fn what_moves_from_a_deleted_workspace_comes_under_the_gates() {
+    for test in &apps().await {
+        let (app, ctx) = (&test.app, &test.ctx);
+        app.enable_workspaces();
+        app.workspace_create(ctx, NewWorkspace { name: "team".to_owned(), ..NewWorkspace::default() }).await.unwrap();
+        let team = &app.enter(ctx.clone(), "team").await.unwrap();
+        for model in ["m", "free"] {
+            let number = version(app, team, model).await;
+            produce(app, team, model, number).await.unwrap();
+        }
+        gate(test, "prod", "m*", production(), json!([{ "tag": { "key": "ticket" } }])).await;
+        for asker in [ctx, team] {
+            let refused = refused(app.workspace_delete(asker, "team".to_owned(), Removal::SetDefault).await);
+            assert!(refused.contains("version 1 of model 'm' cannot get stage production"), "{refused}");
+            assert!(app.model_get(ctx, "m".to_owned()).await.is_err(), "on {}", test.engine);
+        }
+        let tag = Tag { key: "ticket".to_owned(), value: "T-1".to_owned() };
+        app.model_version_tag_set(team, "m".to_owned(), 1, tag).await.unwrap();
+        app.workspace_delete(ctx, "team".to_owned(), Removal::SetDefault).await.unwrap();
+        let [m, free] = ["m", "free"].map(|model| app.model_version_get(ctx, model.to_owned(), 1));
+        assert_eq!((m.await.unwrap().stage, free.await.unwrap().stage), (Stage::Production, Stage::Production));
+    }
+}
+
+#[tokio::test]
 async fn an_approval_status_needs_the_quorum_of_its_gate() {
     for test in &apps().await {
         let app = &test.app;
@@ -123,7 +149,8 @@ async fn an_approval_status_needs_the_quorum_of_its_gate() {
         let ann = person(app, "ann", &[Role::Contributor, Role::Approver], &[]);
         let (bob, cyd) = (person(app, "bob", &[Role::Approver], &[]), person(app, "cyd", &[Role::Approver], &[]));
         let number = version(app, &ann, "m").await;
-        let approve = VersionChange { approval: Some(ApprovalStatus::Approved), stage: None };
+        let approve =
+            VersionChange { approval: Some(ApprovalStatus::Approved), stage: None, ..VersionChange::default() };
         let change = |ctx: &Ctx| {
             let (app, ctx, approve) = (app.clone(), ctx.clone(), approve.clone());
             async move { app.model_version_change(&ctx, "m".to_owned(), number, approve, |_| Ok(())).await }
@@ -158,7 +185,7 @@ async fn every_way_into_production_meets_the_gate() {
         refused(produce(app, owner, "m", number).await);
         refused(app.model_alias_set(owner, "m".to_owned(), "production".to_owned(), number).await);
         refused(app.model_alias_set(owner, "m".to_owned(), "champion".to_owned(), number).await);
-        let stage = VersionChange { approval: None, stage: Some(Stage::Production) };
+        let stage = VersionChange { approval: None, stage: Some(Stage::Production), ..VersionChange::default() };
         refused(app.model_version_change(owner, "m".to_owned(), number, stage, |_| Ok(())).await);
         let package = NewPackage {
             version: new_version("m"),

@@ -43,7 +43,8 @@ async fn the_registry_is_told_as_it_was_across_renames_archives_and_deletes() {
         let before = later(&test);
         model(&test, "churn").await;
         let first = version(&test, "churn").await;
-        let approve = VersionChange { approval: Some(ApprovalStatus::Approved), stage: None };
+        let approve =
+            VersionChange { approval: Some(ApprovalStatus::Approved), stage: None, ..VersionChange::default() };
         test.app.model_version_change(&test.ctx, "churn".to_owned(), first, approve, |_| Ok(())).await.unwrap();
         stage(&test, "churn", first, Stage::Production).await;
         test.app.model_alias_set(&test.ctx, "churn".to_owned(), "champion".to_owned(), first).await.unwrap();

@@ -11,6 +11,7 @@ mod identity;
 mod lineage;
 mod logged_model;
 mod packages;
+mod policies;
 mod purge;
 mod registry;
 mod traces;

@@ -57,7 +57,11 @@ async fn a_change_decides_moves_and_keeps_in_one_go_or_not_at_all() {
     for test in &apps().await {
         let ctx = with_model(test).await;
         test.app.model_version_register(&ctx, package("m", ApprovalStatus::Pending, "t", "r")).await.unwrap();
-        let wanted = VersionChange { approval: Some(ApprovalStatus::Approved), stage: Some(Stage::Production) };
+        let wanted = VersionChange {
+            approval: Some(ApprovalStatus::Approved),
+            stage: Some(Stage::Production),
+            ..VersionChange::default()
+        };
         let failed =
             test.app.model_version_change(&ctx, "m".to_owned(), 1, wanted.clone(), |_| Err(Error::invalid("no"))).await;
         assert!(failed.is_err());

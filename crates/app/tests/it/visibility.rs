@@ -41,7 +41,8 @@ pub(crate) struct Things {
 
 pub(crate) fn somebody(test: &TestApp, grants: &[(Role, Scope)]) -> Ctx {
     let grants = grants.iter().map(|(role, scope)| Grant { role: *role, scope: scope.clone() }).collect();
-    let account = Account { name: "ann".to_owned(), kind: AccountKind::User, groups: Vec::new(), grants };
+    let account =
+        Account { name: "ann".to_owned(), kind: AccountKind::User, groups: Vec::new(), grants, ceiling: None };
     test.app.context_of(Principal::Account(Arc::new(account)), Script::Mlflow, "test")
 }
 
@@ -371,7 +372,7 @@ fn behind(things: &Things) -> ArtifactPath {
 }
 
 fn decided() -> VersionChange {
-    VersionChange { approval: Some(ApprovalStatus::Approved), stage: None }
+    VersionChange { approval: Some(ApprovalStatus::Approved), stage: None, ..VersionChange::default() }
 }
 
 #[tokio::test]

@@ -173,6 +173,35 @@ async fn roles_are_held_in_their_workspace_alone() {
 }
 
 #[tokio::test]
+async fn those_who_cannot_name_a_workspace_are_where_all_of_their_roles_are() {
+    for test in &apps().await {
+        let app = &test.app;
+        let (b, c) = (Scope::Workspace("team-b".to_owned()), Scope::Workspace("team-c".to_owned()));
+        let default = Scope::Workspace("default".to_owned());
+        for name in ["team-b", "team-c"] {
+            workspace(test, name).await;
+        }
+        for (scopes, home) in [
+            (vec![], "default"),
+            (vec![b.clone()], "team-b"),
+            (vec![b.clone(), Scope::model_in("team-b", "m")], "team-b"),
+            (vec![b.clone(), c.clone()], "default"),
+            (vec![b.clone(), default.clone()], "default"),
+            (vec![default, b.clone()], "default"),
+            (vec![b.clone(), Scope::Organisation], "default"),
+            (vec![b, Scope::model_in("default", "m")], "default"),
+            (vec![c, Scope::Experiment("0".to_owned())], "team-c"),
+        ] {
+            let grants: Vec<(Role, Scope)> = scopes.iter().map(|scope| (Role::Viewer, scope.clone())).collect();
+            let ctx = app.at_home(somebody(test, &grants)).await.unwrap();
+            assert_eq!(*ctx.workspace_name, *home, "{scopes:?}");
+            let number = app.account_number(&ctx, "999999999999");
+            assert_eq!((number.len(), number == "999999999999"), (12, home == "default"), "{number}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_is_in_a_deleted_workspace_stays_moves_or_goes() {
     for test in &apps().await {
         let (app, ctx) = (&test.app, &test.ctx);
@@ -201,6 +230,9 @@ async fn what_is_in_a_deleted_workspace_stays_moves_or_goes() {
         }
         assert!(app.artifact_head(ctx, &ArtifactRoot::Run(moved.run.clone()), &moved.file).await.is_ok());
 
+        app.bucket_create(c, "bucket-of-c".to_owned()).await.unwrap();
+        assert!(matches!(delete("team-c", Removal::Cascade).await, Err(Error::Conflict { .. })), "its bucket is there");
+        app.bucket_delete(c, "bucket-of-c".to_owned()).await.unwrap();
         delete("team-c", Removal::Cascade).await.unwrap();
         assert!(no_workspace(app.enter(ctx.clone(), "team-c").await.map(|_| ())));
         let new = NewExperiment { name: "late".to_owned(), artifact_location: None, tags: Vec::new() };

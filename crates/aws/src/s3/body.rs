@@ -67,11 +67,9 @@ pub(super) fn incoming(call: &mut Call) -> Result<Incoming> {
     let told = Arc::clone(&verdict);
     let checksums = Checksums::default();
     let compared = checksums.clone();
-    let unread = Arc::clone(&call.body);
+    let body = std::mem::take(call.body.get_mut());
     let signed = call.signed.take();
     let content = async_stream::stream! {
-        // Not before somebody wants it: what nobody took is read away, so that a client that is still sending sees why.
-        let body = std::mem::take(&mut *unread.lock());
         let ended = if is_chunked {
             let mut chunks = Chunks::new(body, signed);
             loop {

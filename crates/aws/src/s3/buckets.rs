@@ -65,10 +65,17 @@ pub(super) async fn create(mut call: Call) -> Result<Response> {
     }
     let name = call.bucket.clone();
     match call.app.bucket_create(&call.ctx, name.clone()).await {
-        // As S3 has it there, for clients that make sure of a bucket.
-        Err(Error::AlreadyExists { .. }) if call.region == FIRST_REGION => {
-            call.app.bucket_get(&call.ctx, name.clone()).await?;
-        }
+        Err(Error::AlreadyExists { kind, id }) => match call.app.bucket_get(&call.ctx, name.clone()).await {
+            // As S3 has it there, for clients that make sure of a bucket.
+            Ok(_) if call.region == FIRST_REGION => {}
+            Ok(_) => return Err(Error::AlreadyExists { kind, id }.into()),
+            // Names of buckets are unique in the whole record.
+            Err(Error::NotFound { .. }) => {
+                let message = format!("the bucket name '{name}' is taken");
+                return Err(Failure::new(StatusCode::CONFLICT, "BucketAlreadyExists", message));
+            }
+            Err(error) => return Err(error.into()),
+        },
         made => made?,
     }
     let mut response = StatusCode::OK.into_response();

@@ -1,7 +1,6 @@
 //! A request on its way to a handler.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Uri};
@@ -27,7 +26,7 @@ pub(super) struct Call {
     pub(super) query: BTreeMap<String, String>,
     pub(super) headers: HeaderMap,
     /// Taken by the one who reads it. Behind a lock, since handlers share the rest of the call while they wait.
-    pub(super) body: Arc<Mutex<Body>>,
+    pub(super) body: Mutex<Body>,
     /// What chunks of the body are signed with.
     pub(super) signed: Option<SignedBody>,
 }

@@ -10,13 +10,10 @@ mod listing;
 mod objects;
 mod uploads;
 
-use std::sync::Arc;
-
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, header};
 use axum::response::Response;
-use futures::StreamExt;
 use parking_lot::Mutex;
 use stele_app::{Admission, Refusal, RequestId, Script, SignedBody};
 
@@ -35,7 +32,6 @@ pub(crate) async fn dispatch(State(server): State<Server>, request: Request) -> 
     let uri = head.extensions.remove::<Sent>().map_or_else(axum::http::Uri::default, |Sent(uri)| uri);
     let is_old = is_of_version_2(&uri, &head.headers);
     let method = head.method.clone();
-    let unread = Arc::new(Mutex::new(body));
     let answered = async {
         let ctx = server.app.admit(admission, Script::Aws, request_id.clone()).map_err(|refusal| match refusal {
             Refusal::Missing if is_old => Failure::bad(
@@ -44,29 +40,24 @@ pub(crate) async fn dispatch(State(server): State<Server>, request: Request) -> 
             ),
             other => other.into(),
         })?;
+        let ctx = server.app.at_home(ctx).await?;
         let (bucket, key) = call::place(uri.path())?;
+        let account = server.app.account_number(&ctx, &server.account);
         let call = Call {
             app: server.app.clone(),
             ctx,
-            account: server.account.to_string(),
+            account,
             region: region(&uri, &head.headers),
             bucket,
             key,
             query: call::query(&uri),
             headers: head.headers,
-            body: Arc::clone(&unread),
+            body: Mutex::new(body),
             signed,
         };
         handle(&method, call).await
     };
-    let mut response = match answered.await {
-        Ok(response) => response,
-        Err(failure) => {
-            let body = std::mem::take(&mut *unread.lock());
-            read_away(body).await;
-            failure.into_response(uri.path(), &request_id)
-        }
-    };
+    let mut response = answered.await.unwrap_or_else(|failure| failure.into_response(uri.path(), &request_id));
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert("x-amz-request-id", id);
     }
@@ -75,19 +66,6 @@ pub(crate) async fn dispatch(State(server): State<Server>, request: Request) -> 
         *response.body_mut() = Body::empty();
     }
     response
-}
-
-/// Reads what is left of a small body, since a client that is still sending does not see the answer.
-async fn read_away(body: Body) {
-    const MOST: usize = 1024 * 1024;
-    let mut left = MOST;
-    let mut parts = body.into_data_stream();
-    while let Some(Ok(part)) = parts.next().await {
-        left = left.saturating_sub(part.len());
-        if left == 0 {
-            break;
-        }
-    }
 }
 
 async fn handle(method: &Method, call: Call) -> Result<Response> {

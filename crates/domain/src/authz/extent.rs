@@ -25,6 +25,20 @@ pub enum Extent {
     },
 }
 
+impl Scope {
+    /// Whether what is in `place` of the subject's workspace lies within the scope.
+    pub(super) fn reaches(&self, subject: &Subject, place: Place) -> bool {
+        match (self, place) {
+            (Scope::Organisation, _) => true,
+            (Scope::Workspace(name), _) => **name == *subject.workspace_name,
+            // An id that is not a number is that of no experiment.
+            (Scope::Experiment(id), Place::Experiment(of)) => id.parse() == Ok(of.0),
+            (Scope::Model(text), Place::Model(of)) => Scope::model_of(text, &subject.workspace_name) == Some(of),
+            (Scope::Experiment(_) | Scope::Model(_), _) => false,
+        }
+    }
+}
+
 impl Extent {
     /// Everything for those who hold a role that `counts` on the organisation, and else nothing.
     pub(super) fn of_organisation(subject: &Subject, counts: impl Fn(Role) -> bool) -> Extent {

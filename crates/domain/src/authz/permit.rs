@@ -1,8 +1,11 @@
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use super::{Action, Extent, ManageCredential, Place, Principal, Subject, Verb, Visibility, visible};
+use super::{
+    Action, Concern, Decision, Described, Extent, Intent, ManageCredential, Place, Principal, Reason, Rule, Rules,
+    Subject, Thing, Verb, Visibility, explain, visible,
+};
 use crate::id::WorkspaceId;
 use crate::{Error, Kind, Result};
 
@@ -13,12 +16,16 @@ pub struct Permit<V> {
     verb: PhantomData<V>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Inner {
     subject: Subject,
+    rules: Rules,
     action: Action,
+    intent: Intent,
     allowed: Extent,
     visible: Visibility,
+    /// Which rules of the team there are about the verb.
+    concern: Concern,
     answers: Arc<Answers>,
 }
 
@@ -26,7 +33,17 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Answers {
     has_allowed: AtomicBool,
-    refused: OnceLock<Action>,
+    /// The verbs, a bit each, for which a version was opened that the rules have not judged yet.
+    owed: AtomicU64,
+    refused: OnceLock<Denial>,
+}
+
+/// What was asked for in vain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    pub action: Action,
+    /// The rules of the team that forbade it, if they did.
+    pub rules: Vec<Rule>,
 }
 
 // Not derived, since a derive would ask for `V: Clone`.
@@ -37,36 +54,48 @@ impl<V> Clone for Permit<V> {
 }
 
 /// What `subject` may do `V` to, which may be nothing.
-pub fn authorize<V: Verb>(subject: &Subject) -> Permit<V> {
-    Permit::new(subject.clone(), Arc::default())
+pub fn authorize<V: Verb>(subject: &Subject, rules: Rules) -> Permit<V> {
+    Permit::new(subject.clone(), rules, Arc::default())
 }
 
 /// Lets an account look after its own credentials, whatever its roles are.
 pub fn authorize_own(subject: &Subject, account: &str) -> Option<Permit<ManageCredential>> {
     let own = matches!(&subject.principal, Principal::Account(principal) if principal.name == account);
-    own.then(|| Permit::over(subject.clone(), Arc::default(), Extent::Whole))
+    own.then(|| Permit::over(subject.clone(), Rules::none(), Arc::default(), Extent::Whole))
 }
 
 impl<V: Verb> Permit<V> {
-    fn new(subject: Subject, answers: Arc<Answers>) -> Permit<V> {
+    fn new(subject: Subject, rules: Rules, answers: Arc<Answers>) -> Permit<V> {
         let counts = |role| V::ACTION.is_allowed_by(role);
         let allowed = match V::ACTION.is_on_organisation() {
             true => Extent::of_organisation(&subject, counts),
             false => Extent::of(&subject, counts),
         };
-        Permit::over(subject, answers, allowed)
+        Permit::over(subject, rules, answers, allowed)
     }
 
-    fn over(subject: Subject, answers: Arc<Answers>, allowed: Extent) -> Permit<V> {
-        let visible = visible(&subject);
-        Permit { inner: Arc::new(Inner { subject, action: V::ACTION, allowed, visible, answers }), verb: PhantomData }
+    fn over(subject: Subject, rules: Rules, answers: Arc<Answers>, allowed: Extent) -> Permit<V> {
+        let (action, visible) = (V::ACTION, visible(&subject));
+        let (concern, intent) = (rules.concern(action), Intent::default());
+        let inner = Inner { subject, rules, action, intent, allowed, visible, concern, answers };
+        Permit { inner: Arc::new(inner), verb: PhantomData }
     }
 }
 
 impl<V> Permit<V> {
     /// What the same subject may do another verb to, for a change that takes several.
     pub fn other<W: Verb>(&self) -> Permit<W> {
-        Permit::new(self.inner.subject.clone(), Arc::clone(&self.inner.answers))
+        let Inner { subject, rules, answers, .. } = &*self.inner;
+        Permit::new(subject.clone(), rules.clone(), Arc::clone(answers))
+    }
+
+    /// The same permit, for a change of which the team's rules are told what it wants.
+    #[must_use]
+    pub fn intending(&self, intent: Intent) -> Permit<V> {
+        if !self.is_judged() {
+            return self.clone();
+        }
+        Permit { inner: Arc::new(Inner { intent, ..(*self.inner).clone() }), verb: PhantomData }
     }
 
     /// Who asks.
@@ -84,48 +113,102 @@ impl<V> Permit<V> {
     }
 
     /// Allows the verb for a thing that is there, or refuses it: as forbidden to those who see the thing, and for others
-    /// it does not exist. Whoever opens or makes a thing for a change asks this.
-    pub fn require(&self, place: Place, kind: Kind, id: impl ToString) -> Result<()> {
-        if !self.inner.visible.sees(place) {
-            return Err(self.refused(Error::not_found(kind, id.to_string())));
+    /// it does not exist. Whoever opens or makes a thing for a change asks this, before anything changes.
+    pub fn require(&self, record: &mut impl Described, place: Place, kind: Kind, id: impl ToString) -> Result<()> {
+        let Inner { visible, action, allowed, concern, answers, .. } = &*self.inner;
+        if !visible.sees(place) {
+            return Err(self.refused(Error::not_found(kind, id.to_string()), Vec::new()));
         }
-        if !self.inner.allowed.contains(place) {
-            return Err(self.forbidden(&format!("{kind} '{}'", id.to_string())));
+        if !self.is_judged() || (action.is_on_versions() && !allowed.contains(place) && !concern.permits) {
+            return match allowed.contains(place) {
+                true => self.allowed(),
+                false => Err(self.forbidden(&format!("{kind} '{}'", id.to_string()), Vec::new())),
+            };
         }
-        self.inner.answers.has_allowed.store(true, Ordering::Relaxed);
-        Ok(())
+        if action.is_on_versions() {
+            answers.owed.fetch_or(bit(*action), Ordering::Relaxed);
+            return self.allowed();
+        }
+        let thing = record.describe(self.workspace(), place)?;
+        self.decide(&thing, &format!("{kind} '{}'", id.to_string()))
     }
 
     /// As [`Permit::require`], for things of the workspace that are still to be made, and for the workspace as a whole.
     pub fn require_workspace(&self) -> Result<()> {
-        if !self.inner.allowed.contains(Place::Workspace) {
-            return Err(self.forbidden("the workspace"));
+        if self.is_judged() && self.inner.visible.sees(Place::Workspace) {
+            return self.decide(&Thing::Workspace, "the workspace");
         }
+        match self.inner.allowed.contains(Place::Workspace) {
+            true => self.allowed(),
+            false => Err(self.forbidden("the workspace", Vec::new())),
+        }
+    }
+
+    /// Whether a team's rules have a word about the verb.
+    pub fn is_judged(&self) -> bool {
+        self.inner.concern != Concern::default()
+    }
+
+    /// Asks the team's rules about a version, which [`Permit::require`] leaves to whoever knows what the change wants.
+    pub fn require_version(&self, version: &Thing) -> Result<()> {
+        if !self.is_judged() {
+            return Ok(());
+        }
+        self.inner.answers.owed.fetch_and(!bit(self.inner.action), Ordering::Relaxed);
+        self.decide(version, &version.to_string())
+    }
+
+    fn decide(&self, thing: &Thing, what: &str) -> Result<()> {
+        let Inner { subject, rules, action, intent, .. } = &*self.inner;
+        match explain(subject, rules, *action, thing, intent) {
+            Decision { is_allowed: true, .. } => self.allowed(),
+            Decision { reason: Reason::Forbidden(rules), .. } => Err(self.forbidden(what, rules)),
+            Decision { .. } => Err(self.forbidden(what, Vec::new())),
+        }
+    }
+
+    /// Answers that it is allowed.
+    #[expect(clippy::unnecessary_wraps, reason = "it is an answer, as the other one is")]
+    fn allowed(&self) -> Result<()> {
         self.inner.answers.has_allowed.store(true, Ordering::Relaxed);
         Ok(())
     }
 
     /// Refuses a change whose permit nobody asked about the thing that was changed, unless the answer is known.
     pub fn settle(&self) -> Result<()> {
-        if self.inner.allowed == Extent::Whole || self.inner.answers.has_allowed.load(Ordering::Relaxed) {
+        let Inner { allowed, answers, .. } = &*self.inner;
+        let is_known = *allowed == Extent::Whole && !self.is_judged();
+        let is_owed = answers.owed.load(Ordering::Relaxed) != 0;
+        if !is_owed && (is_known || answers.has_allowed.load(Ordering::Relaxed)) {
             return Ok(());
         }
-        Err(self.forbidden("what was not checked"))
+        Err(self.forbidden("what was not checked", Vec::new()))
     }
 
-    /// The verb that was asked for in vain, if one was.
-    pub fn refusal(&self) -> Option<Action> {
-        self.inner.answers.refused.get().copied()
+    /// What was asked for in vain, if something was.
+    pub fn refusal(&self) -> Option<&Denial> {
+        self.inner.answers.refused.get()
     }
 
-    fn forbidden(&self, what: &str) -> Error {
+    fn forbidden(&self, what: &str, rules: Vec<Rule>) -> Error {
         let Inner { subject, action, .. } = &*self.inner;
-        let who = subject.principal.name();
-        self.refused(Error::Forbidden { message: format!("{who} may not do {} to {what}", action.name()) })
+        let mut message = format!("{} may not do {} to {what}", subject.principal.name(), action.name());
+        if !rules.is_empty() {
+            let rules: Vec<String> = rules.iter().map(Rule::to_string).collect();
+            message.push_str(": forbidden by ");
+            message.push_str(&rules.join(", "));
+        }
+        self.refused(Error::Forbidden { message }, rules)
     }
 
-    fn refused(&self, error: Error) -> Error {
-        let _ = self.inner.answers.refused.set(self.inner.action);
+    fn refused(&self, error: Error, rules: Vec<Rule>) -> Error {
+        let _ = self.inner.answers.refused.set(Denial { action: self.inner.action, rules });
         error
     }
+}
+
+const _: () = assert!(Action::ALL.len() <= 64, "each verb has a bit");
+
+const fn bit(action: Action) -> u64 {
+    1 << (action as u32)
 }

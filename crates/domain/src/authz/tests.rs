@@ -8,11 +8,21 @@ use crate::{Error, Kind};
 
 fn subject(grants: &[(Role, Scope)]) -> Subject {
     let grants = grants.iter().map(|(role, scope)| Grant { role: *role, scope: scope.clone() }).collect();
-    let account = Account { name: "ann".to_owned(), kind: AccountKind::User, groups: Vec::new(), grants };
+    let account =
+        Account { name: "ann".to_owned(), kind: AccountKind::User, groups: Vec::new(), grants, ceiling: None };
     Subject {
         principal: Principal::Account(Arc::new(account)),
         workspace: WorkspaceId(1),
         workspace_name: "default".into(),
+    }
+}
+
+/// A record in which no rule looks at anything.
+struct Nothing;
+
+impl Described for Nothing {
+    fn describe(&mut self, _: WorkspaceId, _: Place) -> crate::Result<Thing> {
+        panic!("only rules look at things")
     }
 }
 
@@ -39,12 +49,14 @@ fn the_policy_matrix() {
     model:promote              model version       -              -              -              yes            yes
     model:approve              model version       -              -              yes            -              yes
     gate:manage                gate                -              -              -              -              yes
+    policy:manage              policy              -              -              -              -              yes
     evaluation:record          evaluation          -              yes            -              -              yes
     resource:manage            resource            -              yes            -              -              yes
     lineage:manage             association         -              yes            -              -              yes
     evaluation-dataset:manage  evaluation dataset  -              yes            -              -              yes
     scorer:manage              scorer              -              yes            -              -              yes
     trace:log                  trace               -              yes            -              -              yes
+    review:manage              review queue        -              yes            -              -              yes
     webhook:manage             webhook             -              -              -              -              yes
     artifact:write             artifact            -              yes            -              -              yes
     bucket:manage              bucket              -              yes            -              -              yes
@@ -76,12 +88,12 @@ fn a_role_reaches_as_far_as_its_scope() {
 #[test]
 fn a_permit_forbids_what_is_seen_and_denies_the_rest_exists() {
     let (logs, reads) = (Scope::Experiment("7".to_owned()), Scope::Experiment("8".to_owned()));
-    let permit = authorize::<LogRun>(&subject(&[(Role::Contributor, logs), (Role::Viewer, reads)]));
-    let ask = |id: i64| permit.require(Place::Experiment(ExperimentId(id)), Kind::Run, format!("r{id}"));
+    let permit = authorize::<LogRun>(&subject(&[(Role::Contributor, logs), (Role::Viewer, reads)]), Rules::none());
+    let ask = |id: i64| permit.require(&mut Nothing, Place::Experiment(ExperimentId(id)), Kind::Run, format!("r{id}"));
     assert!(permit.settle().is_err(), "nobody asked yet");
     assert!(matches!(ask(8), Err(Error::Forbidden { message }) if message == "ann may not do run:log to run 'r8'"));
     assert_eq!(ask(9), Err(Error::not_found(Kind::Run, "r9")));
-    assert_eq!(permit.refusal(), Some(Action::LogRun));
+    assert_eq!(permit.refusal(), Some(&Denial { action: Action::LogRun, rules: Vec::new() }));
     assert_eq!(ask(7), Ok(()));
     assert_eq!(permit.settle(), Ok(()));
     assert!(matches!(permit.require_workspace(), Err(Error::Forbidden { .. })));
@@ -89,8 +101,8 @@ fn a_permit_forbids_what_is_seen_and_denies_the_rest_exists() {
 
 #[test]
 fn a_permit_for_everything_need_not_be_asked() {
-    let permit = authorize::<PurgeRecord>(&subject(&[(Role::Administrator, Scope::Organisation)]));
+    let permit = authorize::<PurgeRecord>(&subject(&[(Role::Administrator, Scope::Organisation)]), Rules::none());
     assert_eq!(permit.settle(), Ok(()));
-    let permit = authorize::<PurgeRecord>(&subject(&[(Role::Contributor, Scope::Organisation)]));
+    let permit = authorize::<PurgeRecord>(&subject(&[(Role::Contributor, Scope::Organisation)]), Rules::none());
     assert!(permit.settle().is_err());
 }

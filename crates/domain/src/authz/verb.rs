@@ -61,6 +61,8 @@ verbs! {
     ApproveModel: "model:approve" on ModelVersion by Approver,
     /// Declare, change or delete gates, and let a version past them.
     ManageGate: "gate:manage" on Gate by Administrator,
+    /// Declare, change, enable, disable or delete a team's own rules.
+    ManagePolicy: "policy:manage" on Policy by Administrator,
     /// Record how good a version is on a data set.
     RecordEvaluation: "evaluation:record" on Evaluation by Contributor,
     /// Make, change, tag or delete what one script keeps beside the record.
@@ -105,7 +107,25 @@ impl Action {
 
     /// Whether it is done to what all workspaces share, so that only a role on the organisation lets one do it.
     pub fn is_on_organisation(self) -> bool {
-        matches!(self, Action::ManageIdentity | Action::ManageCredential | Action::ManageWorkspace | Action::ReadAudit)
+        matches!(
+            self,
+            Action::ManagePolicy
+                | Action::ManageIdentity
+                | Action::ManageCredential
+                | Action::ManageWorkspace
+                | Action::ReadAudit
+        )
+    }
+
+    /// Whether a team's rules are asked about it. About accounts, workspaces, the audit log and the rules themselves
+    /// roles alone decide, so that nobody can lock everybody out.
+    pub fn is_judged(self) -> bool {
+        !self.is_on_organisation()
+    }
+
+    /// Whether it is done to one version of a model, which rules see with its stage, approval and tags.
+    pub fn is_on_versions(self) -> bool {
+        matches!(self, Action::PromoteModel | Action::ApproveModel)
     }
 
     /// Whether somebody who holds `role` on a thing may do this to it.

@@ -141,7 +141,7 @@ pub(crate) async fn update_permission(mut call: Call) -> Result<Response> {
     let permission = input.required_text("permission")?;
     let (group, grant) = held_by_group(&call.app, &call.ctx, &input).await?;
     let role = role_of(&permission, &grant.scope)?;
-    let granted = call.app.grant_replace(&call.ctx, grant.holder, role, grant.scope).await?;
+    let granted = call.app.grant_change(&call.ctx, grant.row, role).await?;
     reply(&json!({ "role_permission": PermissionDto::new(group.row, &granted, &call.ctx.workspace_name) }))
 }
 

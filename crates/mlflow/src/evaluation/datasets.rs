@@ -49,10 +49,9 @@ pub(crate) async fn get(mut call: Call) -> Result<Response> {
     reply(&json!({ "dataset": EvaluationDatasetDto::from(dataset) }))
 }
 
-/// What is not there need not be deleted.
 pub(crate) async fn delete(mut call: Call) -> Result<Response> {
     let id = call.input().await?.path("dataset_id").to_owned();
-    if_there(call.app.evaluation_dataset_delete(&call.ctx, id).await)?;
+    call.app.evaluation_dataset_delete(&call.ctx, id).await?;
     empty()
 }
 
@@ -91,7 +90,7 @@ pub(crate) async fn set_tags(mut call: Call) -> Result<Response> {
 pub(crate) async fn delete_tag(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
     let (id, key) = (input.path("dataset_id").to_owned(), input.path("key").to_owned());
-    if_there(call.app.evaluation_dataset_tag_delete(&call.ctx, id, key).await)?;
+    call.app.evaluation_dataset_tag_delete(&call.ctx, id, key).await?;
     empty()
 }
 
@@ -124,15 +123,6 @@ fn reply_linked(changed: stele_domain::Result<EvaluationDataset>) -> Result<Resp
         other => other.into(),
     })?;
     reply(&json!({ "dataset": EvaluationDatasetDto::from(dataset) }))
-}
-
-/// Calls that want a thing gone are content when it was never there.
-fn if_there<T>(outcome: stele_domain::Result<T>) -> Result<Option<T>> {
-    match outcome {
-        Ok(value) => Ok(Some(value)),
-        Err(Error::NotFound { kind: Kind::EvaluationDataset, .. }) => Ok(None),
-        Err(other) => Err(other.into()),
-    }
 }
 
 /// A value of null sets nothing; others are kept as texts, in Python's spelling.

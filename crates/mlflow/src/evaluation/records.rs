@@ -5,7 +5,6 @@ use serde_json::{Map, Value, json};
 use stele_app::Upserted;
 use stele_domain::evaluation::{EvaluationRecord, GivenRecord, RecordSource};
 use stele_domain::id::Timestamp;
-use stele_domain::{Error, Kind};
 
 use super::datasets::user;
 use super::{object, required_json};
@@ -55,14 +54,10 @@ pub(crate) async fn list(mut call: Call) -> Result<Response> {
     reply(&body)
 }
 
-/// Of a dataset that is not there, no records are deleted.
 pub(crate) async fn delete(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
     let (id, records) = (input.path("dataset_id").to_owned(), input.texts("dataset_record_ids")?);
-    let deleted = match call.app.evaluation_records_delete(&call.ctx, id, records).await {
-        Err(Error::NotFound { kind: Kind::EvaluationDataset, .. }) => 0,
-        outcome => outcome?,
-    };
+    let deleted = call.app.evaluation_records_delete(&call.ctx, id, records).await?;
     reply(&json!({ "deleted_count": deleted }))
 }
 

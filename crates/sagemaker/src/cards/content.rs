@@ -1,6 +1,7 @@
 //! The content of a model card, in the order of its published schema, as headings, fields and tables.
 
 use serde_json::{Map, Value};
+use stele_domain::canonical::canonical;
 
 use super::layout::Layout;
 
@@ -40,7 +41,9 @@ const MOST_COLUMNS: usize = 5;
 pub(super) fn write(content: &Map<String, Value>, layout: &mut Layout) {
     let known = SECTIONS.into_iter().filter_map(|(key, title)| Some((title.to_owned(), content.get(key)?)));
     let is_other = |key: &str| !SECTIONS.iter().any(|(known, _)| *known == key);
-    let others = content.iter().filter(|(key, _)| is_other(key)).map(|(key, value)| (spoken(key), value));
+    let mut others: Vec<(&String, &Value)> = content.iter().filter(|(key, _)| is_other(key)).collect();
+    others.sort_unstable_by_key(|(key, _)| key.as_str());
+    let others = others.into_iter().map(|(key, value)| (spoken(key), value));
     for (title, value) in known.chain(others) {
         layout.section(&title);
         part(value, 0, layout);
@@ -60,7 +63,7 @@ fn part(value: &Value, depth: usize, layout: &mut Layout) {
 /// Fields before parts with parts of their own.
 fn ordered(members: &Map<String, Value>) -> Vec<(&String, &Value)> {
     let mut members: Vec<(&String, &Value)> = members.iter().collect();
-    members.sort_by_key(|(key, value)| (is_nested(value), rank(key)));
+    members.sort_unstable_by_key(|(key, value)| (is_nested(value), rank(key), key.as_str()));
     members
 }
 
@@ -114,7 +117,7 @@ fn list(label: &str, items: &[Value], depth: usize, layout: &mut Layout) {
 fn table(items: &[Value]) -> Option<(Vec<String>, Vec<Vec<String>>)> {
     let mut keys: Vec<&str> = Vec::new();
     for item in items {
-        for (key, value) in item.as_object()? {
+        for (key, value) in ordered(item.as_object()?) {
             if is_nested(value) {
                 return None;
             }
@@ -143,7 +146,7 @@ fn text(value: &Value) -> String {
             items.iter().map(text).collect::<Vec<_>>().join("\n")
         }
         Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
-        Value::Object(_) => value.to_string(),
+        Value::Object(_) => canonical(value),
     }
 }
 

@@ -121,6 +121,20 @@ mod tests {
     }
 
     #[test]
+    fn the_order_of_members_is_not_that_of_pages() {
+        let read = |text: &str| render(&card(serde_json::from_str(text).unwrap())).unwrap();
+        let one = read(
+            r#"{"z": {"b": 1, "a": {"y": 1, "x": [{"q": 1, "p": {"n": 1, "m": 2}}]}}, "model_overview": {"d": 1, "c": 2},
+                "k": [{"u": 1, "t": 2}, {"s": 3}], "additional_information": "x"}"#,
+        );
+        let other = read(
+            r#"{"additional_information": "x", "k": [{"t": 2, "u": 1}, {"s": 3}], "model_overview": {"c": 2, "d": 1},
+                "z": {"a": {"x": [{"p": {"m": 2, "n": 1}, "q": 1}], "y": 1}, "b": 1}}"#,
+        );
+        assert!(one == other);
+    }
+
+    #[test]
     fn a_card_of_too_many_pages_is_refused() {
         let lines = "a\n".repeat(40_000);
         assert!(render(&card(json!({ "x": lines }))).unwrap_err().contains("more than 500 pages"));

@@ -156,3 +156,57 @@ fn garbage_is_refused_and_changes_nothing() {
     }
     assert_eq!(runtime.block_on(everything(&router)), before);
 }
+
+/// Clients write members in any order, and say the same.
+#[tokio::test]
+async fn the_order_of_members_means_nothing() {
+    let test = apps().await.remove(0);
+    let router = &stele_sagemaker::router(test.app, ACCOUNT);
+    let both = async |operation: &str, one: &str, other: &str| {
+        let first = send(router, operation, one.to_owned()).await;
+        (first, send(router, operation, other.to_owned()).await)
+    };
+    ok(router, "CreateModelPackageGroup", json!({ "ModelPackageGroupName": "g" })).await;
+    let (first, again) = both(
+        "CreateModelPackage",
+        r#"{"ModelPackageGroupName": "g", "ClientToken": "t", "Task": "OTHER", "SkipModelValidation": "All"}"#,
+        r#"{"SkipModelValidation": "All", "Task": "OTHER", "ClientToken": "t", "ModelPackageGroupName": "g"}"#,
+    )
+    .await;
+    assert_eq!((first.0, &first.1), (StatusCode::OK, &again.1));
+
+    // Ids of artifacts are what they were when objects were sorted.
+    let made = send(
+        router,
+        "CreateArtifact",
+        r#"{"Source": {"SourceUri": "s3://b/k", "SourceTypes": [{"Value": "x", "SourceIdType": "MD5Hash"}]},
+            "ArtifactType": "dataset"}"#,
+    );
+    let (_, made) = made.await;
+    assert_eq!(
+        made["ArtifactArn"],
+        format!("arn:aws:sagemaker:us-east-1:{ACCOUNT}:artifact/44bcb3725e74ebd65a3910f6b73e38c4")
+    );
+
+    for name in ["h", "i"] {
+        ok(router, "CreateModelPackageGroup", json!({ "ModelPackageGroupName": name })).await;
+    }
+    let list = r#"{"SortBy": "Name", "SortOrder": "Ascending", "MaxResults": 1}"#;
+    let (_, page) = send(router, "ListModelPackageGroups", list).await;
+    let token = page["NextToken"].as_str().unwrap();
+    let list = format!(r#"{{"NextToken": "{token}", "SortOrder": "Ascending", "SortBy": "Name"}}"#);
+    let (status, page) = send(router, "ListModelPackageGroups", list).await;
+    assert_eq!(
+        (status, &page["ModelPackageGroupSummaryList"][0]["ModelPackageGroupName"]),
+        (StatusCode::OK, &json!("h"))
+    );
+
+    let (first, other) = both(
+        "CreateModelPackageGroup",
+        r#"{"ModelPackageGroupName": "-", "ModelPackageGroupDescription": "", "Tags": [{"Value": "\u0001", "Key": ""}]}"#,
+        r#"{"Tags": [{"Key": "", "Value": "\u0001"}], "ModelPackageGroupName": "-", "ModelPackageGroupDescription": ""}"#,
+    )
+    .await;
+    assert_eq!(first, other);
+    assert_eq!(first.0, StatusCode::BAD_REQUEST, "{}", first.1);
+}

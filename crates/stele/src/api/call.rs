@@ -18,7 +18,7 @@ use super::{Result, State};
 const MOST_JSON: usize = 1024 * 1024;
 
 /// The header that names the workspace which a request is in, unless it is `default`.
-pub(super) const WORKSPACE: &str = "stele-workspace";
+pub(crate) const WORKSPACE: &str = "stele-workspace";
 
 /// The route that anybody may ask.
 const OPEN: &str = "get_server";

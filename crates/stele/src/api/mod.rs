@@ -17,6 +17,7 @@ mod metrics;
 mod models;
 mod openapi;
 mod page;
+mod policies;
 mod problem;
 mod route;
 mod routes;
@@ -37,6 +38,7 @@ use axum::routing::{MethodFilter, MethodRouter, any};
 use stele_app::App;
 
 use self::call::Call;
+pub(crate) use self::call::WORKSPACE;
 use self::problem::Problem;
 use self::route::Route;
 use self::routes::routes;

@@ -23,7 +23,7 @@ pub(super) fn document(routes: &[Route]) -> Value {
         let item = paths.entry(format!("{ROOT}/{}", route.path)).or_default();
         item.insert(route.method.as_str().to_ascii_lowercase(), operation(route, &problem, &mut schemas));
     }
-    json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Stele",
@@ -36,7 +36,10 @@ pub(super) fn document(routes: &[Route]) -> Value {
         },
         "paths": paths,
         "components": { "schemas": schemas },
-    })
+    });
+    // Types are written in the order of their members; the document is read by key, and compared as a text.
+    document.sort_all_objects();
+    document
 }
 
 fn operation(route: &Route, problem: &Value, schemas: &mut BTreeMap<String, Value>) -> Value {
@@ -120,6 +123,7 @@ fn path_parameter(name: &str) -> &'static str {
         "webhook_id" => "The id of a webhook.",
         "delivery_id" => "The id of a delivery to a webhook.",
         "gate" => "The name of a gate.",
+        "policy" => "The name of a policy.",
         _ => "",
     }
 }

@@ -3,8 +3,8 @@
 use super::identity::{accounts, authentication, credentials, grants, groups};
 use super::route::{Route, route};
 use super::{
-    artifacts, audit, compare, experiments, governance, history, metrics, models, openapi, runs, server, versions,
-    webhooks,
+    artifacts, audit, compare, experiments, governance, history, metrics, models, openapi, policies, runs, server,
+    versions, webhooks,
 };
 
 #[rustfmt::skip::macros(route)]
@@ -17,6 +17,7 @@ pub(super) fn routes() -> Vec<Route> {
     routes.extend(of_runs());
     routes.extend(of_models());
     routes.extend(of_governance());
+    routes.extend(of_policies());
     routes.extend(of_artifacts());
     routes.extend(of_accounts());
     routes.extend(of_groups_and_grants());
@@ -234,6 +235,28 @@ fn of_webhooks() -> Vec<Route> {
         .gives::<webhooks::DeliveryPage>(),
         route!(redeliver: POST "webhook-deliveries/{delivery_id}/redelivery" => webhooks::redeliver,
             "Makes a delivery again that has ended, whichever way."),
+    ]
+}
+
+fn of_policies() -> Vec<Route> {
+    vec![
+        route!(list_policies: GET "policies" => policies::list, "Lists the team's own rules, by name.")
+            .gives::<policies::PolicyList>(),
+        route!(get_policy: GET "policies/{policy}" => policies::get, "Reads a policy.").gives::<policies::PolicyDto>(),
+        route!(apply_policy: PUT "policies/{policy}" => policies::apply,
+            "Declares a policy, or changes it, which makes its next version; rules that could not be held to are refused.")
+        .takes::<policies::PolicyBody>()
+        .gives::<policies::PolicyDto>(),
+        route!(delete_policy: DELETE "policies/{policy}" => policies::delete, "Deletes a policy; its versions stay."),
+        route!(list_policy_versions: GET "policies/{policy}/versions" => policies::versions,
+            "Lists the versions that a policy has had, the newest hundred first.")
+        .gives::<policies::PolicyList>(),
+        route!(get_policy_schema: GET "policy-schema" => policies::schema, "Says what rules can speak of.")
+            .gives::<policies::PolicySchemaDto>(),
+        route!(explain_policy: POST "policy-explanations" => policies::explain,
+            "Says whether somebody may do something, and which roles or rules decide it. Nothing is done.")
+        .takes::<policies::QuestionDto>()
+        .gives::<policies::ExplainedDto>(),
     ]
 }
 

@@ -94,7 +94,7 @@ pub(super) async fn delete(call: Call) -> Result<Response> {
 /// Sends an example of the first event that the webhook wants and that its format has.
 pub(super) async fn test(call: Call) -> Result<Response> {
     let id = call.path("webhook_id").to_owned();
-    let webhook = call.app.webhook_get(&call.ctx, id.clone()).await?;
+    let webhook = call.app.webhook_to_test(&call.ctx, id.clone()).await?;
     let translations = translations(stele_sagemaker::DEFAULT_ACCOUNT);
     let translation = translations
         .get(&webhook.format)

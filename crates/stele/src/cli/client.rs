@@ -3,6 +3,7 @@
 
 mod file;
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -44,12 +45,21 @@ pub(crate) struct Connection {
     #[arg(long, env = "STELE_TOKEN", hide_env_values = true, value_name = "TOKEN", help_heading = "Which record")]
     token: Option<String>,
 
+    /// Workspace to be in, where the server lets requests into several [default: `default`]
+    #[arg(long, env = "STELE_WORKSPACE", value_name = "NAME", help_heading = "Which record")]
+    in_workspace: Option<String>,
+
+    /// PEM file with certificates to trust, besides those that the system does
+    #[arg(long, env = "STELE_CA", value_name = "FILE", help_heading = "Which record")]
+    ca: Option<PathBuf>,
+
     #[command(flatten)]
     place: Place,
 }
 
 pub(crate) struct Client {
     way: Way,
+    workspace: Option<HeaderValue>,
 }
 
 enum Way {
@@ -80,20 +90,35 @@ impl Connection {
     /// Finds the record, or makes one in the data folder if there is none.
     pub(crate) async fn open_or_make(&self) -> Result<Client> {
         match self.open().await {
-            Err(error) if Failure::is_unreachable(&error) && self.server.is_none() => Client::local(&self.place).await,
+            Err(error) if Failure::is_unreachable(&error) && self.server.is_none() => self.local().await,
             found => found,
         }
     }
 
     /// Finds the record.
     pub(crate) async fn open(&self) -> Result<Client> {
+        let client = self.find().await?;
+        let workspace = self.in_workspace.as_deref().map(HeaderValue::from_str).transpose();
+        let workspace = workspace.map_err(|_| Failure::usage("the name of the workspace cannot be sent"))?;
+        Ok(Client { workspace, ..client })
+    }
+
+    async fn local(&self) -> Result<Client> {
+        Client::local(&self.place, self.in_workspace.is_some()).await
+    }
+
+    fn remote(&self, server: &str) -> Result<Client> {
+        Client::remote(server, self.ca.as_deref())
+    }
+
+    async fn find(&self) -> Result<Client> {
         if let Some(server) = &self.server {
-            let client = Client::remote(server)?;
+            let client = self.remote(server)?;
             client.greet().await?;
             return client.with_token(self.token.as_deref());
         }
         if let Some(beacon) = Beacon::seen(&self.place.data) {
-            let client = Client::remote(&beacon.url)?;
+            let client = self.remote(&beacon.url)?;
             // A server that was killed leaves its beacon, and another one may have its port.
             if client.greet().await.is_ok_and(|greeting| greeting.instance == beacon.instance) {
                 return client.with_token(self.token.as_deref());
@@ -105,9 +130,9 @@ impl Connection {
             DatabaseUrl::Postgres(_) => true,
         };
         if is_there {
-            return Client::local(&self.place).await;
+            return self.local().await;
         }
-        let client = Client::remote(USUAL_SERVER)?;
+        let client = self.remote(USUAL_SERVER)?;
         match client.greet().await {
             Ok(_) => client.with_token(self.token.as_deref()),
             Err(_) => Err(Failure::unreachable(format!(
@@ -119,13 +144,26 @@ impl Connection {
     }
 }
 
+/// The certificates in a PEM file.
+fn trusted(file: &Path) -> Result<Vec<reqwest::Certificate>> {
+    let read = std::fs::read(file).map_err(anyhow::Error::from);
+    let found = read.and_then(|pem| Ok(reqwest::Certificate::from_pem_bundle(&pem)?));
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        Ok(_) => Err(Failure::usage(format!("there is no certificate in {}", file.display())).into()),
+        Err(error) => {
+            Err(Failure::usage(format!("the certificates in {} cannot be read: {error}", file.display())).into())
+        }
+    }
+}
+
 /// The instance of the server at a URL.
 pub(crate) async fn instance_at(url: &str) -> Result<String> {
-    Ok(Client::remote(url)?.greet().await?.instance)
+    Ok(Client::remote(url, None)?.greet().await?.instance)
 }
 
 impl Client {
-    fn remote(server: &str) -> Result<Client> {
+    fn remote(server: &str, ca: Option<&Path>) -> Result<Client> {
         let refuse = |why: &str| {
             Failure::usage(format!("'{server}' is not the URL of a server: {why}"))
                 .hint("a URL such as --server http://127.0.0.1:5000")
@@ -145,8 +183,11 @@ impl Client {
         if near {
             http = http.no_proxy();
         }
+        if let Some(file) = ca {
+            http = http.tls_certs_merge(trusted(file)?);
+        }
         let http = http.build().context("cannot prepare to talk to a server")?;
-        Ok(Client { way: Way::Remote { http, base, login: None } })
+        Ok(Client { way: Way::Remote { http, base, login: None }, workspace: None })
     }
 
     /// Logs in with a token that is given, or else with the one that was kept for the server.
@@ -203,15 +244,17 @@ impl Client {
         }
     }
 
-    async fn local(place: &Place) -> Result<Client> {
+    async fn local(place: &Place, with_workspaces: bool) -> Result<Client> {
         let app = place.open().await.map_err(|error| {
             Failure::unreachable(format!("no server is found, and the record cannot be opened: {error:#}"))
                 .hint("if a server has it open, say where with --server URL; `stele doctor` looks for other reasons")
         })?;
         app.enable_access_keys(place.secret_key()?);
-        Ok(Client {
-            way: Way::Local(crate::serve::router(app, stele_sagemaker::DEFAULT_ACCOUNT, Guard::default(), "local")),
-        })
+        if with_workspaces {
+            app.enable_workspaces();
+        }
+        let router = crate::serve::router(app, stele_sagemaker::DEFAULT_ACCOUNT, Guard::default(), "local");
+        Ok(Client { way: Way::Local(router), workspace: None })
     }
 
     async fn greet(&self) -> Result<Greeting> {
@@ -270,6 +313,9 @@ impl Client {
                 if let Some(login) = login {
                     request = request.header(header::AUTHORIZATION, login.clone());
                 }
+                if let Some(workspace) = &self.workspace {
+                    request = request.header(api::WORKSPACE, workspace.clone());
+                }
                 let request = match payload {
                     Payload::Nothing => request,
                     Payload::Json(document) => {
@@ -284,7 +330,10 @@ impl Client {
             }
             Way::Local(router) => {
                 let url = url(&Url::parse("http://local")?, path, query)?;
-                let request = Request::builder().method(method).uri(&url[url::Position::BeforePath..]);
+                let mut request = Request::builder().method(method).uri(&url[url::Position::BeforePath..]);
+                if let Some(workspace) = &self.workspace {
+                    request = request.header(api::WORKSPACE, workspace.clone());
+                }
                 let request = match payload {
                     Payload::Nothing => request.body(Body::empty()),
                     Payload::Json(document) => {
@@ -391,7 +440,7 @@ mod tests {
     #[test]
     fn what_is_no_url_of_a_server_is_refused() {
         for text in ["", "localhost:5000", "ftp://host/", "http://", "/tmp/stele"] {
-            assert!(Client::remote(text).is_err(), "{text}");
+            assert!(Client::remote(text, None).is_err(), "{text}");
         }
     }
 }

@@ -22,6 +22,7 @@ mod login;
 mod models;
 mod output;
 mod past;
+mod policy;
 mod progress;
 mod runs;
 mod secret;
@@ -34,6 +35,7 @@ mod when;
 
 use std::process::ExitCode;
 
+use crate::observe::Spans;
 use crate::operations::LogFormat;
 use clap::{Args, Parser, Subcommand};
 
@@ -93,6 +95,8 @@ pub(crate) enum Command {
     Webhooks(webhooks::Webhooks),
     /// Declare gates, and ask what they answer
     Gate(governance::Gates),
+    /// Declare and test a team's own rules, and say who may do what
+    Policy(policy::Policies),
     /// Approve a version of a model
     Approve(governance::Decide),
     /// Reject a version of a model
@@ -130,11 +134,12 @@ fn run(Cli { global, command }: Cli) -> anyhow::Result<ExitCode> {
     let output = Output::new(global.json);
     // A server tells how it fares; a command's user wants to hear of what is broken only.
     let usual = if matches!(command, Command::Serve(_)) { "info,refinery_core=warn" } else { "error" };
-    let format = match &command {
-        Command::Serve(options) => options.operations.log_format,
-        _ => LogFormat::Text,
+    let (format, collector) = match &command {
+        Command::Serve(options) => (options.operations.log_format, options.operations.otlp_endpoint.as_deref()),
+        _ => (LogFormat::Text, None),
     };
-    start_log(global.log.as_deref().unwrap_or(usual), format)?;
+    let spans = collector.map(Spans::to).transpose()?;
+    start_log(global.log.as_deref().unwrap_or(usual), format, spans.as_ref())?;
     match command {
         Command::Serve(options) => block_on(crate::serve::run(options))?,
         Command::Auth(options) => block_on(auth::run(&output, options))?,
@@ -147,6 +152,7 @@ fn run(Cli { global, command }: Cli) -> anyhow::Result<ExitCode> {
         Command::Webhooks(options) => block_on(webhooks::run(&output, options))?,
         Command::Audit(options) => return block_on(audit::run(&output, options)),
         Command::Gate(options) => block_on(governance::run(&output, options))?,
+        Command::Policy(options) => block_on(policy::run(&output, options))?,
         Command::Approve(options) => block_on(governance::approve(&output, options))?,
         Command::Reject(options) => block_on(governance::reject(&output, options))?,
         Command::Promote(options) => block_on(governance::promote(&output, options))?,
@@ -160,23 +166,29 @@ fn run(Cli { global, command }: Cli) -> anyhow::Result<ExitCode> {
         Command::Doctor(options) => return block_on(doctor::run(&output, &global, options)),
         Command::Completions(options) => completions::run(&output, &options)?,
     }
+    if let Some(spans) = spans {
+        spans.finish();
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-fn start_log(filter: &str, format: LogFormat) -> anyhow::Result<()> {
+fn start_log(filter: &str, format: LogFormat, spans: Option<&Spans>) -> anyhow::Result<()> {
     use std::io::IsTerminal;
+
+    use tracing_subscriber::Layer;
+    use tracing_subscriber::layer::SubscriberExt;
+    use tracing_subscriber::util::SubscriberInitExt;
 
     let filter = tracing_subscriber::EnvFilter::try_new(filter).map_err(|error| {
         Failure::usage(format!("'{filter}' is no filter of logs: {error}"))
             .hint("a level such as --log debug, or levels by place such as --log info,stele_store=debug")
     })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => {
-            log.with_ansi(std::io::stderr().is_terminal() && console::colors_enabled_stderr()).init();
-        }
-        LogFormat::Json => log.json().flatten_event(true).init(),
-    }
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let log = match format {
+        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal() && console::colors_enabled_stderr()).boxed(),
+        LogFormat::Json => log.json().flatten_event(true).boxed(),
+    };
+    tracing_subscriber::registry().with(log.with_filter(filter)).with(spans.map(Spans::layer)).init();
     Ok(())
 }
 

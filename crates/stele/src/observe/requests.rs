@@ -8,7 +8,9 @@ use axum::middleware::Next;
 use axum::response::Response;
 use metrics::{counter, gauge, histogram};
 use stele_app::{App, RequestId, Undisclosed, coming_from};
+use tracing::Instrument;
 
+use super::spans;
 use crate::client_address::ClientAddress;
 
 const ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -19,20 +21,28 @@ const LONGEST_PATH: usize = 256;
 pub(crate) async fn watch(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let id = given_id(request.headers()).unwrap_or_else(|| app.new_request_id());
     request.extensions_mut().insert(RequestId(id.clone()));
+    let method = known(request.method());
+    let span = spans::begin(&request, method, &id);
     let asked = Asked {
-        method: known(request.method()),
+        method,
         route: request.extensions().get::<MatchedPath>().cloned(),
-        path: request.uri().path().chars().take(LONGEST_PATH).collect(),
+        path: path_of(&request),
         begun: Instant::now(),
         _under_way: UpAndDown::new("stele_http_requests_under_way"),
     };
     let address = request.extensions().get::<ClientAddress>().map(|ClientAddress(address)| *address);
-    let mut response = coming_from(address, next.run(request)).await;
+    let mut response = coming_from(address, next.run(request)).instrument(span.clone()).await;
+    spans::end(&span, response.status());
     asked.answered(&id, &mut response);
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(ID, id);
     }
     response
+}
+
+/// As much of the path as is worth telling.
+pub(super) fn path_of(request: &Request) -> String {
+    request.uri().path().chars().take(LONGEST_PATH).collect()
 }
 
 struct Asked {

@@ -75,7 +75,7 @@ impl Tx<'_> {
     /// A bucket that something is put into or taken out of; it cannot be removed meanwhile.
     pub fn bucket_open<V: Verb>(&mut self, permit: &Permit<V>, name: &str) -> Result<BucketRow> {
         let find = format!("SELECT id FROM bucket WHERE workspace_id = $1 AND name = $2{}", self.for_share());
-        permit.require(Place::Workspace, Kind::Bucket, name)?;
+        permit.require(self, Place::Workspace, Kind::Bucket, name)?;
         self.query_opt(&find, params![permit.workspace(), name], |row| row.int(0))?
             .map(BucketRow)
             .ok_or_else(|| Error::not_found(Kind::Bucket, name))

@@ -51,7 +51,7 @@ impl Tx<'_> {
         id: &str,
     ) -> Result<EvaluationDataset> {
         let dataset = self.evaluation_dataset_read(permit.workspace(), id, self.for_update())?;
-        permit.require(Place::Workspace, Kind::EvaluationDataset, id)?;
+        permit.require(self, Place::Workspace, Kind::EvaluationDataset, id)?;
         Ok(dataset)
     }
 

@@ -69,6 +69,12 @@ impl Tx<'_> {
         Ok(Page::of(found, Window { offset: 0, limit }))
     }
 
+    /// Makes a grant one of another role, which its holder does not hold on the scope already.
+    pub fn grant_set_role(&mut self, _permit: &Permit<ManageIdentity>, row: GrantRow, role: Role) -> Result<()> {
+        const UPDATE: &str = "UPDATE role_grant SET role = $2 WHERE id = $1";
+        self.execute(UPDATE, params![row, role.as_str()]).map(|_| ())
+    }
+
     pub fn grant_delete(&mut self, _permit: &Permit<ManageIdentity>, row: GrantRow) -> Result<()> {
         const DELETE: &str = "DELETE FROM role_grant WHERE id = $1";
         self.execute(DELETE, params![row]).map(|_| ())

@@ -86,7 +86,7 @@ impl Tx<'_> {
              JOIN run AS parent ON parent.public_id = run_tag.value AND parent.workspace_id = $3 AND parent.id <> run.id
              WHERE run_tag.experiment_id = $1 AND run_tag.key = $2 AND run.parent_id IS NULL AND run.workspace_id = $3
              ORDER BY run.started_at, run.id LIMIT $4";
-        permit.require(Place::Experiment(experiment.id), Kind::Experiment, experiment.id)?;
+        permit.require(self, Place::Experiment(experiment.id), Kind::Experiment, experiment.id)?;
         let values = params![experiment.id, key, permit.workspace(), most as i64];
         let orphans = self.query(ORPHANS, values, |row| Ok((RunRow(row.int(0)?), RunId(row.text(1)?))))?;
         for (run, parent) in &orphans {

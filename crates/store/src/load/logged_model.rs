@@ -38,7 +38,7 @@ impl Tx<'_> {
         const INSERT: &str = "INSERT INTO logged_model (id, public_id, workspace_id, experiment_id, name, artifact_uri,
                  status, status_message, model_type, source_run, presence, created_at, updated_at, deleted_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
-        permit.require(Place::Experiment(experiment), Kind::Experiment, experiment)?;
+        permit.require(self, Place::Experiment(experiment), Kind::Experiment, experiment)?;
         if self.logged_model_rows(permit.visible(), std::iter::once(&new.id))?.contains_key(&new.id) {
             return Ok(false);
         }

@@ -94,7 +94,7 @@ impl Tx<'_> {
         if batch.runs.len() > MOST_RUNS {
             return Err(Error::LimitExceeded { message: format!("a batch has more than {MOST_RUNS} runs to load") });
         }
-        permit.require(Place::Experiment(experiment.id), Kind::Experiment, experiment.id)?;
+        permit.require(self, Place::Experiment(experiment.id), Kind::Experiment, experiment.id)?;
         let known = self.run_ids_known(permit, batch)?;
         let new: Vec<&PreparedRun> = batch.runs.iter().filter(|run| !known.contains(run.loaded.id.as_str())).collect();
         let rows = self.row_ids_take("run", new.len())?;

@@ -57,7 +57,7 @@ impl Tx<'_> {
                 })
             })?
             .ok_or_else(|| Error::not_found(Kind::Model, name))?;
-        permit.require(Place::Model(name), Kind::Model, name)?;
+        permit.require(self, Place::Model(name), Kind::Model, name)?;
         Ok(head)
     }
 

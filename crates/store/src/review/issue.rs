@@ -46,7 +46,7 @@ impl Tx<'_> {
     pub fn issue_open(&mut self, permit: &Permit<ManageReview>, id: &str) -> Result<Issue> {
         let lock = self.for_update_of("issue");
         let issue = self.issue_read(permit.workspace(), id, &lock)?;
-        permit.require(Place::Experiment(issue.experiment), Kind::Issue, id)?;
+        permit.require(self, Place::Experiment(issue.experiment), Kind::Issue, id)?;
         Ok(issue)
     }
 

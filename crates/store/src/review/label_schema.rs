@@ -53,7 +53,7 @@ impl Tx<'_> {
     pub fn label_schema_open(&mut self, permit: &Permit<ManageReview>, id: &str) -> Result<LabelSchema> {
         let lock = self.for_update_of("label_schema");
         let schema = self.label_schema_read(permit.workspace(), id, &lock)?;
-        permit.require(Place::Experiment(schema.experiment), Kind::LabelSchema, id)?;
+        permit.require(self, Place::Experiment(schema.experiment), Kind::LabelSchema, id)?;
         Ok(schema)
     }
 

@@ -52,7 +52,7 @@ impl Tx<'_> {
     ) -> Result<(ReviewQueueRow, ReviewQueue)> {
         let lock = self.for_update_of("review_queue");
         let (row, queue) = self.review_queue_read(permit.workspace(), id, &lock)?;
-        permit.require(Place::Experiment(queue.experiment), Kind::ReviewQueue, id)?;
+        permit.require(self, Place::Experiment(queue.experiment), Kind::ReviewQueue, id)?;
         Ok((row, queue))
     }
 

@@ -116,11 +116,14 @@ fn from_and_where<'v>(
         sql.push("(SELECT DISTINCT trace_id FROM (");
         trace_candidate::select(few, sql, search)?;
         sql.push(") AS any_few) AS few CROSS JOIN trace WHERE trace.id = few.trace_id AND ");
+        // As sums, which no index has: PostgreSQL would rather walk the whole experiment for each of the few, as long as
+        // it does not know how large that is.
+        sql.push("(trace.workspace_id + 0) = ").bind(visible.workspace()).push(" AND ");
+        in_experiments(sql, "(trace.experiment_id + 0)", search);
     } else {
-        sql.push("trace WHERE ");
+        sql.push("trace WHERE trace.workspace_id = ").bind(visible.workspace()).push(" AND ");
+        in_experiments(sql, "trace.experiment_id", search);
     }
-    sql.push("trace.workspace_id = ").bind(visible.workspace()).push(" AND ");
-    in_experiments(sql, "trace.experiment_id", search);
     sql.push(" AND ");
     filter(sql, &search.query.filter)
 }

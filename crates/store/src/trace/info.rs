@@ -29,7 +29,7 @@ pub(crate) const COLUMNS: &str = "trace.id, trace.public_id, trace.experiment_id
 impl Tx<'_> {
     /// Holds the experiment that traces are about to be recorded in, which must be in use.
     pub fn trace_experiment_hold(&mut self, permit: &Permit<LogTrace>, id: ExperimentId) -> Result<()> {
-        permit.require(Place::Experiment(id), Kind::Experiment, id)?;
+        permit.require(self, Place::Experiment(id), Kind::Experiment, id)?;
         let sql = format!("SELECT presence FROM experiment WHERE workspace_id = $1 AND id = $2{}", self.for_share());
         let presence = self
             .query_opt(&sql, params![permit.workspace(), id], |row| row.parsed(0, Presence::parse))?
@@ -127,7 +127,7 @@ impl Tx<'_> {
         );
         let traces = self.query(&sql, params![permit.workspace(), list(ids.iter().map(TraceId::as_str))], trace)?;
         for trace in &traces {
-            permit.require(Place::Experiment(trace.experiment), Kind::Trace, trace.id.as_str())?;
+            permit.require(self, Place::Experiment(trace.experiment), Kind::Trace, trace.id.as_str())?;
         }
         Ok(traces)
     }

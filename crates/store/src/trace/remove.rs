@@ -23,7 +23,7 @@ impl Tx<'_> {
         ids: &[TraceId],
         now: Timestamp,
     ) -> Result<Vec<TraceId>> {
-        permit.require(Place::Experiment(experiment), Kind::Experiment, experiment)?;
+        permit.require(self, Place::Experiment(experiment), Kind::Experiment, experiment)?;
         let due = format!("{DUE} AND trace.public_id {} ORDER BY trace.public_id", self.is_one_of_texts(3));
         let values = params![permit.workspace(), experiment, list(ids.iter().map(TraceId::as_str))].to_vec();
         self.traces_remove(permit.workspace(), &due, &values, now).map(|purged| ids_of(&purged))
@@ -38,7 +38,7 @@ impl Tx<'_> {
         most: i64,
         now: Timestamp,
     ) -> Result<Vec<TraceId>> {
-        permit.require(Place::Experiment(experiment), Kind::Experiment, experiment)?;
+        permit.require(self, Place::Experiment(experiment), Kind::Experiment, experiment)?;
         let due = format!("{DUE} AND trace.requested_at <= $3 ORDER BY trace.requested_at, trace.public_id LIMIT $4");
         let values = params![permit.workspace(), experiment, newest, most].to_vec();
         self.traces_remove(permit.workspace(), &due, &values, now).map(|purged| ids_of(&purged))

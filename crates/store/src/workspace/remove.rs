@@ -2,10 +2,10 @@
 
 use stele_domain::Result;
 use stele_domain::authz::{ManageWorkspace, Permit};
-use stele_domain::id::{Timestamp, WorkspaceId};
+use stele_domain::id::{ModelRow, Timestamp, WorkspaceId};
 
-use crate::Tx;
 use crate::engine::params;
+use crate::{ModelHead, Tx};
 
 /// The tables whose rows people made, and what of them counts as there.
 const THINGS: &[(&str, &str)] = &[
@@ -19,8 +19,8 @@ const THINGS: &[(&str, &str)] = &[
     ("gate", " AND deleted_at IS NULL"),
 ];
 
-/// Every table whose rows are in a workspace, but for the audit log, which tells of the past. Those that
-/// names are unique in have the columns that make one up.
+/// Every table whose rows are in a workspace and leave it with what people made. Those that names are unique in have the
+/// columns that make one up.
 const TABLES: &[(&str, &[&str])] = &[
     ("experiment", &["name"]),
     ("run", &[]),
@@ -42,6 +42,11 @@ const TABLES: &[(&str, &[&str])] = &[
 
 /// Those whose rows are of no use elsewhere: what was answered once, and what can be read again.
 const FORGOTTEN: &[&str] = &["idempotency", "document_reading"];
+
+/// Those whose rows stay with the workspace that is gone: the past, and its own rules, which are none for things that move
+/// elsewhere.
+#[cfg(test)]
+const STAYING: &[&str] = &["audit_entry", "policy"];
 
 /// The most names that are told of which both workspaces have.
 const MOST_CONFLICTS: i64 = 10;
@@ -75,6 +80,15 @@ impl Tx<'_> {
             conflicts.extend(found.into_iter().map(|name| (*table, name)));
         }
         Ok(conflicts)
+    }
+
+    /// The models in a workspace.
+    pub fn workspace_models(&mut self, workspace: WorkspaceId) -> Result<Vec<ModelHead>> {
+        const MODELS: &str = "SELECT id, public_id, name FROM model WHERE workspace_id = $1 ORDER BY id";
+        self.query(MODELS, params![workspace], |row| {
+            let (row, id, name) = (ModelRow(row.int(0)?), row.text(1)?, row.text(2)?);
+            Ok(ModelHead { row, id, name, description: None })
+        })
     }
 
     /// Moves everything that is in one workspace to another one, where no names are taken.
@@ -175,8 +189,8 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let store = Store::open(&DatabaseUrl::Sqlite(folder.path().join("stele.db"))).unwrap();
         let found = store.read(|tx| tx.query(FIND, params![], |row: &Row| row.text(0))).await.unwrap();
-        let mut known: Vec<&str> = TABLES.iter().map(|(table, _)| *table).chain(FORGOTTEN.iter().copied()).collect();
-        known.push("audit_entry");
+        let mut known: Vec<&str> = TABLES.iter().map(|(table, _)| *table).collect();
+        known.extend(FORGOTTEN.iter().chain(STAYING));
         known.sort_unstable();
         assert_eq!(found, known);
     }

@@ -1,4 +1,6 @@
-use stele_domain::authz::{LogRun, ManageExperiment, Permit, Principal, Subject, Visibility, authorize, visible};
+use stele_domain::authz::{
+    LogRun, ManageExperiment, Permit, Principal, Rules, Subject, Visibility, authorize, visible,
+};
 use stele_domain::id::{ExperimentId, RunId, Timestamp};
 use stele_domain::lifecycle::{Presence, RunKind, RunStatus};
 use stele_domain::record::{Experiment, MetricValue, Param, Run, Tag};
@@ -19,7 +21,7 @@ impl Record {
     async fn new(store: Store) -> Record {
         let workspace = store.write(|tx| tx.bootstrap("mlflow-artifacts:/0", Timestamp(0))).await.unwrap();
         let subject = Subject { principal: Principal::LocalOwner, workspace, workspace_name: "default".into() };
-        let manage = authorize::<ManageExperiment>(&subject);
+        let manage = authorize::<ManageExperiment>(&subject, Rules::none());
         let visible = visible(&subject);
         let seen = visible.clone();
         let make = move |tx: &mut Tx| {
@@ -33,7 +35,7 @@ impl Record {
             tx.experiment_get(&seen, id)
         };
         let experiment = store.write(make).await.unwrap();
-        Record { store, permit: authorize(&subject), visible, experiment }
+        Record { store, permit: authorize(&subject, Rules::none()), visible, experiment }
     }
 
     async fn load(&self, runs: Vec<LoadedRun>) -> Result<LoadedRuns> {

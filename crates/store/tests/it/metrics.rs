@@ -2,7 +2,9 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use stele_domain::authz::{LogRun, ManageExperiment, Permit, Principal, Subject, Visibility, authorize, visible};
+use stele_domain::authz::{
+    LogRun, ManageExperiment, Permit, Principal, Rules, Subject, Visibility, authorize, visible,
+};
 use stele_domain::id::{RunId, RunRow, Timestamp};
 use stele_domain::lifecycle::{RunKind, RunStatus};
 use stele_domain::record::MetricValue;
@@ -22,7 +24,8 @@ impl Logger {
     pub(crate) async fn new(store: Store, name: String) -> Logger {
         let workspace = store.write(|tx| tx.bootstrap("mlflow-artifacts:/0", Timestamp(0))).await.unwrap();
         let subject = Subject { principal: Principal::LocalOwner, workspace, workspace_name: "default".into() };
-        let (manage, permit) = (authorize::<ManageExperiment>(&subject), authorize::<LogRun>(&subject));
+        let (manage, permit) =
+            (authorize::<ManageExperiment>(&subject, Rules::none()), authorize::<LogRun>(&subject, Rules::none()));
         let run = RunId(name.clone());
         let logger = Logger { store, permit, visible: visible(&subject), run };
         let (allowed, id) = (logger.permit.clone(), logger.run.clone());

@@ -6,7 +6,13 @@ use std::path::Path;
 const BORDERS: &[(&str, &[&str], &[&str])] = &[
     ("domain", &[], &["axum", "futures", "object_store", "postgres", "rusqlite", "tokio"]),
     ("store", &["stele-domain"], &["axum", "http", "tower", "tower-http"]),
-    ("app", &["stele-domain", "stele-store"], &["axum", "http", "object_store", "postgres", "rusqlite"]),
+    // What rules say is computed: it reads nothing but what it is given.
+    ("policy", &["stele-domain"], &["axum", "futures", "object_store", "postgres", "rusqlite", "tokio"]),
+    (
+        "app",
+        &["stele-domain", "stele-policy", "stele-store"],
+        &["axum", "http", "object_store", "postgres", "rusqlite"],
+    ),
     ("mlflow", &["stele-app", "stele-domain"], &["object_store", "postgres", "r2d2", "rusqlite"]),
     ("aws", &["stele-app", "stele-domain"], &["object_store", "postgres", "r2d2", "rusqlite"]),
     ("sagemaker", &["stele-app", "stele-domain"], &["object_store", "postgres", "r2d2", "rusqlite"]),
@@ -14,7 +20,16 @@ const BORDERS: &[(&str, &[&str], &[&str])] = &[
     ("transfer", &["stele-app", "stele-domain"], &["axum", "clap", "indicatif", "object_store", "r2d2", "refinery"]),
     (
         "stele",
-        &["stele-app", "stele-aws", "stele-domain", "stele-mlflow", "stele-sagemaker", "stele-store", "stele-transfer"],
+        &[
+            "stele-app",
+            "stele-aws",
+            "stele-domain",
+            "stele-mlflow",
+            "stele-policy",
+            "stele-sagemaker",
+            "stele-store",
+            "stele-transfer",
+        ],
         &["object_store", "postgres", "rusqlite"],
     ),
 ];

@@ -32,6 +32,10 @@ enum Action {
         #[arg(long, default_value = "admin")]
         name: String,
 
+        /// Do nothing, and succeed, if authentication is on already
+        #[arg(long)]
+        once: bool,
+
         #[command(flatten)]
         password: NewPassword,
 
@@ -57,8 +61,15 @@ enum Action {
 
 pub(super) async fn run(output: &Output, Auth { action }: Auth) -> anyhow::Result<()> {
     match action {
-        Action::Init { name, password, connection } => {
+        Action::Init { name, once, password, connection } => {
             let client = connection.open_or_make().await?;
+            if once {
+                let state: Value = client.get(&["authentication"], &[]).await?;
+                if state["required"] == true {
+                    output.done("authentication is on already");
+                    return if output.is_json() { output.json(&state) } else { Ok(()) };
+                }
+            }
             let password = secret::new_password(&password, &format!("password for '{name}'"))?;
             let first = Payload::Json(json!({ "name": name, "password": password }));
             let state: Value = client.ask(Method::PUT, &["authentication"], &[], first).await?;

@@ -77,6 +77,7 @@ def test_a_component_changes(sm, name):
     assert found["Parameters"] == {"a": {"NumberValue": 1.5}, "b": {"StringValue": "x"}}
     assert found["InputArtifacts"] == {"data": {"Value": "s3://data", "MediaType": "text/csv"}}
     assert found["Metrics"] == []
+    assert (found["OutputArtifacts"], found["Sources"]) == ({}, [])
     sm.update_trial_component(
         TrialComponentName=name,
         DisplayName="Renamed",

@@ -157,3 +157,28 @@ def test_a_circle_ends(sm, chain):
     sm.add_association(SourceArn=chain[3], DestinationArn=chain[0], AssociationType="DerivedFrom")
     vertices = sm.query_lineage(StartArns=[chain[0]], Direction="Descendants")["Vertices"]
     assert [one["Arn"] for one in vertices] == chain[1:]
+
+
+def test_the_lineage_group_that_every_account_has(sm, name):
+    (group,) = sm.list_lineage_groups()["LineageGroupSummaries"]
+    assert group["LineageGroupArn"] == arn("lineage-group", "sagemaker-default-lineage-group")
+    assert sm.list_lineage_groups(CreatedBefore=group["CreationTime"])["LineageGroupSummaries"] == []
+    described = sm.describe_lineage_group(LineageGroupName=group["LineageGroupName"])
+    assert described["CreationTime"] == group["CreationTime"]
+    with refused("ResourceNotFound", "resource policy"):
+        sm.get_lineage_group_policy(LineageGroupName=group["LineageGroupName"])
+    with refused("ResourceNotFound", "does not exist"):
+        sm.describe_lineage_group(LineageGroupName=name)
+    sm.create_context(ContextName=name, ContextType="Endpoint", Source={"SourceUri": "s3://x"})
+    assert sm.describe_context(ContextName=name)["LineageGroupArn"] == group["LineageGroupArn"]
+
+
+def test_cards_are_listed_from_the_oldest_on(sm, name):
+    for index in range(3):
+        sm.create_model_card(ModelCardName=f"{name}-{index}", Content="{}", ModelCardStatus="Draft")
+
+    def listed(**request):
+        return [one["ModelCardName"][-1] for one in sm.list_model_cards(NameContains=name, **request)["ModelCardSummaries"]]
+
+    assert listed() == ["0", "1", "2"]
+    assert listed(SortOrder="Descending") == ["2", "1", "0"]

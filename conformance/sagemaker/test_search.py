@@ -121,6 +121,13 @@ def test_what_is_refused_and_what_is_empty(sm):
         sm.search(Resource="Nonsense")
     with refused("ValidationException", "is not a time"):
         found(sm, "Experiment", ("CreationTime", "GreaterThan", "tomorrow"))
+    for resource, property in [("Experiment", "Colour"), ("ExperimentTrialComponent", "ExperimentName")]:
+        with refused("ValidationException", f"Unknown property name: {property}"):
+            found(sm, resource, (property, "Equals", "x"))
+        with refused("ValidationException", f"Unknown property name: {property}"):
+            sm.search(Resource=resource, SortBy=property)
+    with refused("ValidationException", "Results cannot be sorted by 'Description' here"):
+        sm.search(Resource="Experiment", SortBy="Description")
     with refused("ValidationException", "is not a number"):
         found(sm, "ModelPackage", ("ModelPackageVersion", "Equals", "one"))
 
@@ -128,4 +135,106 @@ def test_what_is_refused_and_what_is_empty(sm):
 @pytest.mark.parametrize("value", ["%", "_", "'; DROP TABLE experiment; --", '"', "\\"])
 def test_texts_are_only_texts(sm, value):
     assert found(sm, "Experiment", ("ExperimentName", "Contains", value)) == []
-    assert found(sm, "Experiment", (f"A.{value}.b", "Equals", "x")) == []
+    assert found(sm, "Experiment", (f"Source.{value}.b", "Equals", "x")) == []
+
+
+def test_trials_by_their_experiment_tell_of_their_components(sm, name):
+    sm.create_experiment(ExperimentName=name)
+    for trial in ("a", "b"):
+        sm.create_trial(TrialName=f"{name}-{trial}", ExperimentName=name)
+    sm.create_trial_component(TrialComponentName=name)
+    sm.associate_trial_component(TrialName=f"{name}-a", TrialComponentName=name)
+    for property in ("ExperimentName", "Parents.ExperimentName"):
+        mine = {"Filters": [{"Name": property, "Operator": "Equals", "Value": name}]}
+        results = sm.search(Resource="ExperimentTrial", SearchExpression=mine, SortBy="TrialName", SortOrder="Ascending")
+        trials = [one["Trial"] for one in results["Results"]]
+        assert [trial["TrialName"] for trial in trials] == [f"{name}-a", f"{name}-b"]
+        summaries = [[one["TrialComponentName"] for one in trial["TrialComponentSummaries"]] for trial in trials]
+        assert summaries == [[name], []]
+    nested = {
+        "NestedFilters": [
+            {"NestedPropertyName": "Parents", "Filters": [{"Name": "Parents.ExperimentName", "Operator": "Equals", "Value": name}]}
+        ]
+    }
+    assert len(sm.search(Resource="ExperimentTrial", SearchExpression=nested)["Results"]) == 2
+
+
+def test_components_by_what_the_histories_of_metrics_come_to(sm, sm_metrics, name):
+    histories = {"rising": [1, 2, 9], "falling": [8, 4, 0], "flat": [5, 5, 5], "none": []}
+    sm.create_experiment(ExperimentName=name)
+    sm.create_trial(TrialName=name, ExperimentName=name)
+    for kind, values in histories.items():
+        component = f"{name}-{kind}"
+        sm.create_trial_component(TrialComponentName=component)
+        sm.associate_trial_component(TrialName=name, TrialComponentName=component)
+        data = [{"MetricName": "m", "Timestamp": time.time(), "Step": step, "Value": value} for step, value in enumerate(values)]
+        if data:
+            sm_metrics.batch_put_metrics(TrialComponentName=component, MetricData=data)
+    mine = ("Parents.ExperimentName", "Equals", name)
+
+    def components(*filters, **request):
+        names = found(
+            sm, "ExperimentTrialComponent", mine, *filters, record="TrialComponent", key="TrialComponentName", **request
+        )
+        return [one.removeprefix(f"{name}-") for one in names]
+
+    for statistic, ascending in [
+        ("Min", ["falling", "rising", "flat"]),
+        ("Max", ["flat", "falling", "rising"]),
+    ]:
+        by = {"SortBy": f"Metrics.m.{statistic}"}
+        assert components(**by, SortOrder="Ascending") == [*ascending, "none"]
+        # What has no such metric comes last either way, and a page goes on where the last one ended.
+        assert components(**by, SortOrder="Descending", PaginationConfig={"PageSize": 2}) == [*ascending[::-1], "none"]
+    assert components(SortBy="metrics.m.avg", SortOrder="Ascending")[2:] == ["flat", "none"]
+    assert components(("Metrics.m.Max", "GreaterThan", "8"), ("Metrics.m.Min", "LessThan", "2")) == ["rising"]
+    assert sorted(components(("Metrics.m.StdDev", "NotEquals", "0"))) == ["falling", "rising"]
+    assert components(("Metrics.m.Avg", "NotExists")) == ["none"]
+    either = {"Operator": "Or", "Filters": [{"Name": "Metrics.m.Max", "Operator": "Equals", "Value": "9"}]}
+    with refused("ValidationException", "cannot be joined by Or"):
+        sm.search(Resource="ExperimentTrialComponent", SearchExpression=either)
+    with refused("ValidationException", "is not supported for"):
+        components(("Metrics.m.Max", "Contains", "9"))
+
+
+def test_packages_with_and_without_a_group_are_found_together(sm, group, name):
+    tags = [{"Key": "of", "Value": name}]
+    version = sm.create_model_package(ModelPackageGroupName=group)["ModelPackageArn"]
+    sm.add_tags(ResourceArn=version, Tags=tags)
+    names = [f"{name}-a", f"{name}-b"]
+    others = [sm.create_model_package(ModelPackageName=one, Tags=tags)["ModelPackageArn"] for one in names]
+
+    def packages(*filters, **request):
+        return found(sm, "ModelPackage", ("Tags.of", "Equals", name), *filters, key="ModelPackageArn", **request)
+
+    ascending = packages(SortBy="CreationTime", SortOrder="Ascending")
+    assert sorted(ascending) == sorted([version, *others])
+    assert packages(SortBy="CreationTime", SortOrder="Ascending", PaginationConfig={"PageSize": 1}) == ascending
+    assert packages(("ModelPackageName", "Contains", f"{name}-A")) == others[:1]
+    assert packages(("ModelPackageName", "Exists"), SortBy="ModelPackageName") == others[::-1]
+    assert packages(SortBy="ModelPackageName", SortOrder="Ascending") == [*others, version]
+    assert packages(("ModelPackageVersion", "GreaterThan", "0")) == [version]
+    assert packages(("ModelPackageArn", "Equals", others[1])) == others[1:]
+    assert packages(("ModelPackageGroupName", "Equals", group)) == [version]
+
+
+def test_suggestions_name_properties_to_search_by(sm, sm_metrics, name):
+    def suggested(resource, hint=None):
+        query = {"SuggestionQuery": {"PropertyNameQuery": {"PropertyNameHint": hint}}} if hint else {}
+        told = sm.get_search_suggestions(Resource=resource, **query)["PropertyNameSuggestions"]
+        return [one["PropertyName"] for one in told]
+
+    assert suggested("ModelPackageGroup", "GroupDesc") == ["ModelPackageGroupDescription"]
+    assert suggested("TrainingJob") == []
+    key = f"k{name}"
+    sm.create_trial_component(
+        TrialComponentName=name, Parameters={key: {"NumberValue": 1}}, Tags=[{"Key": key, "Value": "x"}]
+    )
+    data = [{"MetricName": key, "Timestamp": time.time(), "Value": 1}]
+    sm_metrics.batch_put_metrics(TrialComponentName=name, MetricData=data)
+    told = suggested("ExperimentTrialComponent", key.upper())
+    assert told == [f"Metrics.{key}", f"Parameters.{key}", f"Tags.{key}"]
+    for property in told:
+        value = {"Name": property, "Operator": "Exists"}
+        results = sm.search(Resource="ExperimentTrialComponent", SearchExpression={"Filters": [value]})["Results"]
+        assert [one["TrialComponent"]["TrialComponentName"] for one in results] == [name]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 
+import mlflow
+from describe_traces import describe_traces
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
@@ -27,6 +29,7 @@ def pages(search, **arguments):
 
 
 def describe(uri: str) -> dict[str, object]:
+    mlflow.set_tracking_uri(uri)
     client = MlflowClient(uri, registry_uri=uri)
     experiments = sorted(pages(client.search_experiments, view_type=ViewType.ALL), key=lambda e: int(e.experiment_id))
     found: dict[str, object] = {}
@@ -41,6 +44,7 @@ def describe(uri: str) -> dict[str, object]:
         if hasattr(client, "search_logged_models"):
             models = pages(client.search_logged_models, experiment_ids=ids)
             entry["logged_models"] = {model.model_id: describe_logged_model(model) for model in models}
+            entry["traces"] = describe_traces(client, experiment.experiment_id)
         found[experiment.experiment_id] = entry
     models = {model.name: describe_model(client, model) for model in pages(client.search_registered_models)}
     return {"experiments": found, "models": models}

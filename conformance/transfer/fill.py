@@ -47,6 +47,10 @@ def main(uri: str, artifacts: str | None) -> None:
     if hasattr(client, "create_logged_model"):
         fill_models(client, vision, children[0])
     fill_registry(client, children[0])
+    if hasattr(client, "link_prompt_versions_to_trace"):
+        from fill_traces import fill_traces
+
+        fill_traces(client, uri, vision, gone, children[0])
 
 
 def fill_run(client: MlflowClient, run: str, number: int) -> None:

@@ -13,17 +13,27 @@ from conftest import MLFLOW3, Origin, Stele, describe, environment, python
 def test_a_database_goes_in_and_out_row_for_row(stele: Stele, mlflow3: Origin, tmp_path: Path) -> None:
     source = mlflow3.folder / "mlflow.db"
     report = stele.json("import", "mlflow", mlflow3.uri, "--keep-artifacts")
-    assert report["taken"]["runs"] == 6 and report["taken"]["points"] > 3000, report
-    assert report["not_taken"] == [], report
+    taken = report["taken"]
+    assert taken["runs"] == 6 and taken["points"] > 3000, report
+    assert (taken["traces"], taken["spans"], taken["assessments"], taken["evaluation_records"]) == (6, 12, 8, 21), report
+    assert [(lost["what"], lost["example"]) for lost in report["not_taken"]] == [("secrets of webhooks", "sealed")], report
     exported = tmp_path / "out.db"
     stele.run("export", "mlflow", exported)
     assert rows.differences(rows.tables(source), rows.tables(exported)) == []
     # Not one row is left out of the comparison for want of rows.
-    assert all(rows.tables(exported)[table] for table in ("metrics", "inputs", "input_tags", "logged_model_metrics"))
+    filled = ("metrics", "inputs", "input_tags", "logged_model_metrics", "spans", "assessments", "entity_associations")
+    filled += ("evaluation_dataset_tags", "scorer_versions", "online_scoring_configs", "webhook_events", "model_version_tags")
+    assert all(rows.tables(exported)[table] for table in filled)
+    with sqlite3.connect(exported) as connection:
+        webhooks = connection.execute("SELECT name, status, secret FROM webhooks ORDER BY name").fetchall()
+    assert webhooks == [("off", "DISABLED", None), ("plain", "ACTIVE", None), ("sealed", "DISABLED", None)]
 
     again = stele.json("import", "mlflow", mlflow3.uri, "--keep-artifacts")
     assert not any(again["taken"].values()), again
-    assert again["known"]["runs"] == 6
+    assert again["known"] == {
+        "experiments": 4, "runs": 6, "logged_models": 2, "models": 3,
+        "traces": 6, "evaluation_datasets": 2, "scorers": 2, "webhooks": 3,
+    }
     second = tmp_path / "again.db"
     stele.run("export", "mlflow", second)
     assert rows.differences(rows.tables(exported, set()), rows.tables(second, set())) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,8 @@ def test_duckdb_reads_what_mlflow_had(stele: Stele, mlflow3: Origin, tmp_path: P
             ("experiments", "experiment_id || name", "experiment_id || name"),
             ("experiment_tags", "experiment_id || key || value", "experiment_id || key || value"),
             ("model_versions", "model || version || source || stage", "name || version || source || lower(current_stage)"),
+            ("assessments", "trace_id || assessment_id || kind || name || source_type || valid",
+             "trace_id || assessment_id || assessment_type || name || source_type || iif(valid, 'true', 'false')"),
             ("model_version_tags", "model || version || key || value", "name || version || key || value"),
         ):
             found = ask(f"SELECT {ours} AS row FROM '@/{table}.parquet' ORDER BY 1")
@@ -54,8 +57,35 @@ def test_duckdb_reads_what_mlflow_had(stele: Stele, mlflow3: Origin, tmp_path: P
            WHERE metrics.key = 'dir/deep loss' AND params.key = 'lr' GROUP BY ALL ORDER BY 1"""
     )
     assert best == [[f"child {number}", f"0.0{number}", 1 / 40] for number in range(3)]
+    check_traces(ask, mlflow3.folder / "mlflow.db")
     aliases = dict(ask("SELECT alias, version FROM '@/model_aliases.parquet'"))
-    assert aliases == {"challenger": 3, "champion": 2, "staging": 3, "production": 2, "archived": 1}
+    assert aliases == {"best": 2, "challenger": 3, "champion": 2, "staging": 3, "production": 2, "archived": 1}
 
     failed = stele.run("export", "parquet", folder, fails=True)
     assert "is there already" in failed.stderr and "hint:" in failed.stderr
+
+
+def check_traces(ask: Callable[[str], list], database: Path) -> None:
+    with sqlite3.connect(database) as source:
+        of_trace = "trace_id, experiment_id, name, state, epoch_ms(request_time), duration_ms, session, total_tokens, total_cost"
+        theirs = "request_id, experiment_id, trace_name, status, timestamp_ms, execution_time_ms, session_id, total_tokens, total_cost"
+        expected = source.execute(f"SELECT {theirs} FROM trace_info ORDER BY 1").fetchall()
+        assert ask(f"SELECT {of_trace} FROM '@/traces.parquet' ORDER BY 1") == [list(row) for row in expected]
+        columns = "trace_id, span_id, parent_span_id, name, type, status, {}, {}, duration_ns, {}, {}, total_cost"
+        expected = source.execute(
+            f"SELECT {columns.format('start_time_unix_nano', 'end_time_unix_nano', 'model_name', 'model_provider')} FROM spans ORDER BY 1, 2"
+        ).fetchall()
+        found = ask(f"SELECT {columns.format('start_time_ns', 'end_time_ns', 'model', 'provider')} FROM '@/spans.parquet' ORDER BY 1, 2")
+        assert found == [list(row) for row in expected] and len(found) == 12
+        values = source.execute("SELECT assessment_id, value FROM assessments ORDER BY 1").fetchall()
+    found = ask("SELECT assessment_id, value FROM '@/assessments.parquet' ORDER BY 1")
+    assert [(id, json.loads(value)) for id, value in found] == [(id, json.loads(value)) for id, value in values]
+    # What people ask of them: the tokens of each model, by what the spans say, and how often what was judged good.
+    tokens = ask("SELECT model, sum(total_tokens), count(*) FROM '@/spans.parquet' WHERE type = 'LLM' GROUP BY 1")
+    assert tokens == [["m-1", 5 * 15 + 0 + 1 + 2 + 3 + 9, 5]]
+    asked = ask("SELECT DISTINCT outputs::JSON ->> 'text', inputs::JSON ->> '$' FROM '@/spans.parquet' WHERE name = 'model'")
+    assert asked == [["fine", "plain text"]]
+    exception = ask("SELECT events::JSON ->> '$[0].attributes.\"exception.message\"' FROM '@/spans.parquet' WHERE name = 'inner'")
+    assert exception == [["it broke"]]
+    judged = ask("SELECT name, avg(score), bool_and(valid) FROM '@/assessments.parquet' WHERE kind = 'feedback' GROUP BY 1 ORDER BY 1")
+    assert judged == [["broken", None, True], ["good", 0.5, False], ["score", 0.25, True], ["words", None, True]]

@@ -95,11 +95,11 @@ def test_what_was_deleted_is_freed(stele: Stele, mlflow3: Origin, tmp_path: Path
     assert (files / "artifacts/out/notes.txt").is_file()
 
     due = stele.json("gc")
-    assert due == {"dry_run": True, "runs": 3, "logged_models": 0, "experiments": 1, "kept": {"runs": 0, "logged_models": 0}}
+    assert due == {"dry_run": True, "runs": 3, "logged_models": 0, "traces": 1, "experiments": 1, "kept": {"runs": 0, "logged_models": 0}}
     assert stele.json("gc", "--older-than", "3650d")["runs"] == 0
     assert files.is_dir(), "nothing is freed without --yes"
     freed = stele.json("gc", "--yes")
-    assert (freed["runs"], freed["experiments"]) == (3, 1), freed
+    assert (freed["runs"], freed["traces"], freed["experiments"]) == (3, 1, 1), freed
     assert not files.exists() and (stele.data / "artifacts").is_dir()
     assert stele.json("gc", "--yes")["runs"] == 0
 

@@ -260,10 +260,10 @@ fn open_if_there(tx: &mut Tx, permit: &Permit<ManageEvaluationDataset>, id: &str
 }
 
 /// Eight hex digits that clients tell states of a dataset apart by, as MLflow's store makes them.
-fn digest(name: &str, now: Timestamp) -> String {
+pub(crate) fn digest(name: &str, now: Timestamp) -> String {
     sha256(&format!("{name}:{}", now.0))[..8].to_owned()
 }
 
-fn sha256(text: &str) -> String {
+pub(crate) fn sha256(text: &str) -> String {
     hex::encode(Sha256::digest(text))
 }

@@ -2,10 +2,12 @@
 //! size holds neither memory nor a snapshot.
 
 use stele_domain::Result;
-use stele_domain::id::{ArtifactRow, ExperimentId, ModelRow, RunRow};
+use stele_domain::id::{ArtifactRow, EvaluationDatasetRow, ExperimentId, ModelRow, RunRow, TraceRow};
 use stele_domain::record::{Experiment, LoggedModel};
 use stele_domain::registry::ModelVersion;
-use stele_store::{ExportedDataset, ExportedModel, ExportedRun};
+use stele_store::{
+    ExportedDataset, ExportedEvaluationDataset, ExportedModel, ExportedRun, ExportedScorer, ExportedTrace,
+};
 
 use crate::{App, Ctx};
 
@@ -54,5 +56,28 @@ impl App {
     ) -> Result<Vec<ModelVersion>> {
         let visible = ctx.visible();
         self.read(move |tx| tx.model_versions_after(&visible, model, after, most)).await
+    }
+
+    /// At most `most` whole traces after one; fewer when they are large.
+    pub async fn traces_after(&self, ctx: &Ctx, after: TraceRow, most: usize) -> Result<Vec<ExportedTrace>> {
+        let visible = ctx.visible();
+        self.read(move |tx| tx.traces_after(&visible, after, most)).await
+    }
+
+    /// At most `most` evaluation datasets after one, without their records.
+    pub async fn evaluation_datasets_after(
+        &self,
+        ctx: &Ctx,
+        after: EvaluationDatasetRow,
+        most: usize,
+    ) -> Result<Vec<ExportedEvaluationDataset>> {
+        let visible = ctx.visible();
+        self.read(move |tx| tx.evaluation_datasets_after(&visible, after, most)).await
+    }
+
+    /// The scorers of these experiments with all versions, also of deleted experiments.
+    pub async fn scorers_whole(&self, ctx: &Ctx, experiments: Vec<ExperimentId>) -> Result<Vec<ExportedScorer>> {
+        let visible = ctx.visible();
+        self.read(move |tx| tx.scorers_whole(&visible, &experiments)).await
     }
 }

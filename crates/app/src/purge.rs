@@ -48,12 +48,13 @@ impl App {
     pub async fn trash_due_everywhere(&self, ctx: &Ctx, cutoff: Timestamp) -> Result<Trash> {
         let mut all = Trash::default();
         for ctx in self.everywhere(ctx).await? {
-            let Trash { runs, runs_kept, logged_models, logged_models_kept, experiments } =
+            let Trash { runs, runs_kept, logged_models, logged_models_kept, traces, experiments } =
                 self.trash_due(&ctx, cutoff).await?;
             all.runs += runs;
             all.runs_kept += runs_kept;
             all.logged_models += logged_models;
             all.logged_models_kept += logged_models_kept;
+            all.traces += traces;
             all.experiments += experiments;
         }
         Ok(all)

@@ -91,6 +91,11 @@ impl GivenRecord {
 }
 
 impl EvaluationRecord {
+    /// As [`GivenRecord::identity`].
+    pub fn identity(&self) -> String {
+        canonical(&Value::Object(self.inputs.clone()))
+    }
+
     /// Takes over what `given` says: outputs are replaced, expectations and tags merged key by key. Its first source
     /// and maker stay.
     pub fn merge(&mut self, given: GivenRecord, now: Timestamp) {

@@ -37,7 +37,7 @@ use axum::Router;
 use stele_app::App;
 
 pub use routes::{Route, Surface, routes, unsupported_paths};
-pub use webhooks::translation as webhook_translation;
+pub use webhooks::{subscription as webhook_subscription, translation as webhook_translation};
 
 /// The version of MLflow that this server presents to clients, which decides what they try.
 pub const MLFLOW_VERSION: &str = "3.17.2";

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use stele_app::{Component, HistoryStart, RunValues};
+use stele_domain::id::RunId;
 use stele_domain::record::LatestMetric;
 use stele_domain::{MetricValuesBuilder, Point};
 
@@ -46,17 +47,7 @@ pub(crate) async fn summaries(call: &Call, component: &Component) -> Result<Valu
     let source = call.arn(COMPONENT, name);
     let mut summaries = Vec::with_capacity(component.run.metrics.len());
     for LatestMetric { key, point } in &component.run.metrics {
-        let mut statistics = Statistics::default();
-        let mut start = HistoryStart::Offset(0);
-        loop {
-            let run = component.run.info.id.clone();
-            let page = call.app.metric_history(&call.ctx, run, key.clone(), start, PAGE).await?;
-            page.points.iter().for_each(|point| statistics.add(point.value));
-            match page.points.last() {
-                Some(last) if page.has_more => start = HistoryStart::After(*last),
-                _ => break,
-            }
-        }
+        let statistics = statistics(call, &component.run.info.id, key).await?;
         let mut summary = statistics.render();
         summary.insert("MetricName".to_owned(), key.as_str().into());
         summary.insert("SourceArn".to_owned(), source.as_str().into());
@@ -69,10 +60,24 @@ pub(crate) async fn summaries(call: &Call, component: &Component) -> Result<Valu
     Ok(Value::Array(summaries))
 }
 
+/// Of the whole history of a metric.
+pub(crate) async fn statistics(call: &Call, run: &RunId, key: &str) -> Result<Statistics> {
+    let mut statistics = Statistics::default();
+    let mut start = HistoryStart::Offset(0);
+    loop {
+        let page = call.app.metric_history(&call.ctx, run.clone(), key.to_owned(), start, PAGE).await?;
+        page.points.iter().for_each(|point| statistics.add(point.value));
+        match page.points.last() {
+            Some(last) if page.has_more => start = HistoryStart::After(*last),
+            _ => return Ok(statistics),
+        }
+    }
+}
+
 /// Mean and deviation by Welford's method ("Note on a method for calculating corrected sums of squares and products",
 /// 1962), in one pass.
 #[derive(Default)]
-struct Statistics {
+pub(crate) struct Statistics {
     count: u64,
     min: Option<f64>,
     max: Option<f64>,
@@ -93,6 +98,16 @@ impl Statistics {
         let count = self.count as f64;
         self.mean += distance / count;
         self.squares += distance * (value - self.mean);
+    }
+
+    /// How many values there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// One of them by the name that answers give it; none of no values but their count.
+    pub(crate) fn get(&self, name: &str) -> Option<f64> {
+        self.render().get(name).and_then(Value::as_f64)
     }
 
     fn render(&self) -> Map<String, Value> {

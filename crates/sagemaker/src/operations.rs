@@ -14,7 +14,10 @@ use crate::call::{Asked, Call, unknown};
 use crate::cards::export;
 use crate::error::{Failure, Result, json_response};
 use crate::kinds::{ACTION, ARTIFACT, CONTEXT, MODEL, MODEL_CARD, TRIAL};
-use crate::{MOST_BODY, Server, experiments, lineage, metrics, packages, registry, resources, search, tags, trials};
+use crate::{
+    MOST_BODY, Server, experiments, lineage, lineage_group, metrics, packages, registry, resources, search,
+    suggestions, tags, trials,
+};
 
 /// Of a service of its own, at a path of its own.
 const METRICS: &str = "BatchPutMetrics";
@@ -109,8 +112,12 @@ static OPERATIONS: &[Row] = operations! {
     "DeleteAssociation" => lineage::delete;
     "ListAssociations" => lineage::list;
     "QueryLineage" => lineage::query;
+    "DescribeLineageGroup" => lineage_group::describe;
+    "ListLineageGroups" => lineage_group::list;
+    "GetLineageGroupPolicy" => lineage_group::get_policy;
 
     "Search" => search::search;
+    "GetSearchSuggestions" => suggestions::get;
 };
 
 /// Every operation that is offered.

@@ -37,9 +37,9 @@ pub(crate) async fn create(call: Call) -> Result<Value> {
         (Some(_), Some(_)) => Err(Failure::validation(
             "Both ModelPackageName and ModelPackageGroupName are provided in the input. Cannot determine which one to use.",
         )),
-        (None, None) => {
-            Err(Failure::validation("Missing ARN: either ModelPackageName or ModelPackageGroupName is required."))
-        }
+        (None, None) => Err(Failure::validation(
+            "Both ModelPackageName and ModelPackageGroupName are not provided in the input. Missing ARN.",
+        )),
         (Some(_), None) => create_version(call).await,
         (None, Some(_)) => create_unversioned(call).await,
     }

@@ -70,7 +70,9 @@ impl Call {
         match self.text("SortOrder").or(self.operation.sort_order.as_deref()) {
             Some("Ascending") => Direction::Ascending,
             Some(_) => Direction::Descending,
-            // Documented in prose only: the lists of experiments and of lineage begin with what is new.
+            // Documented in prose only: the lists of experiments and of lineage begin with what is new, those of cards
+            // with what is old.
+            None if self.name == "ListModelCards" => Direction::Ascending,
             None => Direction::Descending,
         }
     }

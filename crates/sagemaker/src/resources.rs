@@ -14,7 +14,7 @@ use crate::error::{Failure, Result};
 use crate::kinds::{ARTIFACT, Kind, MODEL_CARD};
 use crate::paging::{equals, kept_equals, nothing};
 use crate::render::{self, cut, merge_map, put};
-use crate::shapes;
+use crate::{lineage_group, shapes};
 
 impl Call {
     /// The failure of a call that is about one resource, in that resource's words.
@@ -125,6 +125,7 @@ pub(crate) fn whole(call: &Call, kind: &Kind, resource: &Resource) -> Document {
     }
     put(&mut whole, "CreationTime", Some(render::time(*created_at)));
     put(&mut whole, "LastModifiedTime", Some(render::time(*updated_at)));
+    put(&mut whole, "LineageGroupArn", Some(lineage_group::arn(call)));
     put(&mut whole, "CreatedBy", Some(json!({})));
     put(&mut whole, "LastModifiedBy", Some(json!({})));
     put(&mut whole, "ModelCardVersion", Some(*version));

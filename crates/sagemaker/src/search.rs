@@ -1,25 +1,30 @@
 //! Search over everything that this script has, through the record's one search language.
 
-use serde_json::{Map, Value, json};
-use stele_domain::resource::Document;
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+use stele_app::Component;
+use stele_domain::resource::{Document, Resource};
 use stele_domain::search::{
-    Attribute, Comparison, Direction, ExperimentSearch, Field, Filter, Order, Predicate, Query, ResourceSearch,
-    RunSearch,
+    Attribute, Direction, ExperimentSearch, Filter, Order, Page, Predicate, Query, ResourceSearch, RunSearch, Window,
 };
 
 use crate::call::Call;
-use crate::error::{Failure, Result};
-use crate::kinds::{Kind, MODEL, MODEL_CARD, TRIAL};
-use crate::render::cut;
-use crate::search_fields::{Searched, field, test};
+use crate::error::Result;
+use crate::expression::{Expression, read};
+use crate::kinds::{Kind, MODEL, MODEL_CARD, PACKAGE, TRIAL};
+use crate::paging::test;
+use crate::render::{cut, put};
+use crate::search_fields::{Property, Searched, field};
+use crate::statistics::{self, OrderBy};
 use crate::{experiments, metrics, packages, registry, resources, shapes, trials};
 
-/// The deepest nesting of sub-expressions, and the most filters in all.
-const DEEPEST: usize = 20;
-const MOST_FILTERS: usize = 400;
+/// How many components are told of with the trials of a page.
+const MOST_COMPONENTS: i64 = 1_000;
 
-pub(crate) async fn search(call: Call) -> Result<Value> {
-    let searched = match call.required("Resource") {
+/// What the word for a resource is a search over; nothing for those of which there are none here.
+pub(crate) fn searched(resource: &str) -> Option<Searched> {
+    Some(match resource {
         "ModelPackageGroup" => Searched::Group,
         "ModelPackage" => Searched::Package,
         "Experiment" => Searched::Experiment,
@@ -27,63 +32,77 @@ pub(crate) async fn search(call: Call) -> Result<Value> {
         "ExperimentTrialComponent" => Searched::Component,
         "Model" => Searched::Resource(&MODEL),
         "ModelCard" => Searched::Resource(&MODEL_CARD),
-        // There are none of the others here.
-        _ => return Ok(json!({ "Results": [] })),
-    };
-    let mut filter = Filter::All;
-    if let Some(expression) = call.map("SearchExpression") {
-        let mut budget = MOST_FILTERS;
-        filter = expression_filter(&call, searched, expression, 0, &mut budget).await?;
+        _ => return None,
+    })
+}
+
+pub(crate) async fn search(call: Call) -> Result<Value> {
+    let Some(searched) = searched(call.required("Resource")) else { return Ok(json!({ "Results": [] })) };
+    if let Searched::Package = searched
+        && let Some(both) = versions_and_others(&call).await?
+    {
+        return call.page_of_all("Results", both);
     }
-    let descending = call.text("SortOrder") != Some("Ascending");
-    let direction = if descending { Direction::Descending } else { Direction::Ascending };
+    let Expression { filter, conditions } = read(&call, searched).await?;
     let by = call.text("SortBy").unwrap_or("LastModifiedTime");
-    let order_by = vec![Order { field: field(searched, by)?.sortable(by)?, direction }];
-    let query = Query { filter, order_by, window: call.window()? };
-    let (items, more) = records(&call, searched, query.clone()).await?;
+    let order = match field(searched, by)? {
+        Property::Statistic(statistic) => OrderBy::Statistic(statistic),
+        property => OrderBy::Field(property.sortable(by)?),
+    };
+    let query = Query { filter, order_by: Vec::new(), window: call.window()? };
+    let (items, more) = match order {
+        OrderBy::Field(field) if conditions.is_empty() => {
+            let query = Query { order_by: vec![Order { field, direction: direction(&call) }], ..query.clone() };
+            records(&call, searched, query).await?
+        }
+        order => {
+            let page = statistics::page(&call, query.clone(), &conditions, &order).await?;
+            (component_records(&call, page.items).await?, page.more)
+        }
+    };
     Ok(call.page_reply("Results", items, more, query.window))
 }
 
-async fn records(call: &Call, searched: Searched, mut query: Query) -> Result<(Vec<Value>, bool)> {
+pub(crate) fn direction(call: &Call) -> Direction {
+    if call.text("SortOrder") == Some("Ascending") { Direction::Ascending } else { Direction::Descending }
+}
+
+/// A page of records, and whether more come after it.
+pub(crate) async fn records(call: &Call, searched: Searched, mut query: Query) -> Result<(Vec<Value>, bool)> {
     let and = |filter: Filter, other: Filter| Filter::And(vec![filter, other]);
+    let record = searched.record();
     Ok(match searched {
         Searched::Group => {
             query.filter = and(query.filter, registry::no_prompt());
             let page = call.app.model_search(&call.ctx, query).await?;
             let whole = registry::whole_page(call, &page.items).await?;
-            (wrapped("ModelPackageGroup", whole), page.more)
+            (wrapped(record, whole), page.more)
         }
         Searched::Package => {
             query.filter = and(query.filter, registry::no_prompt());
             let page = call.app.model_version_search(&call.ctx, query).await?;
             let whole = packages::whole_page(call, &page.items).await?;
-            (wrapped("ModelPackage", whole), page.more)
+            (wrapped(record, whole), page.more)
         }
         Searched::Experiment => {
             query.filter = and(query.filter, experiments::real());
             let page = call.app.experiment_search(&call.ctx, ExperimentSearch { query, ..Default::default() }).await?;
             let whole = experiments::whole_page(call, &page.items).await?;
-            (wrapped("Experiment", whole), page.more)
+            (wrapped(record, whole), page.more)
         }
         Searched::Component => {
-            let experiments = trials::every_experiment(call).await?;
-            let page = call.app.run_search(&call.ctx, RunSearch { experiments, query, ..Default::default() }).await?;
-            let mut all = Vec::with_capacity(page.items.len());
-            for component in call.app.components(&call.ctx, page.items).await? {
-                let mut whole = trials::whole(call, &component);
-                whole.insert("Metrics".to_owned(), metrics::summaries(call, &component).await?);
-                all.push(whole);
-            }
-            (wrapped("TrialComponent", all), page.more)
+            let page = components(call, query).await?;
+            (component_records(call, page.items).await?, page.more)
         }
         Searched::Resource(kind) => {
             let search = ResourceSearch { kind: kind.path.to_owned(), query };
             let page = call.app.resource_search(&call.ctx, search).await?;
-            let name = record_name(kind);
-            let items = wrapped(name, page.items.iter().map(|found| resources::whole(call, kind, found)).collect());
+            let items = wrapped(record, whole_page(call, kind, &page.items).await?);
             // The record of a model is one of the dashboard, which has the model inside.
-            let items =
-                if name == "Model" { items.into_iter().map(|item| json!({ name: item })).collect() } else { items };
+            let items = match record {
+                "Model" => items.into_iter().map(|item| json!({ record: item })).collect(),
+                _ => items,
+            };
             (items, page.more)
         }
     })
@@ -95,107 +114,97 @@ fn wrapped(name: &'static str, whole: Vec<Document>) -> Vec<Value> {
     whole.into_iter().map(|record| json!({ name: cut(record, members) })).collect()
 }
 
-fn record_name(kind: &Kind) -> &'static str {
-    match kind.path {
-        "model" => "Model",
-        "model-card" => "ModelCard",
-        _ => "Trial",
+async fn whole_page(call: &Call, kind: &'static Kind, found: &[Resource]) -> Result<Vec<Document>> {
+    if kind.path == PACKAGE.path {
+        return Ok(found.iter().map(|package| packages::whole_unversioned(call, package)).collect());
     }
+    let mut page: Vec<Document> = found.iter().map(|found| resources::whole(call, kind, found)).collect();
+    if kind.path == TRIAL.path && !found.is_empty() {
+        let mut of_trials = of_trials(call, found).await?;
+        for (trial, whole) in found.iter().zip(&mut page) {
+            put(whole, "TrialComponentSummaries", Some(of_trials.remove(&trial.name).unwrap_or_default()));
+        }
+    }
+    Ok(page)
 }
 
-/// What an expression means. Its filters, nested filters and sub-expressions are joined by its operator.
-fn expression_filter<'a>(
-    call: &'a Call,
-    searched: Searched,
-    expression: &'a Map<String, Value>,
-    level: usize,
-    budget: &'a mut usize,
-) -> std::pin::Pin<Box<dyn Future<Output = Result<Filter>> + Send + 'a>> {
-    Box::pin(async move {
-        if level > DEEPEST {
-            return Err(Failure::validation(format!("SubExpressions are nested more than {DEEPEST} deep.")));
-        }
-        let list = |name: &str| expression.get(name).and_then(Value::as_array).into_iter().flatten();
-        let mut parts = Vec::new();
-        for filter in list("Filters") {
-            parts.push(one(call, searched, filter, budget).await?);
-        }
-        for nested in list("NestedFilters") {
-            let property = nested.get("NestedPropertyName").and_then(Value::as_str).unwrap_or_default();
-            if property != "Parents" {
-                return Err(Failure::validation(format!("NestedPropertyName '{property}' is not supported here.")));
-            }
-            let mut all = Vec::new();
-            for filter in nested.get("Filters").and_then(Value::as_array).into_iter().flatten() {
-                all.push(one(call, searched, filter, budget).await?);
-            }
-            parts.push(Filter::And(all));
-        }
-        for inner in list("SubExpressions").filter_map(Value::as_object) {
-            parts.push(expression_filter(call, searched, inner, level + 1, &mut *budget).await?);
-        }
-        Ok(match expression.get("Operator").and_then(Value::as_str) {
-            _ if parts.is_empty() => Filter::All,
-            Some("Or") => Filter::Or(parts),
-            _ => Filter::And(parts),
-        })
-    })
+// Trial components -------------------------------------------------------------------------------------------
+
+pub(crate) async fn components(call: &Call, query: Query) -> Result<Page<Component>> {
+    let experiments = trials::every_experiment(call).await?;
+    let page = call.app.run_search(&call.ctx, RunSearch { experiments, query, ..Default::default() }).await?;
+    Ok(Page { items: call.app.components(&call.ctx, page.items).await?, more: page.more, end: None })
 }
 
-async fn one(call: &Call, searched: Searched, filter: &Value, budget: &mut usize) -> Result<Filter> {
-    *budget = budget
-        .checked_sub(1)
-        .ok_or_else(|| Failure::validation(format!("A search has at most {MOST_FILTERS} filters.")))?;
-    let text = |member: &str| filter.get(member).and_then(Value::as_str);
-    let name = text("Name").unwrap_or_default();
-    let value = text("Value");
-    let operator = text("Operator").unwrap_or(if value.is_some() { "Equals" } else { "Exists" });
-    if value.is_none() && !matches!(operator, "Exists" | "NotExists") {
-        return Err(Failure::validation(format!("The filter on '{name}' with operator {operator} needs a Value.")));
+async fn component_records(call: &Call, components: Vec<Component>) -> Result<Vec<Value>> {
+    let mut all = Vec::with_capacity(components.len());
+    for component in components {
+        let mut whole = trials::whole(call, &component);
+        whole.insert("Metrics".to_owned(), metrics::summaries(call, &component).await?);
+        all.push(whole);
     }
-    let value = value.unwrap_or_default();
-    if matches!(operator, "Equals" | "NotEquals")
-        && let Some(is) = by_identity(call, searched, name, value).await?
-    {
-        return Ok(if operator == "Equals" { is } else { Filter::Not(Box::new(is)) });
-    }
-    test(&field(searched, name)?, name, operator, value)
+    Ok(wrapped(Searched::Component.record(), all))
 }
 
-/// Names and ARNs that the record has in other words.
-async fn by_identity(call: &Call, searched: Searched, name: &str, value: &str) -> Result<Option<Filter>> {
-    let nobody = || Filter::Or(Vec::new());
-    let is =
-        |attribute, value: String| Filter::Test(Field::Attribute(attribute), Predicate::Text(Comparison::Equal, value));
-    Ok(Some(match (searched, name) {
-        (Searched::Group | Searched::Package, "ModelPackageGroupName") => {
-            registry::real_name(call, value).await?.map_or_else(nobody, |name| is(Attribute::Name, name))
+/// The components of trials, by the trial's name.
+async fn of_trials(call: &Call, found: &[Resource]) -> Result<HashMap<String, Vec<Value>>> {
+    let names: Vec<String> = found.iter().map(|trial| trial.name.clone()).collect();
+    let window = Window { offset: 0, limit: MOST_COMPONENTS };
+    let query = Query { filter: test(Attribute::Trial, Predicate::In(names)), window, ..Query::default() };
+    let mut of_trials: HashMap<String, Vec<Value>> = HashMap::new();
+    for component in components(call, query).await?.items {
+        let whole = trials::whole(call, &component);
+        let mut summary = Document::new();
+        for member in ["TrialComponentName", "TrialComponentArn", "CreationTime", "CreatedBy"] {
+            put(&mut summary, member, whole.get(member).cloned());
         }
-        (Searched::Group, "ModelPackageGroupArn") => {
-            let name = crate::arn::name_in(value, registry::GROUP, &call.account);
-            registry::real_name(call, name).await?.map_or_else(nobody, |name| is(Attribute::Name, name))
+        for of in component.trials {
+            of_trials.entry(of.trial).or_default().push(Value::Object(summary.clone()));
         }
-        (Searched::Package, "ModelPackageArn") => match packages::parse(call, value).await {
-            Ok(packages::Named::Version { model, number }) => packages::is_version(model, number),
-            Ok(packages::Named::Unversioned(_)) | Err(_) => nobody(),
-        },
-        (Searched::Experiment, "ExperimentName") => match experiments::open(call, value).await {
-            Ok(found) => is(Attribute::Name, found.name),
-            Err(_) => nobody(),
-        },
-        (Searched::Component, "Parents.ExperimentName" | "ExperimentName") => {
-            match experiments::open(call, value).await {
-                Ok(found) => is(Attribute::ExperimentId, found.id.0.to_string()),
-                Err(_) => nobody(),
-            }
+    }
+    Ok(of_trials)
+}
+
+// Model packages ---------------------------------------------------------------------------------------------
+
+/// All packages up to the end of the page, if there are any without a group: those are no model versions, so that two
+/// searches are put together.
+async fn versions_and_others(call: &Call) -> Result<Option<Vec<Value>>> {
+    let window = call.window()?;
+    let window = Window { offset: 0, limit: window.offset + window.limit + 1 };
+    let (versions, others) = (Searched::Package, Searched::Resource(&PACKAGE));
+    let of = async |searched: Searched, window: Window| {
+        let by = call.text("SortBy").unwrap_or("LastModifiedTime");
+        let order_by = vec![Order { field: field(searched, by)?.sortable(by)?, direction: direction(call) }];
+        let filter = read(call, searched).await?.filter;
+        records(call, searched, Query { filter, order_by, window }).await
+    };
+    let (mut both, _) = of(others, window).await?;
+    if both.is_empty() {
+        return Ok(None);
+    }
+    both.extend(of(versions, window).await?.0);
+    let by = call.text("SortBy").unwrap_or("LastModifiedTime");
+    statistics::sort(&mut both, direction(call), |item| {
+        let package = &item[versions.record()];
+        let found = by.split('.').try_fold(package, |value, name| value.get(name));
+        // What has never been changed was last changed when it was made.
+        let found = found.or_else(|| (by == "LastModifiedTime").then(|| &package["CreationTime"]));
+        found.filter(|value| !value.is_null()).cloned()
+    });
+    Ok(Some(both))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_record_has_a_view() {
+        let words = ["ModelPackageGroup", "ModelPackage", "Experiment", "ExperimentTrial", "ExperimentTrialComponent"];
+        for word in words.into_iter().chain(["Model", "ModelCard"]) {
+            assert!(!shapes::view(searched(word).unwrap().record()).is_empty(), "{word}");
         }
-        (Searched::Experiment, "ExperimentArn")
-        | (Searched::Component, "TrialComponentArn")
-        | (Searched::Resource(_), "TrialArn" | "ModelArn" | "ModelCardArn") => {
-            let rest = crate::arn::parse(value, &call.account).map_or("", |path| path.rest);
-            let attribute = if searched.is_component() { Attribute::Alias } else { Attribute::Name };
-            is(attribute, rest.to_owned())
-        }
-        _ => return Ok(None),
-    }))
+        assert!(!shapes::view(Searched::Resource(&PACKAGE).record()).is_empty());
+    }
 }

@@ -4,8 +4,11 @@ use stele_domain::lifecycle::ApprovalStatus;
 use stele_domain::search::{Attribute, Comparison, DocumentPath, Field, Filter, Predicate};
 
 use crate::error::{Failure, Result};
-use crate::kinds::Kind;
-use crate::{packages, trials};
+use crate::kinds::{Kind, TRIAL};
+use crate::{packages, shapes, trials};
+
+/// Under what name the record's own things keep what this script alone knows of them.
+const FACET: &str = "sagemaker";
 
 /// What a search is over.
 #[derive(Clone, Copy)]
@@ -18,6 +21,22 @@ pub(crate) enum Searched {
 }
 
 impl Searched {
+    /// What results call a record, whose members are those of the view of that name.
+    pub(crate) fn record(self) -> &'static str {
+        match self {
+            Searched::Group => "ModelPackageGroup",
+            Searched::Package => "ModelPackage",
+            Searched::Experiment => "Experiment",
+            Searched::Component => "TrialComponent",
+            Searched::Resource(kind) => match kind.path {
+                "model" => "Model",
+                "model-card" => "ModelCard",
+                "model-package" => "ModelPackage",
+                _ => "Trial",
+            },
+        }
+    }
+
     pub(crate) fn is_component(self) -> bool {
         matches!(self, Searched::Component)
     }
@@ -27,18 +46,37 @@ impl Searched {
 pub(crate) enum Property {
     Text(Field),
     Number(Field),
+    /// What the history of a metric comes to.
+    Statistic(Statistic),
     Time(Attribute),
+    /// Nothing of what is searched has it.
+    Absent,
     /// The decision on a model package.
     Approval,
     /// How a run is doing.
     Status,
 }
 
+/// A statistic of a metric, such as its least value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Statistic {
+    pub(crate) metric: String,
+    /// As answers call it.
+    pub(crate) name: &'static str,
+}
+
 impl Property {
     pub(crate) fn sortable(self, name: &str) -> Result<Field> {
         match self {
-            Property::Text(Field::Tag(_) | Field::Param(_)) | Property::Approval => Err(not_sortable(name)),
+            Property::Text(Field::Document(path)) if path.0.first().is_some_and(|first| first == FACET) => {
+                Err(not_sortable(name))
+            }
+            Property::Text(Field::Tag(_) | Field::Param(_)) | Property::Approval | Property::Statistic(_) => {
+                Err(not_sortable(name))
+            }
             Property::Text(field) | Property::Number(field) => Ok(field),
+            // None comes before another.
+            Property::Absent => Ok(Field::Attribute(Attribute::CreatedAt)),
             Property::Time(attribute) => Ok(Field::Attribute(attribute)),
             Property::Status => Ok(Field::Attribute(Attribute::Status)),
         }
@@ -65,7 +103,7 @@ pub(crate) fn field(searched: Searched, name: &str) -> Result<Property> {
     if searched.is_component()
         && let Some(key) = key_of("Metrics", name)
     {
-        return metric(name, key);
+        return Ok(metric(key));
     }
     Ok(match (searched, name) {
         (_, "CreationTime") => Property::Time(Attribute::CreatedAt),
@@ -75,6 +113,8 @@ pub(crate) fn field(searched: Searched, name: &str) -> Result<Property> {
         (Group, "ModelPackageGroupDescription") | (Package, "ModelPackageDescription") => {
             attribute(Attribute::Description)
         }
+        // Versions of groups have no names of their own.
+        (Package, "ModelPackageName") => Property::Absent,
         (Package, "ModelPackageVersion") => Property::Number(Field::Attribute(Attribute::VersionNumber)),
         (Package, "ModelApprovalStatus") => Property::Approval,
         (Experiment, "ExperimentName") => attribute(Attribute::Name),
@@ -83,20 +123,33 @@ pub(crate) fn field(searched: Searched, name: &str) -> Result<Property> {
         (Component, "Status.PrimaryStatus") => Property::Status,
         (Component, "StartTime") => Property::Time(Attribute::StartTime),
         (Component, "EndTime") => Property::Time(Attribute::EndTime),
-        (Component, "Parents.TrialName" | "TrialName") => attribute(Attribute::Trial),
+        (Component, "Parents.TrialName") => attribute(Attribute::Trial),
         (Resource(kind), name) if name == kind.name => attribute(Attribute::Name),
-        (Resource(_), "ExperimentName") => attribute(Attribute::ExperimentId),
+        (Resource(kind), "ExperimentName" | "Parents.ExperimentName") if kind.path == TRIAL.path => {
+            attribute(Attribute::ExperimentId)
+        }
         (Resource(kind), name) if kind.path == "model" => {
             // The model is inside of a record of the dashboard.
             match name.strip_prefix("Model.") {
                 Some(inner) => return field(searched, inner),
-                None => Property::Text(in_document(None, name)),
+                None => Property::Text(known(searched, name, None)?),
             }
         }
+        (Resource(_), "ModelPackageVersion") => Property::Absent,
         (Resource(_), "ModelCardVersion") => Property::Number(Field::Attribute(Attribute::VersionNumber)),
-        (Resource(_), name) => Property::Text(in_document(None, name)),
-        (_, name) => Property::Text(in_document(Some("sagemaker"), name)),
+        (Resource(_), name) => Property::Text(known(searched, name, None)?),
+        (_, name) => Property::Text(known(searched, name, Some(FACET))?),
     })
+}
+
+/// A value inside of what was kept of the request, if the records of results have such a member.
+fn known(searched: Searched, name: &str, facet: Option<&str>) -> Result<Field> {
+    let first = name.split('.').next().unwrap_or_default();
+    if !shapes::view(searched.record()).iter().any(|member| member == first) {
+        return Err(Failure::validation(format!("Unknown property name: {name}")));
+    }
+    let path = facet.into_iter().chain(name.split('.')).map(str::to_owned).collect();
+    Ok(Field::Document(DocumentPath(path)))
 }
 
 /// What follows the name of a map in the name of a property. The SDK's examples write the map with a small letter.
@@ -105,34 +158,22 @@ fn key_of<'n>(map: &str, name: &'n str) -> Option<&'n str> {
     first.eq_ignore_ascii_case(map).then_some(key)
 }
 
-/// A metric with one of its statistics, of which searches know the newest value.
-fn metric(name: &str, key: &str) -> Result<Property> {
+/// A metric with one of its statistics, or else with its newest value, which searches know without reading its history.
+fn metric(key: &str) -> Property {
     let (metric, statistic) = key.rsplit_once('.').unwrap_or((key, "Last"));
-    match statistic.to_ascii_lowercase().as_str() {
-        "last" => Ok(Property::Number(Field::Metric(metric.to_owned()))),
-        "min" | "max" | "avg" | "count" | "stddev" => {
-            Err(Failure::validation(format!("Searches compare the Last value of a metric, not {statistic}: '{name}'.")))
-        }
-        _ => Ok(Property::Number(Field::Metric(key.to_owned()))),
+    let metric = metric.to_owned();
+    let name = ["Min", "Max", "Avg", "Count", "StdDev"].into_iter().find(|name| name.eq_ignore_ascii_case(statistic));
+    match name {
+        Some(name) => Property::Statistic(Statistic { metric, name }),
+        None if statistic.eq_ignore_ascii_case("last") => Property::Number(Field::Metric(metric)),
+        None => Property::Number(Field::Metric(key.to_owned())),
     }
-}
-
-fn in_document(facet: Option<&str>, name: &str) -> Field {
-    let path = facet.into_iter().chain(name.split('.')).map(str::to_owned).collect();
-    Field::Document(DocumentPath(path))
 }
 
 /// What a filter asks of a property.
 pub(crate) fn test(property: &Property, name: &str, operator: &str, value: &str) -> Result<Filter> {
     let not = |filter| Filter::Not(Box::new(filter));
-    let comparison = match operator {
-        "GreaterThan" => Some(Comparison::Greater),
-        "GreaterThanOrEqualTo" => Some(Comparison::GreaterOrEqual),
-        "LessThan" => Some(Comparison::Less),
-        "LessThanOrEqualTo" => Some(Comparison::LessOrEqual),
-        "Equals" | "NotEquals" => Some(Comparison::Equal),
-        _ => None,
-    };
+    let comparison = comparison(operator);
     let refused = || Failure::validation(format!("The operator {operator} is not supported for '{name}'."));
     let listed = || value.split(',').map(|value| value.trim().to_owned());
     let filter = match (property, operator) {
@@ -148,6 +189,11 @@ pub(crate) fn test(property: &Property, name: &str, operator: &str, value: &str)
         }
         (Property::Approval | Property::Status, "Exists") => Filter::All,
         (Property::Approval | Property::Status, "NotExists") => Filter::Or(Vec::new()),
+        (Property::Absent, "NotExists") => Filter::All,
+        // What is not there has no value; of its negation see below.
+        (Property::Absent, _) => Filter::Or(Vec::new()),
+        // They are compared where the histories are read.
+        (Property::Statistic(_), _) => return Err(refused()),
         (Property::Text(field), "Contains") => Filter::Test(field.clone(), Predicate::Contains(value.to_owned())),
         (Property::Text(field), "In") => Filter::Test(field.clone(), Predicate::In(listed().collect())),
         (Property::Text(field), "Equals" | "NotEquals") => {
@@ -183,6 +229,17 @@ pub(crate) fn test(property: &Property, name: &str, operator: &str, value: &str)
         (Property::Approval | Property::Status, _) => return Err(refused()),
     };
     Ok(if operator == "NotEquals" { not(filter) } else { filter })
+}
+
+pub(crate) fn comparison(operator: &str) -> Option<Comparison> {
+    match operator {
+        "GreaterThan" => Some(Comparison::Greater),
+        "GreaterThanOrEqualTo" => Some(Comparison::GreaterOrEqual),
+        "LessThan" => Some(Comparison::Less),
+        "LessThanOrEqualTo" => Some(Comparison::LessOrEqual),
+        "Equals" | "NotEquals" => Some(Comparison::Equal),
+        _ => None,
+    }
 }
 
 fn number(name: &str, comparison: Comparison, value: &str) -> Result<Predicate> {

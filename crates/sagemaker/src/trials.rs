@@ -17,7 +17,7 @@ use crate::kinds::TRIAL;
 use crate::paging::{equals, test};
 use crate::render::{self, cut, put};
 use crate::resources::{named, resource_page};
-use crate::{experiments, metrics, shapes};
+use crate::{experiments, lineage_group, metrics, shapes};
 
 pub(crate) const COMPONENT: &str = "experiment-trial-component";
 /// The most experiments whose runs are listed together.
@@ -119,6 +119,10 @@ pub(crate) async fn describe(call: Call) -> Result<Value> {
     let component = open(&call, &name).await?;
     let mut whole = whole(&call, &component);
     put(&mut whole, "Metrics", Some(metrics::summaries(&call, &component).await?));
+    for member in ["InputArtifacts", "OutputArtifacts"] {
+        whole.entry(member).or_insert(json!({}));
+    }
+    whole.entry("Sources").or_insert(json!([]));
     Ok(cut(whole, &call.operation.output))
 }
 
@@ -265,6 +269,7 @@ pub(crate) fn whole(call: &Call, component: &Component) -> Document {
     put(&mut whole, "EndTime", info.ended_at.map(render::time));
     put(&mut whole, "CreationTime", Some(render::time(facets.created_at)));
     whole.entry("LastModifiedTime").or_insert(render::time(facets.created_at));
+    put(&mut whole, "LineageGroupArn", Some(lineage_group::arn(call)));
     put(&mut whole, "CreatedBy", Some(json!({})));
     put(&mut whole, "LastModifiedBy", Some(json!({})));
     let parameters: Document = params

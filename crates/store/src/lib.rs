@@ -60,14 +60,16 @@ pub use engine::Tx;
 use engine::{Postgres, Sqlite};
 pub use examine::{Examination, damage, examine};
 pub use experiment::NewExperiment;
-pub use export::{ExportedDataset, ExportedModel, ExportedRun};
+pub use export::{
+    ExportedDataset, ExportedEvaluationDataset, ExportedModel, ExportedRun, ExportedScorer, ExportedTrace,
+};
 pub use facets::Faceted;
 pub use governance::{GateRecord, NewEvaluation, Reading, Review, ReviewKind, VerdictRecord};
 pub use history::Origin;
 pub use identity::{FoundCredential, LoginAccount, NewAccount, NewCredential};
 pub use load::{
-    LoadedExperiment, LoadedLineage, LoadedLoggedModel, LoadedMetric, LoadedModel, LoadedReading, LoadedRun,
-    LoadedRuns, LoadedVersion, RunBatch,
+    LoadedExperiment, LoadedLineage, LoadedLink, LoadedLoggedModel, LoadedMetric, LoadedModel, LoadedOnlineScoring,
+    LoadedReading, LoadedRun, LoadedRuns, LoadedScorer, LoadedTrace, LoadedVersion, PreparedTrace, RunBatch,
 };
 pub use logged_model::NewLoggedModel;
 pub use metric_read::{Chart, HistoryPage, HistoryStart};

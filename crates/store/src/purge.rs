@@ -17,6 +17,8 @@ pub struct Trash {
     pub runs_kept: u64,
     pub logged_models: u64,
     pub logged_models_kept: u64,
+    /// Of experiments that are due.
+    pub traces: u64,
     /// With all of their runs and logged models.
     pub experiments: u64,
 }
@@ -65,6 +67,9 @@ impl Tx<'_> {
         let runs = format!("SELECT COUNT(*) FROM run WHERE {RUNS_DUE} AND NOT {RUN_IS_USED}");
         let models_kept = format!("SELECT COUNT(*) FROM logged_model WHERE {MODELS_DUE} AND {MODEL_IS_USED}");
         let models = format!("SELECT COUNT(*) FROM logged_model WHERE {MODELS_DUE} AND NOT {MODEL_IS_USED}");
+        let traces = format!(
+            "SELECT COUNT(*) FROM trace WHERE trace.experiment_id IN (SELECT id FROM experiment WHERE {EXPERIMENTS_DUE})"
+        );
         let experiments = format!(
             "SELECT COUNT(*) FROM experiment WHERE {EXPERIMENTS_DUE}
                  AND NOT EXISTS (SELECT 1 FROM run WHERE run.experiment_id = experiment.id
@@ -81,6 +86,7 @@ impl Tx<'_> {
             runs_kept: count(&runs_kept)?,
             logged_models: count(&models)?,
             logged_models_kept: count(&models_kept)?,
+            traces: count(&traces)?,
             experiments: count(&experiments)?,
         })
     }

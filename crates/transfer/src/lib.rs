@@ -9,7 +9,9 @@ mod export;
 mod files;
 mod import;
 mod mlflow;
+mod python;
 mod server;
+mod traces;
 
 pub use export::mlflow::export_mlflow;
 pub use export::parquet::export_parquet;

@@ -1,7 +1,10 @@
 //! MLflow's words and conventions, as its databases, folders and servers share them.
 
+use serde_json::{Map, Value};
 use stele_domain::Point;
+use stele_domain::evaluation::RecordSource;
 use stele_domain::lifecycle::{LoggedModelStatus, Presence, RunStatus, Stage};
+use stele_domain::webhook::WebhookStatus;
 
 /// The tag that MLflow keeps a run's name in as well. The record has the name itself.
 pub(crate) const RUN_NAME_TAG: &str = "mlflow.runName";
@@ -9,6 +12,12 @@ pub(crate) const RUN_NAME_TAG: &str = "mlflow.runName";
 pub(crate) const PARENT_RUN_TAG: &str = "mlflow.parentRunId";
 /// The stage of versions that were deleted, whose rows MLflow keeps so that their numbers are not used again.
 pub(crate) const DELETED_STAGE: &str = "Deleted_Internal";
+
+/// The source of versions of prompts, which have no files.
+pub(crate) const PROMPT_SOURCE: &str = "dummy-source";
+
+/// What the outputs of a record of an evaluation dataset are wrapped in.
+pub(crate) const OUTPUTS_KEY: &str = "mlflow_wrapped";
 
 /// MLflow's run states with their numbers in `meta.yaml`.
 const RUN_STATUSES: &[(&str, &str, RunStatus)] = &[
@@ -85,6 +94,27 @@ pub(crate) fn logged_model_status_number(status: LoggedModelStatus) -> i64 {
         LoggedModelStatus::Pending => 1,
         LoggedModelStatus::Ready => 2,
         LoggedModelStatus::Failed => 3,
+    }
+}
+
+/// The source of a record of an evaluation dataset, whose kind may stand beside it.
+pub(crate) fn record_source(mut fields: Map<String, Value>, kind: Option<String>) -> RecordSource {
+    let data = match fields.remove("source_data") {
+        Some(Value::Object(data)) => data,
+        _ => Map::new(),
+    };
+    let kind = fields.get("source_type").and_then(Value::as_str).map(str::to_owned).or(kind);
+    RecordSource { kind: kind.unwrap_or_default(), data }
+}
+
+pub(crate) fn webhook_status(name: &str) -> WebhookStatus {
+    if name == "ACTIVE" { WebhookStatus::Active } else { WebhookStatus::Disabled }
+}
+
+pub(crate) fn webhook_status_name(status: WebhookStatus) -> &'static str {
+    match status {
+        WebhookStatus::Active => "ACTIVE",
+        WebhookStatus::Disabled => "DISABLED",
     }
 }
 

@@ -59,10 +59,10 @@ impl App {
         self.read(move |tx| tx.bucket_get(&visible, &name)).await
     }
 
-    /// The buckets after a name, sorted.
-    pub async fn buckets_list(&self, ctx: &Ctx, after: String, most: i64) -> Result<Vec<Bucket>> {
+    /// The buckets after a name whose names begin with a text, sorted.
+    pub async fn buckets_list(&self, ctx: &Ctx, prefix: String, after: String, most: i64) -> Result<Vec<Bucket>> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.buckets_list(&visible, &after, most)).await
+        self.read(move |tx| tx.buckets_list(&visible, &prefix, &after, most)).await
     }
 
     /// Removes a bucket, which must be empty.

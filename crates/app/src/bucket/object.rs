@@ -25,13 +25,15 @@ pub struct NewObject {
     pub condition: Condition,
 }
 
-/// What must hold of the object that is there, for a new one to take its place.
+/// What must hold of the object that is there, for a new one to take its place or for it to go.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Condition {
     #[default]
     None,
     /// There is none.
     Absent,
+    /// There is one.
+    Present,
     /// Its ETag is this.
     Is(String),
 }
@@ -108,13 +110,13 @@ impl App {
             .await
     }
 
-    /// Removes an object; that it is not there is fine, since clients retry.
-    pub async fn object_delete(&self, ctx: &Ctx, bucket: String, key: String) -> Result<()> {
+    /// Removes an object; that it is not there is fine without a condition, since clients retry.
+    pub async fn object_delete(&self, ctx: &Ctx, bucket: String, key: String, condition: Condition) -> Result<()> {
         check_key(&key)?;
         let now = ctx.now();
         self.change::<WriteObject, _>(ctx, &named(&bucket, &key), move |tx, permit| {
             let row = tx.bucket_open(permit, &bucket)?;
-            if !tx.object_delete(permit, row, &key, now)? {
+            if !tx.object_delete(permit, row, &key, now, |old| condition.check(old, &key))? {
                 return Ok(Changed::nothing(()));
             }
             Ok(Changed::one((), Change::quiet("object.delete", Kind::Object, named(&bucket, &key))))
@@ -162,14 +164,20 @@ impl FoundObject {
     pub fn size(&self) -> u64 {
         self.object.size
     }
+
+    /// How many bytes each part has of an object that was uploaded in parts.
+    pub fn part_sizes(&self) -> Option<Vec<u64>> {
+        // Only theirs say how many they are.
+        self.object.etag.contains('-').then(|| self.pieces.iter().map(|piece| piece.size).collect())
+    }
 }
 
 impl Condition {
     pub(super) fn check(&self, old: Option<&Object>, key: &str) -> Result<()> {
         let state = match (self, old) {
-            (Condition::None, _) | (Condition::Absent, None) => return Ok(()),
+            (Condition::None, _) | (Condition::Absent, None) | (Condition::Present, Some(_)) => return Ok(()),
             (Condition::Is(etag), Some(old)) if *etag == old.etag => return Ok(()),
-            (Condition::Is(_), None) => return Err(Error::not_found(Kind::Object, key)),
+            (Condition::Is(_) | Condition::Present, None) => return Err(Error::not_found(Kind::Object, key)),
             (Condition::Absent, Some(_)) => "there already",
             (Condition::Is(_), Some(_)) => "another one",
         };

@@ -1,8 +1,11 @@
 //! Loading whole runs from elsewhere, many at a time, and the experiments and models around them.
 
+mod evaluation;
 mod experiment;
 mod logged_model;
 mod registry;
+mod trace;
+mod webhook;
 
 use std::collections::HashSet;
 
@@ -15,6 +18,7 @@ use stele_domain::{Kind, Point, Result};
 use stele_store::{LoadedLineage, LoadedReading, LoadedRun, LoadedRuns, RunBatch};
 
 pub use self::experiment::LoadedInto;
+pub use self::trace::{LoadedTraces, prepare_trace};
 use crate::experiment::{check_tags, require_active};
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};

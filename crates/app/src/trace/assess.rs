@@ -116,7 +116,7 @@ pub(super) fn new_assessment_id(ctx: &Ctx) -> String {
 }
 
 /// Checks an assessment, and sees whether it is about a session.
-pub(super) fn check_assessment(assessment: &mut Assessment) -> Result<()> {
+pub(crate) fn check_assessment(assessment: &mut Assessment) -> Result<()> {
     let named = [
         ("assessment name", assessment.name.as_str()),
         ("assessment id", &assessment.id),

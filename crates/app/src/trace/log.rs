@@ -214,7 +214,7 @@ fn incoming(resources: Vec<ResourceSpans>) -> Result<Vec<Incoming>> {
                 let message = format!("a request has at most {MOST_SPANS_AT_ONCE} spans");
                 return Err(Error::LimitExceeded { message });
             }
-            check(&mut span)?;
+            check_span(&mut span)?;
             let id = TraceId::of_otel(&span.trace_id);
             name_trace(&mut span, &id);
             translate(&mut span);
@@ -228,7 +228,7 @@ fn incoming(resources: Vec<ResourceSpans>) -> Result<Vec<Incoming>> {
     traces.into_iter().map(|(id, (spans, tags))| of_trace(id, spans, tags)).collect()
 }
 
-fn check(span: &mut Span) -> Result<()> {
+pub(crate) fn check_span(span: &mut Span) -> Result<()> {
     let id = |bytes: &[u8], length: usize| bytes.len() == length && bytes.iter().any(|byte| *byte != 0);
     if !id(&span.trace_id, 16) {
         return Err(Error::invalid("a span has no trace id of 16 bytes"));

@@ -14,8 +14,11 @@ use stele_domain::search::{Page, TraceSearch};
 use stele_domain::trace::{Statistics, StatisticsGroup, TraceId, TraceInfo};
 use stele_domain::{Error, Result};
 
+pub(crate) use assess::check_assessment;
+pub(crate) use log::check_span;
 pub use log::{LoggedSpans, MOST_SPANS_AT_ONCE};
 pub use remove::TracesToDelete;
+pub(crate) use start::check_facts;
 pub use start::{StartedTrace, TraceEnd};
 
 use crate::{App, Ctx};

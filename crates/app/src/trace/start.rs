@@ -126,7 +126,7 @@ fn told(told: TraceFacts, known: TraceFacts) -> TraceFacts {
     }
 }
 
-fn check_facts(facts: &TraceFacts) -> Result<()> {
+pub(crate) fn check_facts(facts: &TraceFacts) -> Result<()> {
     const LONGEST_ID: usize = 250;
     const LONGEST: usize = 100_000;
     let TraceFacts { name, client_request_id, request_preview, response_preview, session, source_run, .. } = facts;

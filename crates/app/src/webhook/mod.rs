@@ -259,7 +259,7 @@ fn ordered(mut subscriptions: Vec<Subscription>) -> Vec<Subscription> {
 }
 
 /// A webhook in the audit log: without its secret.
-fn told(webhook: &Webhook) -> serde_json::Value {
+pub(crate) fn told(webhook: &Webhook) -> serde_json::Value {
     let events: Vec<&str> = webhook.subscriptions.iter().map(|subscription| subscription.event.as_str()).collect();
     json!({
         "name": webhook.name,

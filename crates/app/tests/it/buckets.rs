@@ -110,7 +110,7 @@ async fn who_reads_an_object_reads_on_when_it_is_replaced() {
         test.clock.advance(2 * HOUR);
         assert_eq!(tidied(&test).await, 1, "{}", test.engine);
         assert_eq!(get(&test, "k").await, b"another");
-        app.object_delete(ctx, "abc".to_owned(), "k".to_owned()).await.unwrap();
+        app.object_delete(ctx, "abc".to_owned(), "k".to_owned(), Condition::None).await.unwrap();
         test.clock.advance(2 * HOUR);
         assert_eq!(tidied(&test).await, 0, "{}", test.engine);
     }

@@ -11,10 +11,12 @@ use futures::{FutureExt, stream};
 use stele_app::{
     App, ArtifactRoot, CheckedSource, ComponentChange, Ctx, Faceted, HistoryStart, NewComponent, NewEvaluationDataset,
     NewExperiment, NewIssue, NewLoggedModel, NewModel, NewModelVersion, NewResource, NewRun, RunInputs, RunUpdate,
-    RunValues, ScorersOf, Script, SourceRequest, TRIAL, VersionChange,
+    RunValues, ScorersOf, Script, SourceRequest, StartedTrace, TRIAL, VersionChange,
 };
 use stele_domain::authz::Principal;
-use stele_domain::id::{ArtifactRow, ExperimentId, LoggedModelId, ModelRow, RunId, RunRow, Timestamp};
+use stele_domain::id::{
+    ArtifactRow, EvaluationDatasetRow, ExperimentId, LoggedModelId, ModelRow, RunId, RunRow, Timestamp, TraceRow,
+};
 use stele_domain::identity::{Account, AccountKind, Grant, Role, Scope};
 use stele_domain::lifecycle::{ApprovalStatus, Stage};
 use stele_domain::record::{Dataset, DatasetInput, MetricValue, Tag};
@@ -24,6 +26,7 @@ use stele_domain::review::{IssueSearch, IssueStatus};
 use stele_domain::search::{
     EvaluationDatasetSearch, ExperimentSearch, LoggedModelSearch, Query, ResourceSearch, RunSearch, Window,
 };
+use stele_domain::trace::{TraceFacts, TraceId, TraceState};
 use stele_domain::{ArtifactPath, Error, Point, Result};
 use stele_testkit::{TestApp, apps};
 
@@ -94,6 +97,15 @@ pub(crate) async fn fill_in(app: &App, ctx: &Ctx, side: &'static str) -> Things 
     app.scorer_register(ctx, experiment, named("scorer"), "{}".to_owned()).await.unwrap();
     app.issue_create(ctx, issue(experiment, named("issue"))).await.unwrap();
     app.review_queue_of_user(ctx, experiment, named("reviewer")).await.unwrap();
+    let trace = StartedTrace {
+        id: Some(TraceId::parse(&named("trace")).unwrap()),
+        experiment,
+        facts: TraceFacts::new(Timestamp(7), TraceState::Ok),
+        tags: tags(),
+        metadata: tags(),
+        assessments: Vec::new(),
+    };
+    app.trace_start(ctx, trace).await.unwrap();
     let file = ArtifactPath::parse_file(&format!("{side}.txt")).unwrap();
     let content = stream::iter([Ok::<_, Error>(Bytes::from(named("content")))]);
     app.artifact_put(ctx, &ArtifactRoot::Run(run.clone()), &file, None, content).await.unwrap();
@@ -214,12 +226,23 @@ pub(crate) async fn lists(app: &App, ctx: &Ctx, sides: &[Things]) -> Answers {
         datasets_after(ArtifactRow(0), 10) of app for ctx;
         logged_models_after(ArtifactRow(0), 10) of app for ctx;
         models_after(ModelRow(0), 10) of app for ctx;
+        scorers_whole(experiments.clone()) of app for ctx;
+        traces_after(TraceRow(0), 10) of app for ctx;
     };
     answers.push((
         "runs_known",
         app.runs_known(ctx, runs.clone()).await.map(|known| {
             let known = sides.iter().filter(|things| known.contains(&things.run)).map(|things| things.side);
             format!("{:?}", known.collect::<Vec<_>>())
+        }),
+    ));
+    let traces = sides.iter().map(|things| TraceId::parse(&format!("{}-trace", things.side)).unwrap()).collect();
+    answers.push((
+        "traces_known",
+        app.traces_known(ctx, traces).await.map(|known| {
+            let mut known: Vec<String> = known.iter().map(|trace| trace.as_str().to_owned()).collect();
+            known.sort_unstable();
+            format!("{known:?}")
         }),
     ));
     answers.push(("metric_history", {
@@ -242,6 +265,7 @@ pub(crate) async fn reads_of_the_workspace(app: &App, ctx: &Ctx, of: &Things) ->
         evaluation_dataset_get(of.dataset.clone()) of app for ctx;
         evaluation_dataset_search(search) of app for ctx;
         evaluation_dataset_experiments(of.dataset.clone()) of app for ctx;
+        evaluation_datasets_after(EvaluationDatasetRow(0), 10) of app for ctx;
         evaluation_records_list(of.dataset.clone(), None, 9) of app for ctx;
         association_list(None, None) of app for ctx;
         association_list(Some(format!("{}/a", of.side)), None) of app for ctx;

@@ -3,6 +3,7 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use stele_domain::Error;
+use stele_domain::authz::ManageBucket;
 use stele_domain::bucket::check_bucket_name;
 
 use super::NAMESPACE;
@@ -23,8 +24,8 @@ pub(super) async fn list(call: Call) -> Result<Response> {
             Failure::argument(format!("max-buckets is a number from 1 to {MOST_BUCKETS}, not '{text}'"))
         })?,
     };
-    let after = call.parameter("continuation-token").to_owned();
-    let mut buckets = call.app.buckets_list(&call.ctx, after, most + 1).await?;
+    let (after, prefix) = (call.parameter("continuation-token").to_owned(), call.parameter("prefix").to_owned());
+    let mut buckets = call.app.buckets_list(&call.ctx, prefix.clone(), after, most + 1).await?;
     let more = buckets.len() as i64 > most;
     buckets.truncate(usize::try_from(most).unwrap_or(usize::MAX));
     let next = buckets.last().filter(|_| more).map(|bucket| bucket.name.clone());
@@ -37,6 +38,7 @@ pub(super) async fn list(call: Call) -> Result<Response> {
                 });
             }
         });
+        xml.text_if("Prefix", Some(prefix).filter(|prefix| !prefix.is_empty()));
         xml.text_if("ContinuationToken", next);
     });
     Ok(xml_response(StatusCode::OK, document))
@@ -58,7 +60,8 @@ struct CreateBucketConfiguration {
 
 pub(super) async fn create(mut call: Call) -> Result<Response> {
     if check_bucket_name(&call.bucket).is_err() {
-        return Err(Failure::bad("InvalidBucketName", format!("the specified bucket is not valid: '{}'", call.bucket)));
+        let failure = Failure::bad("InvalidBucketName", "The specified bucket is not valid.");
+        return Err(failure.about("BucketName", call.bucket));
     }
     if call.header("content-length").is_some_and(|length| length != "0") {
         let _: CreateBucketConfiguration = call.document().await?;
@@ -115,10 +118,10 @@ pub(super) struct Aspect {
 }
 
 enum Unset {
-    /// An error with this code.
-    Missing(&'static str),
-    /// A document with this root and nothing in it.
-    Empty(&'static str),
+    /// An error with this code and message.
+    Missing(&'static str, &'static str),
+    /// A document with this root and what is in it.
+    Document(&'static str, &'static str),
     Owned,
     /// Nothing is known of it.
     Unknown,
@@ -126,27 +129,62 @@ enum Unset {
 
 const ASPECTS: &[Aspect] = &[
     Aspect { name: "acl", unset: Unset::Owned },
-    Aspect { name: "policy", unset: Unset::Missing("NoSuchBucketPolicy") },
-    Aspect { name: "tagging", unset: Unset::Missing("NoSuchTagSet") },
-    Aspect { name: "cors", unset: Unset::Missing("NoSuchCORSConfiguration") },
-    Aspect { name: "lifecycle", unset: Unset::Missing("NoSuchLifecycleConfiguration") },
-    Aspect { name: "website", unset: Unset::Missing("NoSuchWebsiteConfiguration") },
-    Aspect { name: "encryption", unset: Unset::Missing("ServerSideEncryptionConfigurationNotFoundError") },
-    Aspect { name: "replication", unset: Unset::Missing("ReplicationConfigurationNotFoundError") },
-    Aspect { name: "object-lock", unset: Unset::Missing("ObjectLockConfigurationNotFoundError") },
-    Aspect { name: "publicAccessBlock", unset: Unset::Missing("NoSuchPublicAccessBlockConfiguration") },
-    Aspect { name: "ownershipControls", unset: Unset::Missing("OwnershipControlsNotFoundError") },
-    Aspect { name: "versioning", unset: Unset::Empty("VersioningConfiguration") },
-    Aspect { name: "logging", unset: Unset::Empty("BucketLoggingStatus") },
-    Aspect { name: "notification", unset: Unset::Empty("NotificationConfiguration") },
-    Aspect { name: "versions", unset: Unset::Unknown },
-    Aspect { name: "accelerate", unset: Unset::Unknown },
-    Aspect { name: "requestPayment", unset: Unset::Unknown },
+    Aspect { name: "policy", unset: Unset::Missing("NoSuchBucketPolicy", "The bucket policy does not exist") },
+    Aspect { name: "policyStatus", unset: Unset::Missing("NoSuchBucketPolicy", "The bucket policy does not exist") },
+    Aspect { name: "tagging", unset: Unset::Missing("NoSuchTagSet", "The TagSet does not exist") },
+    Aspect { name: "cors", unset: Unset::Missing("NoSuchCORSConfiguration", "The CORS configuration does not exist") },
+    Aspect {
+        name: "lifecycle",
+        unset: Unset::Missing("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist"),
+    },
+    Aspect {
+        name: "website",
+        unset: Unset::Missing(
+            "NoSuchWebsiteConfiguration",
+            "The specified bucket does not have a website configuration",
+        ),
+    },
+    Aspect {
+        name: "encryption",
+        unset: Unset::Missing(
+            "ServerSideEncryptionConfigurationNotFoundError",
+            "The server side encryption configuration was not found",
+        ),
+    },
+    Aspect {
+        name: "replication",
+        unset: Unset::Missing("ReplicationConfigurationNotFoundError", "The replication configuration was not found"),
+    },
+    Aspect {
+        name: "object-lock",
+        unset: Unset::Missing(
+            "ObjectLockConfigurationNotFoundError",
+            "Object Lock configuration does not exist for this bucket",
+        ),
+    },
+    Aspect {
+        name: "publicAccessBlock",
+        unset: Unset::Missing(
+            "NoSuchPublicAccessBlockConfiguration",
+            "The public access block configuration was not found",
+        ),
+    },
+    Aspect {
+        name: "ownershipControls",
+        unset: Unset::Missing("OwnershipControlsNotFoundError", "The bucket ownership controls were not found"),
+    },
+    Aspect { name: "versioning", unset: Unset::Document("VersioningConfiguration", "") },
+    Aspect { name: "logging", unset: Unset::Document("BucketLoggingStatus", "") },
+    Aspect { name: "notification", unset: Unset::Document("NotificationConfiguration", "") },
+    Aspect { name: "accelerate", unset: Unset::Document("AccelerateConfiguration", "") },
+    Aspect {
+        name: "requestPayment",
+        unset: Unset::Document("RequestPaymentConfiguration", "<Payer>BucketOwner</Payer>"),
+    },
     Aspect { name: "inventory", unset: Unset::Unknown },
     Aspect { name: "analytics", unset: Unset::Unknown },
     Aspect { name: "metrics", unset: Unset::Unknown },
     Aspect { name: "intelligent-tiering", unset: Unset::Unknown },
-    Aspect { name: "policyStatus", unset: Unset::Unknown },
 ];
 
 /// The side of a bucket that a request is about.
@@ -155,15 +193,28 @@ pub(super) fn aspect(call: &Call) -> Option<&'static Aspect> {
 }
 
 pub(super) async fn answer_aspect(method: &Method, call: Call, aspect: &Aspect) -> Result<Response> {
-    if *method != Method::GET || matches!(aspect.unset, Unset::Unknown) {
+    let is_asked = *method == Method::GET && !matches!(aspect.unset, Unset::Unknown);
+    // What was never given is removed already.
+    let is_removed = *method == Method::DELETE && matches!(aspect.unset, Unset::Missing(..));
+    if !is_asked && !is_removed {
         return Err(Failure::not_offered(&format!("'{}' of buckets", aspect.name)));
     }
-    call.app.bucket_get(&call.ctx, call.bucket.clone()).await?;
-    match aspect.unset {
-        Unset::Missing(code) => {
-            Err(Failure::not_found(code, format!("the bucket has no {} configuration", aspect.name)))
+    let bucket = call.app.bucket_get(&call.ctx, call.bucket.clone()).await?;
+    if is_removed {
+        if !call.app.may_in_workspace::<ManageBucket>(&call.ctx).await? {
+            let message = format!("{} may not change the bucket '{}'", call.ctx.principal.name(), bucket.name);
+            return Err(Error::Forbidden { message }.into());
         }
-        Unset::Empty(root) => Ok(xml_response(StatusCode::OK, Xml::document(root, NAMESPACE, |_| ()))),
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    match aspect.unset {
+        Unset::Missing(code, message) => Err(Failure::not_found(code, message).about("BucketName", bucket.name)),
+        Unset::Document(root, inner) => {
+            let document = Xml::document(root, NAMESPACE, |xml| {
+                xml.raw(inner);
+            });
+            Ok(xml_response(StatusCode::OK, document))
+        }
         Unset::Owned | Unset::Unknown => Ok(access(&call)),
     }
 }

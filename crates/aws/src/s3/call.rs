@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
 use stele_app::{App, Ctx, SignedBody};
@@ -13,6 +13,14 @@ use super::error::{Failure, Result};
 
 /// The largest document that a request brings, in bytes: ten thousand parts of an upload.
 const MOST_DOCUMENT: usize = 2 * 1024 * 1024;
+
+/// The class that an object has of which none is said.
+pub(super) const STANDARD: &str = "STANDARD";
+pub(super) const STORAGE_CLASS: &str = "x-amz-storage-class";
+/// Classes whose objects can be read at once.
+const AT_HAND: [&str; 5] = ["REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"];
+/// Where a website, which is made of buckets elsewhere, leads who asks for an object.
+pub(super) const REDIRECT: &str = "x-amz-website-redirect-location";
 
 pub(super) struct Call {
     pub(super) app: App,
@@ -64,22 +72,26 @@ impl Call {
     }
 
     /// How many entries a listing gives, at most a thousand.
-    pub(super) fn limit(&self, name: &str) -> Result<usize> {
-        match self.parameter(name) {
-            "" => Ok(1_000),
-            text => match text.parse::<i64>() {
-                Ok(limit @ 0..) => Ok(usize::try_from(limit).unwrap_or(1_000).min(1_000)),
-                _ => Err(Failure::argument(format!("{name} is not a number from 0 on: '{text}'"))),
-            },
-        }
+    pub(super) fn limit(&self, name: &'static str) -> Result<usize> {
+        let limit = self.count(name)?.unwrap_or(1_000);
+        Ok(usize::try_from(limit).unwrap_or(1_000).min(1_000))
+    }
+
+    /// A number among the parameters, if it is given.
+    pub(super) fn count(&self, name: &'static str) -> Result<Option<u32>> {
+        counted(name, self.parameter(name))
+    }
+
+    /// A number among the headers, if it is given.
+    pub(super) fn count_in_header(&self, name: &'static str) -> Result<Option<u32>> {
+        counted(name, self.header(name).unwrap_or(""))
     }
 
     /// A document in XML that the request brings.
     pub(super) async fn document<T: serde::de::DeserializeOwned>(&mut self) -> Result<T> {
         let body = self.bytes().await?;
-        let malformed = || Failure::bad("MalformedXML", "the XML you provided was not well-formed or does not fit");
-        let text = std::str::from_utf8(&body).map_err(|_| malformed())?;
-        quick_xml::de::from_str(text).map_err(|_| malformed())
+        let text = std::str::from_utf8(&body).map_err(|_| Failure::malformed())?;
+        quick_xml::de::from_str(text).map_err(|_| Failure::malformed())
     }
 
     /// The whole body, as its checksums say it is.
@@ -101,9 +113,18 @@ impl Call {
 
     /// What the headers say about an object that is to be stored.
     pub(super) fn head(&self) -> Result<ObjectHead> {
-        const KEPT: [&str; 6] =
-            ["cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires"];
+        const KEPT: [&str; 8] = [
+            "cache-control",
+            "content-disposition",
+            "content-encoding",
+            "content-language",
+            "content-type",
+            "expires",
+            STORAGE_CLASS,
+            REDIRECT,
+        ];
         self.refuse_keys()?;
+        self.check_storage_class()?;
         let mut head = ObjectHead { tags: self.tags_in_header()?, ..ObjectHead::default() };
         for (name, value) in &self.headers {
             let name = name.as_str();
@@ -113,6 +134,15 @@ impl Call {
             } else if KEPT.contains(&name) {
                 head.headers.insert(name.to_owned(), text());
             }
+        }
+        if head.headers.get(STORAGE_CLASS).is_some_and(|class| class == STANDARD) {
+            head.headers.remove(STORAGE_CLASS);
+        }
+        if let Some(place) = head.headers.get(REDIRECT)
+            && !["/", "http://", "https://"].iter().any(|start| place.starts_with(start))
+        {
+            let message = "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.";
+            return Err(Failure::bad("InvalidRedirectLocation", message));
         }
         // That the body came in chunks is no part of what it is.
         let encoding = head.headers.get("content-encoding").map(|encoding| without_chunks(encoding));
@@ -138,22 +168,66 @@ impl Call {
         }
     }
 
-    fn tags_in_header(&self) -> Result<BTreeMap<String, String>> {
-        let mut tags = BTreeMap::new();
-        let given = self.header("x-amz-tagging").unwrap_or("");
-        for (key, value) in url::form_urlencoded::parse(given.as_bytes()).into_owned() {
-            if tags.insert(key.clone(), value).is_some() {
-                return Err(Failure::bad("InvalidTag", format!("the tag '{key}' is given twice")));
+    /// Objects of every class are kept alike, so that those that would have to be brought back first are refused.
+    fn check_storage_class(&self) -> Result<()> {
+        match self.header(STORAGE_CLASS) {
+            None | Some(STANDARD) => Ok(()),
+            Some(class) if AT_HAND.contains(&class) => Ok(()),
+            Some(class @ ("GLACIER" | "DEEP_ARCHIVE")) => {
+                Err(Failure::not_offered(&format!("the storage class {class}")))
             }
+            Some(class) => Err(Failure::bad("InvalidStorageClass", "The storage class you specified is not valid")
+                .about("StorageClassRequested", class)),
         }
-        Ok(tags)
+    }
+
+    fn tags_in_header(&self) -> Result<BTreeMap<String, String>> {
+        let given = self.header("x-amz-tagging").unwrap_or("");
+        super::tags::checked(url::form_urlencoded::parse(given.as_bytes()).into_owned())
     }
 
     /// Refuses versions, which objects do not have.
     pub(super) fn only_version(&self) -> Result<()> {
         match self.parameter("versionId") {
             "" | "null" => Ok(()),
-            version => Err(Failure::not_found("NoSuchVersion", format!("there is no version '{version}'"))),
+            version => Err(no_version(version)),
+        }
+    }
+}
+
+fn counted(name: &'static str, text: &str) -> Result<Option<u32>> {
+    const MOST: i64 = i32::MAX as i64;
+    let message = match text.parse::<i64>() {
+        _ if text.is_empty() => return Ok(None),
+        Ok(count @ 0..=MOST) => return Ok(u32::try_from(count).ok()),
+        Ok(..0) => format!("Argument {name} must be an integer between 0 and {MOST}"),
+        _ => format!("Provided {name} not an integer or within integer range"),
+    };
+    Err(Failure::argument(message).about("ArgumentName", name).about("ArgumentValue", text))
+}
+
+/// Clients look at whether a version is unknown or none that could be.
+pub(super) fn no_version(version: &str) -> Failure {
+    let fits = version.len() == 32 && version.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte));
+    match fits {
+        true => {
+            Failure::not_found("NoSuchVersion", "The specified version does not exist.").about("VersionId", version)
+        }
+        false => Failure::argument("Invalid version id specified")
+            .about("ArgumentName", "versionId")
+            .about("ArgumentValue", version),
+    }
+}
+
+/// What presigned URLs say of an object, since clients put headers that are to be signed into the query.
+pub(super) fn hoist(query: &BTreeMap<String, String>, headers: &mut HeaderMap) {
+    let is_presigned = query.contains_key("X-Amz-Signature") || query.contains_key("Signature");
+    for (name, value) in query.iter().filter(|_| is_presigned) {
+        let name = name.to_ascii_lowercase();
+        let is_of_object =
+            name.starts_with("x-amz-meta-") || [STORAGE_CLASS, REDIRECT, "x-amz-tagging"].contains(&name.as_str());
+        if let (true, Ok(name), Ok(value)) = (is_of_object, name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
+            headers.entry(name).or_insert(value);
         }
     }
 }

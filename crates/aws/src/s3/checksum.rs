@@ -24,6 +24,21 @@ pub(super) fn is_checksum(header: &str) -> bool {
     CHECKSUMS.contains(&header)
 }
 
+/// The header of the checksums of an algorithm, such as `SHA256`.
+pub(super) fn header_of(algorithm: &str) -> Result<&'static str> {
+    let known =
+        CHECKSUMS.into_iter().find(|name| name.trim_start_matches("x-amz-checksum-").eq_ignore_ascii_case(algorithm));
+    known.ok_or_else(|| {
+        let message = format!("Checksum algorithm provided is unsupported: '{}'.", algorithm.escape_default());
+        Failure::bad("InvalidRequest", message)
+    })
+}
+
+/// The algorithm of the checksums of a header, as elements name it.
+pub(super) fn algorithm(header: &str) -> String {
+    header.strip_prefix("x-amz-checksum-").unwrap_or(header).to_ascii_uppercase()
+}
+
 /// A checksum on its way.
 pub(super) enum Sum {
     /// With its length in bytes.
@@ -87,8 +102,7 @@ pub(super) fn take(headers: &mut HeaderMap) -> Result<BTreeMap<String, String>> 
 /// Writes checksums among headers as elements, such as `ChecksumCRC32`.
 pub(super) fn write(xml: &mut Xml, headers: &BTreeMap<String, String>) {
     for name in CHECKSUMS {
-        let element = name.strip_prefix("x-amz-checksum-").unwrap_or(name).to_ascii_uppercase();
-        xml.text_if(&format!("Checksum{element}"), headers.get(name));
+        xml.text_if(&format!("Checksum{}", algorithm(name)), headers.get(name));
     }
 }
 
@@ -104,6 +118,15 @@ pub(super) fn check_whole(said: &BTreeMap<String, String>, parts: &[&Part]) -> R
         }
     }
     Ok(())
+}
+
+/// What parts come to that all came with a checksum of one algorithm, when the client says nothing of the whole.
+pub(super) fn of_whole(parts: &[&Part]) -> Result<BTreeMap<String, String>> {
+    let shared = |name: &&&str| parts.iter().all(|part| part.checksums.contains_key(**name));
+    let Some(name) = CHECKSUMS.iter().find(shared).filter(|_| !parts.is_empty()) else { return Ok(BTreeMap::new()) };
+    // There are no checksums of checksums of this one.
+    let whole = if *name == "x-amz-checksum-crc64nvme" { full(name, parts)? } else { composite(name, parts)? };
+    Ok(BTreeMap::from([((*name).to_owned(), whole)]))
 }
 
 /// The checksum of the checksums of parts, and how many these are.

@@ -1,4 +1,5 @@
-//! S3's error shape, and how the record's errors read in it.
+//! S3's error shape, and how the record's errors read in it. Clients compare the texts that S3 publishes, so that those
+//! are its own.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -14,12 +15,20 @@ pub(super) struct Failure {
     status: StatusCode,
     code: &'static str,
     message: String,
+    /// What the message is about, as elements of their own.
+    details: Vec<(&'static str, String)>,
     undisclosed: Option<String>,
 }
 
 impl Failure {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Failure {
-        Failure { status, code, message: message.into(), undisclosed: None }
+        Failure { status, code, message: message.into(), details: Vec::new(), undisclosed: None }
+    }
+
+    /// Says what the message is about.
+    pub(super) fn about(mut self, element: &'static str, value: impl Into<String>) -> Failure {
+        self.details.push((element, value.into()));
+        self
     }
 
     pub(super) fn bad(code: &'static str, message: impl Into<String>) -> Failure {
@@ -39,12 +48,19 @@ impl Failure {
     }
 
     pub(super) fn not_allowed() -> Failure {
-        let message = "the specified method is not allowed against this resource";
+        let message = "The specified method is not allowed against this resource.";
         Failure::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
     }
 
-    pub(super) fn precondition(message: impl Into<String>) -> Failure {
-        Failure::new(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", message)
+    /// `condition` is the header that says what did not hold.
+    pub(super) fn precondition(condition: &'static str) -> Failure {
+        let message = "At least one of the pre-conditions you specified did not hold";
+        Failure::new(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", message).about("Condition", condition)
+    }
+
+    pub(super) fn malformed() -> Failure {
+        let message = "The XML you provided was not well-formed or did not validate against our published schema";
+        Failure::bad("MalformedXML", message)
     }
 
     fn internal(cause: String) -> Failure {
@@ -55,10 +71,24 @@ impl Failure {
         }
     }
 
+    /// The code and the message, for answers that tell of many things.
+    pub(super) fn told(&self) -> (&'static str, &str) {
+        (self.code, &self.message)
+    }
+
+    /// Whether it is the request that failed, and not this server.
+    pub(super) fn is_of_client(&self) -> bool {
+        self.status.is_client_error()
+    }
+
     pub(super) fn into_response(self, resource: &str, request_id: &str) -> Response {
-        let Failure { status, code, message, undisclosed } = self;
+        let Failure { status, code, message, details, undisclosed } = self;
         let document = Xml::document("Error", "", |xml| {
-            xml.text("Code", code).text("Message", message).text("Resource", resource).text("RequestId", request_id);
+            xml.text("Code", code).text("Message", message);
+            for (element, value) in details {
+                xml.text(element, value);
+            }
+            xml.text("Resource", resource).text("RequestId", request_id);
         });
         let mut response = xml_response(status, document);
         if let Some(cause) = undisclosed {
@@ -77,24 +107,29 @@ pub(super) fn xml_response(status: StatusCode, document: String) -> Response {
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         match error {
-            Error::NotFound { kind: Kind::Bucket, .. } => {
-                Failure::not_found("NoSuchBucket", "the specified bucket does not exist")
+            Error::NotFound { kind: Kind::Bucket, id } => {
+                Failure::not_found("NoSuchBucket", "The specified bucket does not exist").about("BucketName", id)
             }
-            Error::NotFound { kind: Kind::Upload, .. } => {
-                Failure::not_found("NoSuchUpload", "the upload does not exist: it may have been completed or aborted")
+            Error::NotFound { kind: Kind::Upload, id } => Failure::not_found(
+                "NoSuchUpload",
+                "The specified upload does not exist. The upload ID may be invalid, or the upload may have been \
+                 aborted or completed.",
+            )
+            .about("UploadId", id),
+            Error::NotFound { id, .. } => {
+                Failure::not_found("NoSuchKey", "The specified key does not exist.").about("Key", id)
             }
-            Error::NotFound { .. } => Failure::not_found("NoSuchKey", "the specified key does not exist"),
             Error::AlreadyExists { id, .. } => Failure::new(
                 StatusCode::CONFLICT,
                 "BucketAlreadyOwnedByYou",
-                format!("the bucket '{id}' is there already"),
-            ),
+                "Your previous request to create the named bucket succeeded and you already own it.",
+            )
+            .about("BucketName", id),
             Error::WrongState { kind: Kind::Bucket, id, state, .. } => {
-                Failure::new(StatusCode::CONFLICT, "BucketNotEmpty", format!("the bucket '{id}' is {state}"))
+                let message = format!("The bucket you tried to delete is {state}");
+                Failure::new(StatusCode::CONFLICT, "BucketNotEmpty", message).about("BucketName", id)
             }
-            Error::WrongState { state, .. } => {
-                Failure::precondition(format!("a condition of the request does not hold: the object is {state}"))
-            }
+            Error::WrongState { .. } => Failure::precondition("If-Match"),
             Error::Invalid { message } | Error::GateFailed { message, .. } => Failure::argument(message),
             Error::ParamsChanged { run, .. } => Failure::argument(format!("params of run '{run}' cannot change")),
             Error::Conflict { message } => Failure::new(StatusCode::CONFLICT, "OperationAborted", message),

@@ -7,7 +7,8 @@ use stele_app::{Listed, ListedObject};
 
 use super::NAMESPACE;
 use super::buckets::owner;
-use super::call::Call;
+use super::call::{Call, STANDARD, STORAGE_CLASS};
+use super::checksum::{CHECKSUMS, algorithm};
 use super::error::{Failure, Result, xml_response};
 use crate::xml::{Xml, time};
 
@@ -94,7 +95,8 @@ async fn second(call: Call) -> Result<Response> {
     let document = Xml::document("ListBucketResult", NAMESPACE, |xml| {
         xml.text("Name", &call.bucket);
         xml.text("Prefix", texts.write(call.parameter("prefix")));
-        xml.text_if("StartAfter", Some(&start).filter(|start| !start.is_empty()).map(|start| texts.write(start)));
+        let started = Some(&start).filter(|start| !start.is_empty() && !call.asks("continuation-token"));
+        xml.text_if("StartAfter", started.map(|start| texts.write(start)));
         xml.text_if("ContinuationToken", Some(&token).filter(|token| !token.is_empty()));
         rest(xml, &call, texts, most, next.is_some());
         xml.text("KeyCount", found.len());
@@ -104,11 +106,43 @@ async fn second(call: Call) -> Result<Response> {
     Ok(xml_response(StatusCode::OK, document))
 }
 
+/// The versions of objects, each of which has one, as in a bucket that was never told to keep more.
+pub(super) async fn versions(call: Call) -> Result<Response> {
+    let (texts, most) = (Texts::of(&call)?, call.limit("max-keys")?);
+    let (marker, version) = (call.parameter("key-marker").to_owned(), call.parameter("version-id-marker").to_owned());
+    if marker.is_empty() && !version.is_empty() {
+        let failure = Failure::argument("A version-id marker cannot be specified without a key marker.");
+        return Err(failure.about("ArgumentName", "version-id-marker").about("ArgumentValue", version));
+    }
+    let (found, next) = page(&call, &marker, most).await?;
+    let document = Xml::document("ListVersionsResult", NAMESPACE, |xml| {
+        xml.text("Name", &call.bucket);
+        xml.text("Prefix", texts.write(call.parameter("prefix")));
+        xml.text("KeyMarker", texts.write(&marker)).text("VersionIdMarker", &version);
+        rest(xml, &call, texts, most, next.is_some());
+        xml.text_if("NextKeyMarker", next.as_deref().map(|next| texts.write(next)));
+        let ends_with_object = matches!(found.last(), Some(Listed::Object(_)));
+        xml.text_if("NextVersionIdMarker", next.as_ref().filter(|_| ends_with_object).map(|_| "null"));
+        for listed in &found {
+            if let Listed::Object(object) = listed {
+                xml.element("Version", |xml| {
+                    xml.text("VersionId", "null").text("IsLatest", true);
+                    entry(xml, &call, object, texts, true);
+                });
+            }
+        }
+        prefixes(xml, &found, texts);
+    });
+    Ok(xml_response(StatusCode::OK, document))
+}
+
 fn read_token(token: &str) -> Result<String> {
     let decoded = BASE64_URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    decoded
-        .filter(|key| !key.is_empty())
-        .ok_or_else(|| Failure::argument("the continuation token provided is incorrect"))
+    decoded.filter(|key| !key.is_empty()).ok_or_else(|| {
+        Failure::argument("The continuation token provided is incorrect")
+            .about("ArgumentName", "continuation-token")
+            .about("ArgumentValue", token)
+    })
 }
 
 fn rest(xml: &mut Xml, call: &Call, texts: Texts, most: usize, more: bool) {
@@ -121,17 +155,26 @@ fn rest(xml: &mut Xml, call: &Call, texts: Texts, most: usize, more: bool) {
 fn entries(xml: &mut Xml, call: &Call, found: &[Listed], texts: Texts, with_owner: bool) {
     for listed in found {
         if let Listed::Object(object) = listed {
-            xml.element("Contents", |xml| {
-                let ListedObject { key, size, etag, modified_at } = object;
-                xml.text("Key", texts.write(key)).text("LastModified", time(*modified_at));
-                xml.text("ETag", format!("\"{etag}\"")).text("Size", size);
-                if with_owner {
-                    owner(xml, call);
-                }
-                xml.text("StorageClass", "STANDARD");
-            });
+            xml.element("Contents", |xml| entry(xml, call, object, texts, with_owner));
         }
     }
+    prefixes(xml, found, texts);
+}
+
+fn entry(xml: &mut Xml, call: &Call, object: &ListedObject, texts: Texts, with_owner: bool) {
+    let ListedObject { key, size, etag, modified_at, head } = object;
+    xml.text("Key", texts.write(key)).text("LastModified", time(*modified_at));
+    xml.text("ETag", format!("\"{etag}\"")).text("Size", size);
+    for name in CHECKSUMS.into_iter().filter(|name| head.headers.contains_key(*name)) {
+        xml.text("ChecksumAlgorithm", algorithm(name));
+    }
+    if with_owner {
+        owner(xml, call);
+    }
+    xml.text("StorageClass", head.headers.get(STORAGE_CLASS).map_or(STANDARD, String::as_str));
+}
+
+fn prefixes(xml: &mut Xml, found: &[Listed], texts: Texts) {
     for listed in found {
         if let Listed::Prefix(prefix) = listed {
             xml.element("CommonPrefixes", |xml| {

@@ -1,13 +1,17 @@
 //! S3, path-style: buckets, objects and uploads in parts. A table in [`handle`] says which request is which operation.
 
+mod attributes;
 mod body;
 mod buckets;
 mod call;
 mod checksum;
 mod chunks;
+mod copy;
 mod error;
 mod listing;
 mod objects;
+mod read;
+mod tags;
 mod uploads;
 
 use axum::body::Body;
@@ -43,6 +47,8 @@ pub(crate) async fn dispatch(State(server): State<Server>, request: Request) -> 
         let ctx = server.app.at_home(ctx).await?;
         let (bucket, key) = call::place(uri.path())?;
         let account = server.app.account_number(&ctx, &server.account);
+        let query = call::query(&uri);
+        call::hoist(&query, &mut head.headers);
         let call = Call {
             app: server.app.clone(),
             ctx,
@@ -50,7 +56,7 @@ pub(crate) async fn dispatch(State(server): State<Server>, request: Request) -> 
             region: region(&uri, &head.headers),
             bucket,
             key,
-            query: call::query(&uri),
+            query,
             headers: head.headers,
             body: Mutex::new(body),
             signed,
@@ -86,6 +92,9 @@ async fn on_bucket(method: &Method, call: Call) -> Result<Response> {
     if *method == Method::GET && call.asks("uploads") {
         return uploads::list(call).await;
     }
+    if *method == Method::GET && call.asks("versions") {
+        return listing::versions(call).await;
+    }
     if *method == Method::POST && call.asks("delete") {
         return objects::delete_many(call).await;
     }
@@ -102,8 +111,8 @@ async fn on_bucket(method: &Method, call: Call) -> Result<Response> {
 }
 
 async fn on_object(method: &Method, call: Call) -> Result<Response> {
-    const UNKNOWN: [&str; 8] =
-        ["attributes", "legal-hold", "retention", "torrent", "restore", "select", "renameObject", "encryption"];
+    const UNKNOWN: [&str; 7] =
+        ["legal-hold", "retention", "torrent", "restore", "select", "renameObject", "encryption"];
     if let Some(aspect) = UNKNOWN.iter().find(|aspect| call.asks(aspect)) {
         return Err(Failure::not_offered(&format!("'{aspect}' of objects")));
     }
@@ -111,19 +120,20 @@ async fn on_object(method: &Method, call: Call) -> Result<Response> {
     let copies = call.headers.contains_key("x-amz-copy-source");
     match *method {
         Method::GET if call.asks("uploadId") => uploads::list_parts(call).await,
-        Method::GET if call.asks("tagging") => objects::tagging(call).await,
+        Method::GET if call.asks("tagging") => tags::get(call).await,
+        Method::GET if call.asks("attributes") => attributes::get(call).await,
         Method::GET if call.asks("acl") => objects::acl(call).await,
-        Method::GET | Method::HEAD => objects::get(method, call).await,
+        Method::GET | Method::HEAD => read::get(method, call).await,
         Method::PUT if call.asks("uploadId") && copies => uploads::copy_part(call).await,
         Method::PUT if call.asks("uploadId") => uploads::put_part(call).await,
-        Method::PUT if call.asks("tagging") => objects::set_tagging(call).await,
+        Method::PUT if call.asks("tagging") => tags::set(call).await,
         Method::PUT if call.asks("acl") => Err(Failure::not_offered("access control lists")),
-        Method::PUT if copies => objects::copy(call).await,
+        Method::PUT if copies => copy::copy(call).await,
         Method::PUT => objects::put(call).await,
         Method::POST if call.asks("uploads") => uploads::create(call).await,
         Method::POST if call.asks("uploadId") => uploads::complete(call).await,
         Method::DELETE if call.asks("uploadId") => uploads::abort(call).await,
-        Method::DELETE if call.asks("tagging") => objects::delete_tagging(call).await,
+        Method::DELETE if call.asks("tagging") => tags::delete(call).await,
         Method::DELETE => objects::delete(call).await,
         _ => Err(Failure::not_allowed()),
     }

@@ -4,7 +4,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use stele_app::{Checksums, CompletedPart, Content};
-use stele_domain::bucket::Part;
+use stele_domain::bucket::{Part, Upload};
 use stele_domain::{Error, Kind};
 
 use super::NAMESPACE;
@@ -12,9 +12,10 @@ use super::body::incoming;
 use super::buckets::owner;
 use super::call::Call;
 use super::checksum::{self, CHECKSUMS};
+use super::copy::{copied, source};
 use super::error::{Failure, Result, xml_response};
 use super::listing::Texts;
-use super::objects::{condition, copied, quoted, source};
+use super::objects::{condition, quoted, refused};
 use crate::xml::{Xml, time};
 
 /// The most parts of an upload.
@@ -34,10 +35,14 @@ impl Call {
         (self.key.clone(), self.parameter("uploadId").to_owned())
     }
 
-    fn part_number(&self) -> Result<u32> {
+    pub(super) fn part_number(&self) -> Result<u32> {
         let text = self.parameter("partNumber");
         let number = text.parse().ok().filter(|number| (1..=10_000).contains(number));
-        number.ok_or_else(|| Failure::argument(format!("partNumber is a number from 1 to 10000, not '{text}'")))
+        number.ok_or_else(|| {
+            Failure::argument("Part number must be an integer between 1 and 10000, inclusive")
+                .about("ArgumentName", "partNumber")
+                .about("ArgumentValue", text)
+        })
     }
 }
 
@@ -75,7 +80,7 @@ pub(super) async fn copy_part(call: Call) -> Result<Response> {
     let bytes = call.app.object_content(found, range);
     let content = Content { length: Some(length), bytes, checksums: Checksums::default() };
     let part = call.app.upload_part(&call.ctx, call.bucket, upload, number, content).await?;
-    Ok(xml_response(StatusCode::OK, copied("CopyPartResult", &part.etag, part.modified_at)))
+    Ok(xml_response(StatusCode::OK, copied("CopyPartResult", &part.etag, part.modified_at, &part.checksums)))
 }
 
 #[derive(Deserialize)]
@@ -119,13 +124,15 @@ impl NamedPart {
 pub(super) async fn complete(mut call: Call) -> Result<Response> {
     let upload = call.upload();
     // They are about the object, not about the document that comes.
-    let checksums = checksum::take(&mut call.headers)?;
+    let mut checksums = checksum::take(&mut call.headers)?;
     let CompleteMultipartUpload { parts } = call.document().await?;
     if parts.is_empty() || parts.len() > 10_000 {
-        return Err(Failure::bad("MalformedXML", "from 1 to 10000 parts complete an upload"));
+        return Err(Failure::malformed());
     }
     if !parts.is_sorted_by(|a, b| a.number < b.number) {
-        return Err(Failure::bad("InvalidPartOrder", "the parts must be listed in the order of their numbers"));
+        let message = "The list of parts was not in ascending order. The parts list must be specified in order by part \
+                       number.";
+        return Err(Failure::bad("InvalidPartOrder", message));
     }
     let uploaded = call.app.upload_parts(&call.ctx, call.bucket.clone(), upload.clone(), 0, MOST_PARTS).await?;
     let mut chosen = Vec::with_capacity(parts.len());
@@ -138,6 +145,9 @@ pub(super) async fn complete(mut call: Call) -> Result<Response> {
     }
     if chosen.len() == parts.len() {
         checksum::check_whole(&checksums, &chosen)?;
+        if checksums.is_empty() {
+            checksums = checksum::of_whole(&chosen)?;
+        }
     }
     let parts = parts.into_iter().map(|part| {
         let etag = part.etag.trim_matches('"').to_owned();
@@ -145,13 +155,20 @@ pub(super) async fn complete(mut call: Call) -> Result<Response> {
     });
     let condition = condition(&call.headers)?;
     let (app, bucket) = (&call.app, call.bucket.clone());
+    let (refused, id) = (refused(&condition), upload.1.clone());
     let made = app.upload_complete(&call.ctx, bucket, upload, parts.collect(), checksums, condition).await;
     let object = made.map_err(|error| match error {
-        Error::NotFound { kind: Kind::Part, id } => {
-            Failure::bad("InvalidPart", format!("{id} was not uploaded, or its ETag is another one"))
+        Error::NotFound { kind: Kind::Part, id: part } => {
+            let message = "One or more of the specified parts could not be found.  The part may not have been \
+                           uploaded, or the specified entity tag may not match the part's entity tag.";
+            let number = part.trim_start_matches(|character: char| !character.is_ascii_digit()).to_owned();
+            Failure::bad("InvalidPart", message).about("UploadId", id.as_str()).about("PartNumber", number)
         }
-        Error::LimitExceeded { message } => Failure::bad("EntityTooSmall", message),
-        other => other.into(),
+        Error::LimitExceeded { message } => {
+            let told = "Your proposed upload is smaller than the minimum allowed object size.";
+            Failure::bad("EntityTooSmall", told).about("Cause", message)
+        }
+        other => refused(other),
     })?;
     let document = Xml::document("CompleteMultipartUploadResult", NAMESPACE, |xml| {
         xml.text("Location", format!("/{}/{}", call.bucket, call.key));
@@ -169,10 +186,7 @@ pub(super) async fn abort(call: Call) -> Result<Response> {
 
 pub(super) async fn list_parts(call: Call) -> Result<Response> {
     let most = call.limit("max-parts")?;
-    let after: u32 = match call.parameter("part-number-marker") {
-        "" => 0,
-        text => text.parse().map_err(|_| Failure::argument(format!("'{text}' is not the number of a part")))?,
-    };
+    let after = call.count("part-number-marker")?.unwrap_or(0);
     let upload = call.upload();
     let wanted = i64::try_from(most + 1).unwrap_or(i64::MAX);
     let mut parts = call.app.upload_parts(&call.ctx, call.bucket.clone(), upload.clone(), after, wanted).await?;
@@ -182,7 +196,7 @@ pub(super) async fn list_parts(call: Call) -> Result<Response> {
         xml.text("Bucket", &call.bucket).text("Key", &call.key).text("UploadId", &upload.1);
         owner(xml, &call);
         xml.text("StorageClass", "STANDARD").text("PartNumberMarker", after);
-        xml.text_if("NextPartNumberMarker", parts.last().map(|part| part.number));
+        xml.text("NextPartNumberMarker", parts.last().map_or(0, |part| part.number));
         xml.text("MaxParts", most).text("IsTruncated", more);
         for part in &parts {
             xml.element("Part", |xml| {
@@ -197,35 +211,118 @@ pub(super) async fn list_parts(call: Call) -> Result<Response> {
 
 pub(super) async fn list(call: Call) -> Result<Response> {
     let (texts, most) = (Texts::of(&call)?, call.limit("max-uploads")?);
-    if call.asks("delimiter") && !call.parameter("delimiter").is_empty() {
-        return Err(Failure::not_offered("folding the uploads of a bucket at a delimiter"));
-    }
-    let prefix = call.parameter("prefix").to_owned();
+    let (prefix, delimiter) = (call.parameter("prefix").to_owned(), call.parameter("delimiter").to_owned());
     let after = (call.parameter("key-marker").to_owned(), call.parameter("upload-id-marker").to_owned());
-    // Without an id all uploads of the key have been given.
-    let after = match after {
-        (key, id) if !key.is_empty() && id.is_empty() => (key, char::MAX.to_string()),
-        given => given,
-    };
-    let wanted = i64::try_from(most + 1).unwrap_or(i64::MAX);
-    let mut found = call.app.uploads_list(&call.ctx, call.bucket.clone(), prefix.clone(), after, wanted).await?;
-    let more = found.len() > most;
-    found.truncate(most);
-    let next = found.last().filter(|_| more);
+    let (found, next) = page(&call, &prefix, &delimiter, after, most).await?;
     let document = Xml::document("ListMultipartUploadsResult", NAMESPACE, |xml| {
         xml.text("Bucket", &call.bucket).text("KeyMarker", texts.write(call.parameter("key-marker")));
         xml.text("UploadIdMarker", call.parameter("upload-id-marker"));
-        xml.text_if("NextKeyMarker", next.map(|upload| texts.write(&upload.key)));
-        xml.text_if("NextUploadIdMarker", next.map(|upload| &upload.id));
-        xml.text("Prefix", texts.write(&prefix)).text("MaxUploads", most).text("IsTruncated", more);
+        xml.text_if("NextKeyMarker", next.as_ref().map(|(key, _)| texts.write(key)));
+        xml.text_if("NextUploadIdMarker", next.as_ref().map(|(_, id)| id));
+        xml.text("Prefix", texts.write(&prefix)).text("MaxUploads", most).text("IsTruncated", next.is_some());
+        xml.text_if("Delimiter", Some(&delimiter).filter(|text| !text.is_empty()).map(|text| texts.write(text)));
         texts.say(xml);
-        for upload in &found {
+        for upload in found.iter().filter_map(Met::upload) {
             xml.element("Upload", |xml| {
                 xml.text("Key", texts.write(&upload.key)).text("UploadId", &upload.id);
                 owner(xml, &call);
                 xml.text("StorageClass", "STANDARD").text("Initiated", time(upload.started_at));
             });
         }
+        for folded in found.iter().filter_map(Met::folded) {
+            xml.element("CommonPrefixes", |xml| {
+                xml.text("Prefix", texts.write(folded));
+            });
+        }
     });
     Ok(xml_response(StatusCode::OK, document))
+}
+
+/// What a listing of uploads meets.
+enum Met {
+    Upload(Upload),
+    /// All uploads of keys that begin with this text, which ends with the delimiter.
+    Folded(String),
+}
+
+impl Met {
+    fn upload(&self) -> Option<&Upload> {
+        match self {
+            Met::Upload(upload) => Some(upload),
+            Met::Folded(_) => None,
+        }
+    }
+
+    fn folded(&self) -> Option<&str> {
+        match self {
+            Met::Upload(_) => None,
+            Met::Folded(prefix) => Some(prefix),
+        }
+    }
+
+    /// Where a listing goes on after it.
+    fn end(&self) -> (String, String) {
+        match self {
+            Met::Upload(upload) => (upload.key.clone(), upload.id.clone()),
+            Met::Folded(prefix) => (prefix.clone(), String::new()),
+        }
+    }
+}
+
+/// At most so many uploads after one of a key and id, folded at the delimiter, and where the next page begins if there is
+/// one.
+async fn page(
+    call: &Call,
+    prefix: &str,
+    delimiter: &str,
+    after: (String, String),
+    most: usize,
+) -> Result<(Vec<Met>, Option<(String, String)>)> {
+    const AT_A_TIME: i64 = 1_000;
+    let fold = |key: &str| {
+        let rest = key.strip_prefix(prefix).filter(|_| !delimiter.is_empty())?;
+        let end = rest.find(delimiter)? + delimiter.len();
+        Some(key[..prefix.len() + end].to_owned())
+    };
+    let beyond = |prefix: &str| (format!("{prefix}{}", char::MAX), char::MAX.to_string());
+    let mut from = match after {
+        // Without an id all uploads of the key have been given, and all of a folded entry.
+        (key, id) if !key.is_empty() && id.is_empty() => match fold(&key).filter(|whole| *whole == key) {
+            Some(whole) => beyond(&whole),
+            None => (key, char::MAX.to_string()),
+        },
+        given => given,
+    };
+    let mut met = Vec::new();
+    if most == 0 {
+        call.app.bucket_get(&call.ctx, call.bucket.clone()).await?;
+        return Ok((met, None));
+    }
+    loop {
+        let (bucket, prefix) = (call.bucket.clone(), prefix.to_owned());
+        let found = call.app.uploads_list(&call.ctx, bucket, prefix, from.clone(), AT_A_TIME).await?;
+        let is_full = found.len() as i64 == AT_A_TIME;
+        for upload in found {
+            if (&upload.key, &upload.id) <= (&from.0, &from.1) {
+                continue;
+            }
+            if met.len() == most {
+                let end = met.last().map(Met::end);
+                return Ok((met, end));
+            }
+            match fold(&upload.key) {
+                Some(whole) => {
+                    from = beyond(&whole);
+                    met.push(Met::Folded(whole));
+                }
+                None => {
+                    from = (upload.key.clone(), upload.id.clone());
+                    met.push(Met::Upload(upload));
+                }
+            }
+        }
+        if !is_full {
+            return Ok((met, None));
+        }
+    }
 }

@@ -156,6 +156,10 @@ impl TraceLink {
             TraceLink::Prompt => "prompt",
         }
     }
+
+    pub fn parse(text: &str) -> Option<TraceLink> {
+        [TraceLink::Run, TraceLink::Prompt].into_iter().find(|link| link.as_str() == text)
+    }
 }
 
 #[cfg(test)]

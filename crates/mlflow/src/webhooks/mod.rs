@@ -30,6 +30,11 @@ const MOST_SECRET: usize = 1_000;
 const STATUSES: &[(&str, i64, WebhookStatus)] =
     &[("ACTIVE", 1, WebhookStatus::Active), ("DISABLED", 2, WebhookStatus::Disabled)];
 
+/// What of the record an event of MLflow's webhooks is, by its name such as `prompt.created`.
+pub fn subscription(event: &str) -> Option<Subscription> {
+    events::named(event).map(Event::subscription)
+}
+
 /// How MLflow's clients are told.
 pub fn translation() -> Translation {
     Translation {

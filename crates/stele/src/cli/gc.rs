@@ -33,7 +33,7 @@ pub(crate) async fn run(output: &Output, options: Gc) -> anyhow::Result<()> {
     if !options.yes {
         return tell_due(output, &due);
     }
-    let bar = Watched::new(progress::counting(due.runs + due.logged_models, "freeing"), "things");
+    let bar = Watched::new(progress::counting(due.runs + due.logged_models + due.traces, "freeing"), "things");
     let freed = app.purge_everywhere(&ctx, cutoff, |count| bar.bar.inc(count)).await;
     bar.finish();
     let report = freed.map_err(|error| {
@@ -43,12 +43,13 @@ pub(crate) async fn run(output: &Output, options: Gc) -> anyhow::Result<()> {
 }
 
 fn tell_due(output: &Output, due: &Trash) -> anyhow::Result<()> {
-    let Trash { runs, runs_kept, logged_models, logged_models_kept, experiments } = *due;
+    let Trash { runs, runs_kept, logged_models, logged_models_kept, traces, experiments } = *due;
     if output.is_json() {
         return output.json(&json!({
             "dry_run": true,
             "runs": runs,
             "logged_models": logged_models,
+            "traces": traces,
             "experiments": experiments,
             "kept": { "runs": runs_kept, "logged_models": logged_models_kept },
         }));
@@ -56,6 +57,7 @@ fn tell_due(output: &Output, due: &Trash) -> anyhow::Result<()> {
     let mut table = Table::new([Column::whole("DELETED"), Column::number("TO FREE"), Column::number("KEPT")]);
     table.row(["runs".into(), runs.to_string().into(), runs_kept.to_string().into()]);
     table.row(["logged models".into(), logged_models.to_string().into(), logged_models_kept.to_string().into()]);
+    table.row(["traces".into(), traces.to_string().into(), "".into()]);
     table.row(["experiments".into(), experiments.to_string().into(), "".into()]);
     output.table(&table)?;
     tell_kept(output, due);
@@ -83,9 +85,10 @@ fn tell_freed(output: &Output, due: &Trash, report: &PurgeReport) -> anyhow::Res
         output.warn(format_args!("the files at {} are left: {why}", human::harmless(place)));
     }
     output.done(format_args!(
-        "freed {}, {} and {}, with the files of {}",
+        "freed {}, {}, {} and {}, with the files of {}",
         human::count(*runs as usize, "run"),
         human::count(*logged_models as usize, "logged model"),
+        human::count(*traces as usize, "trace"),
         human::count(*experiments as usize, "experiment"),
         human::count(*roots as usize, "place")
     ));

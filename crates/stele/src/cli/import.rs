@@ -58,6 +58,7 @@ pub(crate) async fn run(output: &Output, Import { from: From::Mlflow(options) }:
         artifacts: choice,
         artifacts_destination: options.artifacts_destination,
         workspace: options.workspace,
+        subscription: Some(stele_mlflow::webhook_subscription),
     };
     let bar = Watched::new(progress::spinner("reading"), "runs");
     let imported = stele_transfer::import(&app, &ctx, source, settings, |progress| bar.on(&progress)).await;
@@ -86,6 +87,13 @@ fn tell(output: &Output, report: &ImportReport) -> anyhow::Result<()> {
         ("logged models", taken.logged_models, Some(known.logged_models)),
         ("registered models", taken.models, Some(known.models)),
         ("model versions", taken.model_versions, None),
+        ("traces", taken.traces, Some(known.traces)),
+        ("spans", taken.spans, None),
+        ("assessments", taken.assessments, None),
+        ("evaluation datasets", taken.evaluation_datasets, Some(known.evaluation_datasets)),
+        ("evaluation records", taken.evaluation_records, None),
+        ("scorers", taken.scorers, Some(known.scorers)),
+        ("webhooks", taken.webhooks, Some(known.webhooks)),
         ("artifact files", report.artifacts.copied_files, None),
     ];
     for (what, taken, known) in rows {

@@ -77,6 +77,11 @@ pub(super) static CASES: &[Case] = cases! { Sagemaker;
     "AddAssociation" => Verb(ManageLineage), r#"{"SourceArn":"$context","DestinationArn":"$artifact","AssociationType":"DerivedFrom"}"#;
     "DeleteAssociation" => Verb(ManageLineage), r#"{"SourceArn":"$artifact","DestinationArn":"$context"}"#;
     "Search" => Sight, r#"{"Resource":"ExperimentTrialComponent"}"#;
+    "GetSearchSuggestions" => Sight, r#"{"Resource":"ExperimentTrialComponent"}"#;
+    // Everybody is in the same one, which nobody has given a policy.
+    "DescribeLineageGroup" => Account, r#"{"LineageGroupName":"sagemaker-default-lineage-group"}"#;
+    "ListLineageGroups" => Account, "{}";
+    "GetLineageGroupPolicy" => Unoffered, r#"{"LineageGroupName":"sagemaker-default-lineage-group"}"#;
 };
 
 pub(super) fn request(route: &str, with: &With) -> Request<String> {

@@ -41,16 +41,17 @@ impl Tx<'_> {
         .ok_or_else(|| Error::not_found(Kind::Bucket, name))
     }
 
-    /// The buckets after a name.
-    pub fn buckets_list(&mut self, visible: &Visibility, after: &str, limit: i64) -> Result<Vec<Bucket>> {
-        const LIST: &str = "SELECT name, created_at FROM bucket WHERE workspace_id = $1 AND name > $2
-             ORDER BY name LIMIT $3";
+    /// The buckets after a name whose names begin with a text.
+    pub fn buckets_list(&mut self, visible: &Visibility, prefix: &str, after: &str, limit: i64) -> Result<Vec<Bucket>> {
+        const LIST: &str = "SELECT name, created_at FROM bucket WHERE workspace_id = $1 AND name > $2 AND name >= $3
+             ORDER BY name LIMIT $4";
         if !visible.sees(Place::Workspace) {
             return Ok(Vec::new());
         }
-        self.query(LIST, params![visible.workspace(), after, limit], |row| {
+        let buckets = self.query(LIST, params![visible.workspace(), after, prefix, limit], |row| {
             Ok(Bucket { name: row.text(0)?, created_at: Timestamp(row.int(1)?) })
-        })
+        })?;
+        Ok(buckets.into_iter().take_while(|bucket| bucket.name.starts_with(prefix)).collect())
     }
 
     /// Removes a bucket that holds nothing.

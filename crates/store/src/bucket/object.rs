@@ -25,6 +25,7 @@ pub struct ListedObject {
     pub size: u64,
     pub etag: String,
     pub modified_at: Timestamp,
+    pub head: ObjectHead,
 }
 
 /// What a listing meets.
@@ -138,16 +139,19 @@ impl Tx<'_> {
         Err(Error::conflict(format!("the object '{key}' is put and removed by others at this moment")))
     }
 
-    /// Removes an object with its files. Says whether it was there.
+    /// Removes an object with its files, if `allowed` says so of it. Says whether it was there.
     pub fn object_delete(
         &mut self,
         permit: &Permit<WriteObject>,
         bucket: BucketRow,
         key: &str,
         now: Timestamp,
+        allowed: impl Fn(Option<&Object>) -> Result<()>,
     ) -> Result<bool> {
         const DELETE: &str = "DELETE FROM bucket_object WHERE bucket_id = $1 AND key = $2";
-        let Some(old) = self.object_open(permit, bucket, key)? else { return Ok(false) };
+        let old = self.object_open(permit, bucket, key)?;
+        allowed(old.as_ref().map(|old| &old.object))?;
+        let Some(old) = old else { return Ok(false) };
         self.files_discard(permit, &old.pieces, now)?;
         self.execute(DELETE, params![bucket.0, key])?;
         Ok(true)
@@ -177,7 +181,7 @@ impl Tx<'_> {
         after: &str,
         most: usize,
     ) -> Result<Vec<Listed>> {
-        const LIST: &str = "SELECT key, size, etag, modified_at FROM bucket_object
+        const LIST: &str = "SELECT key, size, etag, modified_at, head FROM bucket_object
              WHERE bucket_id = $1 AND key >= $2 ORDER BY key LIMIT $3";
         let bucket = self.bucket_read(visible, bucket)?;
         let mut listed: Vec<Listed> = Vec::new();
@@ -232,6 +236,7 @@ fn listed_object(row: &Row) -> Result<ListedObject> {
         size: u64::try_from(row.int(1)?).unwrap_or(0),
         etag: row.text(2)?,
         modified_at: Timestamp(row.int(3)?),
+        head: parse(&row.text(4)?)?,
     })
 }
 

@@ -6,12 +6,14 @@
 //! takes them away, and ends with [`Store::load_finish`](crate::Store), which makes them by sorting.
 
 mod batch;
+mod evaluation;
 mod experiment;
 mod indexes;
 mod lineage;
 mod logged_model;
 mod metric;
 mod registry;
+mod trace;
 
 use std::collections::{HashMap, HashSet};
 
@@ -24,10 +26,12 @@ use stele_domain::{Error, Kind, Point, Result};
 
 pub use self::batch::RunBatch;
 use self::batch::{PreparedRun, PreparedSeries};
+pub use self::evaluation::{LoadedOnlineScoring, LoadedScorer};
 pub use self::experiment::LoadedExperiment;
 pub use self::lineage::{LoadedLineage, LoadedReading};
 pub use self::logged_model::LoadedLoggedModel;
 pub use self::registry::{LoadedModel, LoadedVersion};
+pub use self::trace::{LoadedLink, LoadedTrace, PreparedTrace};
 use crate::Tx;
 use crate::engine::{Value, list, params};
 use crate::governance::EVALUATED_TAG;

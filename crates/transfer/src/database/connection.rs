@@ -1,6 +1,6 @@
 //! One SQL text on SQLite and PostgreSQL, as far as reading needs it.
 
-use std::cell::RefCell;
+use std::cell::{self, RefCell};
 use std::error::Error as StdError;
 use std::path::Path;
 
@@ -12,6 +12,8 @@ use stele_domain::{Error, Result};
 /// A foreign database, in one read-only transaction.
 pub(crate) struct Database {
     engine: Engine,
+    /// How many cursors there have been, so that each has a name of its own.
+    cursors: cell::Cell<u64>,
 }
 
 enum Engine {
@@ -43,7 +45,7 @@ impl Database {
             .busy_timeout(std::time::Duration::from_secs(30))
             .and_then(|()| connection.execute_batch("PRAGMA query_only = ON; BEGIN;"))
             .map_err(failed)?;
-        Ok(Database { engine: Engine::Sqlite(connection) })
+        Ok(Database { engine: Engine::Sqlite(connection), cursors: cell::Cell::new(0) })
     }
 
     pub(crate) fn open_postgres(url: &str) -> Result<Database> {
@@ -52,7 +54,7 @@ impl Database {
         client
             .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             .map_err(|error| failed("begin to read", &error))?;
-        Ok(Database { engine: Engine::Postgres(RefCell::new(client)) })
+        Ok(Database { engine: Engine::Postgres(RefCell::new(client)), cursors: cell::Cell::new(0) })
     }
 
     /// Gives table and column of every column.
@@ -111,7 +113,8 @@ impl Database {
             }
             Engine::Postgres(client) => {
                 let cannot = |error: postgres::Error| failed(&format!("read ({sql})"), &error);
-                let name = format!("pages_{}", sql.len());
+                self.cursors.set(self.cursors.get() + 1);
+                let name = format!("pages_{}", self.cursors.get());
                 let declare = format!("DECLARE {name} NO SCROLL CURSOR FOR {}", inlined(sql, params));
                 client.borrow_mut().batch_execute(&declare).map_err(cannot)?;
                 loop {
@@ -149,6 +152,13 @@ impl Row {
             Cell::Int(value) => Ok(*value as f64),
             Cell::Real(value) => Ok(*value),
             Cell::Text(_) => Err(Error::invalid("a text is no number")),
+        }
+    }
+
+    pub(crate) fn opt_real(&mut self, column: usize) -> Result<Option<f64>> {
+        match &self.0[column] {
+            Cell::Null => Ok(None),
+            _ => self.real(column).map(Some),
         }
     }
 

@@ -2,9 +2,11 @@
 //! that a server may go on writing meanwhile.
 
 mod connection;
+mod evaluation;
 mod registry;
 mod runs;
 mod schema;
+mod traces;
 
 use stele_app::LoadedExperiment;
 use stele_app::LoadedLoggedModel;
@@ -42,9 +44,13 @@ pub(crate) fn read(database: &Database, options: &ImportOptions, sink: &Sink, ru
     for experiment in &experiments {
         reader.logged_models(experiment.id)?;
         reader.runs(experiment.id)?;
+        reader.traces(experiment.id)?;
+        reader.scorers(experiment.id)?;
         reader.send(Item::ExperimentEnds(experiment.id))?;
     }
-    reader.models()
+    reader.evaluation_datasets()?;
+    reader.models()?;
+    reader.webhooks()
 }
 
 struct Reader<'r> {
@@ -153,14 +159,8 @@ impl Reader<'_> {
 
     /// Counts what this import does not know how to take.
     fn others(&self) -> Result<()> {
-        const NOT_YET: &str = "this import does not take them yet";
         const NO_PLACE: &str = "the record has no place for them";
         const OTHERS: &[(&str, &str, &str)] = &[
-            ("trace_info", "traces", NOT_YET),
-            ("assessments", "assessments", NOT_YET),
-            ("evaluation_datasets", "evaluation datasets", NOT_YET),
-            ("scorers", "scorers", NOT_YET),
-            ("webhooks", "webhooks", "their secrets are sealed with the key of the old server: make them anew"),
             ("secrets", "gateway secrets", NO_PLACE),
             ("endpoints", "gateway endpoints", NO_PLACE),
             ("budget_policies", "gateway budgets", NO_PLACE),
@@ -178,6 +178,12 @@ impl Reader<'_> {
         }
         let unread = "SELECT COUNT(*) FROM datasets WHERE NOT EXISTS (SELECT 1 FROM inputs
              WHERE inputs.source_type = 'DATASET' AND inputs.source_id = datasets.dataset_uuid)";
+        const LINKS: &str = "SELECT COUNT(*) FROM entity_associations
+             WHERE NOT (source_type = 'trace' AND destination_type IN ('run', 'prompt_version'))
+                 AND NOT (source_type = 'evaluation_dataset' AND destination_type = 'experiment')";
+        if self.schema.has_table("entity_associations") {
+            self.not_taken("links", "the record has no place for them", self.one_int(LINKS, &[])?)?;
+        }
         if self.schema.has_table("datasets") {
             self.not_taken("datasets", "no run reads them", self.one_int(unread, &[])?)?;
         }

@@ -7,10 +7,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use stele_app::{App, Ctx, ExportedDataset, ExportedModel, ExportedRun, HistoryStart};
-use stele_domain::id::{ArtifactRow, ExperimentId, ModelRow, RunId, RunRow};
+use stele_app::{
+    App, Ctx, ExportedDataset, ExportedEvaluationDataset, ExportedModel, ExportedRun, ExportedScorer, ExportedTrace,
+    HistoryStart,
+};
+use stele_domain::evaluation::EvaluationRecord;
+use stele_domain::id::{ArtifactRow, EvaluationDatasetRow, ExperimentId, ModelRow, RunId, RunRow, TraceRow};
 use stele_domain::record::{Experiment, LoggedModel};
 use stele_domain::registry::ModelVersion;
+use stele_domain::search::Window;
+use stele_domain::webhook::{Webhook, WebhookFormat};
 use stele_domain::{Error, Point, Result};
 
 /// How many things come in one page.
@@ -63,6 +69,37 @@ impl Record<'_> {
 
     async fn versions(&self, model: ModelRow, last: Option<&ModelVersion>) -> Result<Vec<ModelVersion>> {
         self.app.model_versions_after(self.ctx, model, last.map_or(0, |last| last.number), PAGE).await
+    }
+
+    async fn traces(&self, last: Option<&ExportedTrace>) -> Result<Vec<ExportedTrace>> {
+        self.app.traces_after(self.ctx, last.map_or(TraceRow(0), |last| last.info.row), PAGE).await
+    }
+
+    async fn evaluation_datasets(
+        &self,
+        last: Option<&ExportedEvaluationDataset>,
+    ) -> Result<Vec<ExportedEvaluationDataset>> {
+        let after = last.map_or(EvaluationDatasetRow(0), |last| last.dataset.row);
+        self.app.evaluation_datasets_after(self.ctx, after, PAGE).await
+    }
+
+    async fn evaluation_records(
+        &self,
+        dataset: &str,
+        last: Option<&EvaluationRecord>,
+    ) -> Result<Vec<EvaluationRecord>> {
+        let after = last.map(|last| (last.created_at, last.id.clone()));
+        self.app.evaluation_records_list(self.ctx, dataset.to_owned(), after, PAGE as i64).await
+    }
+
+    async fn scorers(&self, experiments: &[Experiment]) -> Result<Vec<ExportedScorer>> {
+        self.app.scorers_whole(self.ctx, experiments.iter().map(|experiment| experiment.id).collect()).await
+    }
+
+    /// The webhooks that speak as MLflow does, from one on.
+    async fn webhooks(&self, offset: usize) -> Result<Vec<Webhook>> {
+        let window = Window { offset: offset as i64, limit: PAGE as i64 };
+        Ok(self.app.webhooks_list(self.ctx, Some(WebhookFormat::Mlflow), window).await?.items)
     }
 
     /// The points of a metric after one, by time; `None` begins.

@@ -2,6 +2,7 @@
 
 mod registry;
 mod runs;
+mod traces;
 mod yaml;
 
 use std::collections::HashMap;
@@ -51,6 +52,7 @@ pub(crate) fn read(root: &Path, sink: &Sink, runtime: &Handle) -> Result<()> {
     for (folder, experiment) in &experiments {
         let of_models = reader.logged_models(folder, experiment.id)?;
         reader.runs(folder, experiment.id, of_models)?;
+        reader.traces(folder, experiment.id)?;
         reader.send(Item::ExperimentEnds(experiment.id))?;
     }
     reader.models()
@@ -75,9 +77,6 @@ impl Reader<'_> {
         let Some(meta) = Yaml::read(&folder.join(META)).ok().flatten() else { return Ok(None) };
         let Some(id) = meta.int("experiment_id") else { return Ok(None) };
         let created_at = meta.int("creation_time");
-        let traces = folders(&folder.join("traces"))?.len() as u64;
-        let why = "this import does not take them yet";
-        self.runtime.block_on(self.sink.not_taken("traces", why, traces, None))?;
         Ok(Some(LoadedExperiment {
             id: ExperimentId(id),
             name: meta.text("name"),

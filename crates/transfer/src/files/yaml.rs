@@ -4,12 +4,15 @@
 use std::path::Path;
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
+use serde_json::Value;
 use stele_domain::{Error, Result};
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Yaml {
     Null,
     Text(String),
+    /// A text without quotes, which may mean something else.
+    Plain(String),
     List(Vec<Yaml>),
     Map(Vec<(String, Yaml)>),
 }
@@ -35,7 +38,11 @@ impl Yaml {
             let done = match event {
                 Event::Scalar(text, style, ..) => {
                     let is_null = style == ScalarStyle::Plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
-                    if is_null { Yaml::Null } else { Yaml::Text(text.into_owned()) }
+                    match style {
+                        _ if is_null => Yaml::Null,
+                        ScalarStyle::Plain => Yaml::Plain(text.into_owned()),
+                        _ => Yaml::Text(text.into_owned()),
+                    }
                 }
                 Event::SequenceStart(..) => {
                     open.push((Yaml::List(Vec::new()), None));
@@ -74,8 +81,29 @@ impl Yaml {
 
     fn into_text(self) -> Option<String> {
         match self {
-            Yaml::Text(text) => Some(text),
+            Yaml::Text(text) | Yaml::Plain(text) => Some(text),
             _ => None,
+        }
+    }
+
+    /// As JSON, where texts without quotes are what PyYAML writes so: numbers and truth values.
+    pub(super) fn to_json(&self) -> Value {
+        match self {
+            Yaml::Null => Value::Null,
+            Yaml::Text(text) => text.clone().into(),
+            Yaml::Plain(text) => match text.as_str() {
+                "true" => true.into(),
+                "false" => false.into(),
+                number if number.starts_with(|first: char| first.is_ascii_digit() || first == '-') => {
+                    let whole = number.parse::<i64>().ok().map(Value::from);
+                    whole.or_else(|| number.parse::<f64>().ok().map(Value::from)).unwrap_or_else(|| number.into())
+                }
+                text => text.into(),
+            },
+            Yaml::List(items) => items.iter().map(Yaml::to_json).collect(),
+            Yaml::Map(fields) => {
+                Value::Object(fields.iter().map(|(key, value)| (key.clone(), value.to_json())).collect())
+            }
         }
     }
 
@@ -124,6 +152,16 @@ mod tests {
         assert_eq!(yaml.int("start_time"), Some(1_700_000_000_000));
         assert_eq!(yaml.text("description"), "it's\nlong");
         assert_eq!(yaml.texts("nested"), [("a".to_owned(), "b".to_owned()), ("c".to_owned(), String::new())]);
+    }
+
+    #[test]
+    fn texts_without_quotes_are_what_they_mean_where_it_matters() {
+        let yaml =
+            Yaml::parse("a: 0.25\nb: '007'\nc: true\nd: [x, 3, 1.0e-07]\ne: null\nf: 2026-11-29T04:00:00\n").unwrap();
+        let expected = serde_json::json!({
+            "a": 0.25, "b": "007", "c": true, "d": ["x", 3, 1e-7], "e": null, "f": "2026-11-29T04:00:00",
+        });
+        assert_eq!(yaml.to_json(), expected);
     }
 
     #[test]

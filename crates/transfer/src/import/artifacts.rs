@@ -79,6 +79,23 @@ impl ArtifactCopier {
         append_to_uri_path(DEFAULT_ARTIFACT_ROOT, place)
     }
 
+    /// Copies the files of a root, if there are any, to a place that its URI follows from.
+    pub(super) async fn bring_to(&mut self, uri: &str, place: &str) -> Result<()> {
+        if self.choice == ArtifactChoice::Keep {
+            return Ok(());
+        }
+        let target = ArtifactPath::parse_directory(place)?;
+        match self.readable(uri) {
+            Ok(Some(Readable::Folder(folder))) => self.copy_folder(&folder, &target).await,
+            Ok(Some(Readable::Served(path))) => self.copy_served(&path, &target).await,
+            Err(why) => {
+                self.left.add("", why, 1, Some(uri.to_owned()));
+                Ok(())
+            }
+            Ok(None) => Ok(()),
+        }
+    }
+
     /// How the files of a root can be read; nothing if they need not come, or why they cannot.
     fn readable(&self, uri: &str) -> Result<Option<Readable>, &'static str> {
         if let Ok(Some(path)) = proxied_path(uri) {

@@ -8,24 +8,37 @@ use stele_domain::id::{ExperimentId, LoggedModelId, RunId};
 use stele_domain::lifecycle::{Presence, Stage};
 use stele_domain::record::Tag;
 use stele_domain::registry::{ModelAlias, stage_of_alias};
+use stele_domain::webhook::Subscription;
 use stele_domain::{Error, Result};
 use tokio::sync::mpsc;
 
 use super::artifacts::ArtifactCopier;
+use super::evaluation::OpenDataset;
 use super::report::{ImportReport, Tally};
 use super::sink::{Item, SourceModel, SourceRun, SourceVersion};
 use super::{ImportOptions, Source};
 use crate::Progress;
-use crate::mlflow::{DELETED_STAGE, PARENT_RUN_TAG, RUN_NAME_TAG, stage};
+use crate::mlflow::{DELETED_STAGE, PARENT_RUN_TAG, PROMPT_SOURCE, RUN_NAME_TAG, stage};
 
 pub(super) struct Loader {
-    app: App,
-    ctx: Ctx,
-    artifacts: ArtifactCopier,
-    report: ImportReport,
-    not_taken: Tally,
-    /// Where the experiments of the source are here, and whether they are in the trash.
-    experiments: HashMap<ExperimentId, (ExperimentId, Presence)>,
+    pub(super) app: App,
+    pub(super) ctx: Ctx,
+    pub(super) artifacts: ArtifactCopier,
+    pub(super) report: ImportReport,
+    pub(super) not_taken: Tally,
+    pub(super) subscription: Option<fn(&str) -> Option<Subscription>>,
+    /// The experiments of the source.
+    experiments: HashMap<ExperimentId, Here>,
+    /// The evaluation dataset whose records are coming.
+    pub(super) dataset: Option<OpenDataset>,
+}
+
+/// An experiment of the source as it is here.
+#[derive(Debug, Clone)]
+pub(super) struct Here {
+    pub(super) id: ExperimentId,
+    pub(super) presence: Presence,
+    pub(super) artifact_location: String,
 }
 
 const NUL: &str = "a text in it contains a NUL character, which PostgreSQL cannot keep";
@@ -38,7 +51,9 @@ impl Loader {
             artifacts: ArtifactCopier::new(app, ctx, source, options)?,
             report: ImportReport { source: shown, ..ImportReport::default() },
             not_taken: Tally::default(),
+            subscription: options.subscription,
             experiments: HashMap::new(),
+            dataset: None,
         })
     }
 
@@ -70,10 +85,20 @@ impl Loader {
                 }
                 Item::Points { run, key, points } => self.points(run, key, points).await?,
                 Item::ExperimentEnds(experiment) => {
-                    if let Ok((here, _)) = self.here(experiment) {
-                        self.app.run_parents_link(&self.ctx, here, PARENT_RUN_TAG).await?;
+                    if let Ok(Here { id, .. }) = self.here(experiment) {
+                        self.app.run_parents_link(&self.ctx, id, PARENT_RUN_TAG).await?;
                     }
                 }
+                Item::Traces { experiment, traces } => self.traces(experiment, traces).await?,
+                Item::KnownTraces(traces) => self.report.known.traces += traces,
+                Item::Scorers { experiment, scorers } => self.scorers(experiment, scorers).await?,
+                Item::EvaluationDataset { dataset, experiments } => {
+                    progress(Progress::Doing(format!("evaluation dataset {}", dataset.name)));
+                    self.evaluation_dataset(*dataset, experiments).await?;
+                }
+                Item::EvaluationRecords(records) => self.evaluation_records(records).await?,
+                Item::EvaluationDatasetEnds => self.evaluation_dataset_ends().await?,
+                Item::Webhook(webhook) => self.webhook(webhook).await?,
                 Item::Model(model) => {
                     progress(Progress::Doing(format!("model {}", model.name)));
                     self.model(model).await?;
@@ -105,20 +130,21 @@ impl Loader {
             self.not_taken.add("ids of experiments", why, 1, Some(format!("{name}: {from} is {id} here")));
         }
         // One that was here before may be in use.
-        let presence = if is_new { presence } else { self.app.experiment_get(&self.ctx, id).await?.presence };
-        self.experiments.insert(from, (id, presence));
+        let known = self.app.experiment_get(&self.ctx, id).await?;
+        let presence = if is_new { presence } else { known.presence };
+        self.experiments.insert(from, Here { id, presence, artifact_location: known.artifact_location });
         Ok(())
     }
 
-    fn here(&self, experiment: ExperimentId) -> Result<(ExperimentId, Presence)> {
+    pub(super) fn here(&self, experiment: ExperimentId) -> Result<Here> {
         self.experiments
             .get(&experiment)
-            .copied()
+            .cloned()
             .ok_or_else(|| Error::internal(format!("experiment {experiment} did not come before what is in it")))
     }
 
     async fn logged_models(&mut self, experiment: ExperimentId, models: Vec<LoadedLoggedModel>) -> Result<()> {
-        let Ok((here, _)) = self.here(experiment) else { return Ok(()) };
+        let Ok(Here { id: here, .. }) = self.here(experiment) else { return Ok(()) };
         let mut new = Vec::with_capacity(models.len());
         for mut model in models {
             match self.app.logged_model_get_any(&self.ctx, model.id.clone()).await {
@@ -146,7 +172,7 @@ impl Loader {
     }
 
     async fn runs(&mut self, experiment: ExperimentId, runs: Vec<SourceRun>) -> Result<()> {
-        let Ok((here, presence)) = self.here(experiment) else { return Ok(()) };
+        let Ok(Here { id: here, presence, .. }) = self.here(experiment) else { return Ok(()) };
         let ids = runs.iter().map(|run| run.id.clone()).collect();
         let known = self.app.runs_known(&self.ctx, ids).await?;
         self.report.known.runs += known.len() as u64;
@@ -253,7 +279,7 @@ impl Loader {
 
     /// Where the files of a version are now, if they came with a run or a logged model.
     async fn place_here(&mut self, uri: &str, run: Option<&str>) -> Result<String> {
-        if !self.artifacts.comes_here(uri) {
+        if uri == PROMPT_SOURCE || !self.artifacts.comes_here(uri) {
             return Ok(uri.to_owned());
         }
         if let Some(run) = run.filter(|run| !run.is_empty())

@@ -1,18 +1,21 @@
 //! Bringing what MLflow kept into the record.
 
 mod artifacts;
+mod evaluation;
 mod load;
 mod report;
 mod sink;
 mod source;
+mod traces;
 
 use stele_app::{App, Ctx};
+use stele_domain::webhook::Subscription;
 use stele_domain::{Error, Result};
 use tokio::sync::mpsc;
 
 use self::load::Loader;
 pub use self::report::{Counts, ImportReport, Left, NotTaken};
-pub(crate) use self::sink::{Item, Sink, SourceModel, SourceVersion};
+pub(crate) use self::sink::{Item, Sink, SourceModel, SourceVersion, SourceWebhook};
 pub use self::source::Source;
 use crate::Progress;
 
@@ -24,6 +27,8 @@ pub struct ImportOptions {
     pub artifacts_destination: Option<std::path::PathBuf>,
     /// The workspace of an MLflow database that has several; `default` otherwise.
     pub workspace: Option<String>,
+    /// What of the record an event of MLflow's webhooks, such as `prompt.created`, is; webhooks are left out without it.
+    pub subscription: Option<fn(&str) -> Option<Subscription>>,
 }
 
 /// What becomes of artifacts.

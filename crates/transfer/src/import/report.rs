@@ -26,6 +26,13 @@ pub struct Counts {
     pub logged_models: u64,
     pub models: u64,
     pub model_versions: u64,
+    pub traces: u64,
+    pub spans: u64,
+    pub assessments: u64,
+    pub evaluation_datasets: u64,
+    pub evaluation_records: u64,
+    pub scorers: u64,
+    pub webhooks: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -34,6 +41,10 @@ pub struct Known {
     pub runs: u64,
     pub logged_models: u64,
     pub models: u64,
+    pub traces: u64,
+    pub evaluation_datasets: u64,
+    pub scorers: u64,
+    pub webhooks: u64,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

@@ -1,11 +1,16 @@
 use std::collections::HashSet;
 
-use stele_app::{App, Ctx, LoadedExperiment, LoadedLoggedModel, LoadedRun};
+use stele_app::{App, Ctx, LoadedExperiment, LoadedLoggedModel, LoadedRun, LoadedScorer};
+use stele_domain::evaluation::{EvaluationDataset, EvaluationRecord};
 use stele_domain::id::{ExperimentId, RunId, Timestamp};
 use stele_domain::record::Tag;
 use stele_domain::registry::ModelAlias;
+use stele_domain::trace::TraceId;
+use stele_domain::webhook::WebhookStatus;
 use stele_domain::{Error, Point, Result};
 use tokio::sync::mpsc;
+
+use crate::traces::SourceTrace;
 
 /// A part of a source, on its way into the record. Experiments come before what is in them, logged models before runs.
 #[derive(Debug)]
@@ -31,7 +36,25 @@ pub(crate) enum Item {
     },
     /// All of an experiment's runs have come.
     ExperimentEnds(ExperimentId),
+    Traces {
+        experiment: ExperimentId,
+        traces: Vec<SourceTrace>,
+    },
+    /// Traces that the record has already, of which nothing was read.
+    KnownTraces(u64),
+    Scorers {
+        experiment: ExperimentId,
+        scorers: Vec<LoadedScorer>,
+    },
+    /// Its records come after it, until it ends. Experiments as the source numbers them, each with since when.
+    EvaluationDataset {
+        dataset: Box<EvaluationDataset>,
+        experiments: Vec<(String, Timestamp)>,
+    },
+    EvaluationRecords(Vec<EvaluationRecord>),
+    EvaluationDatasetEnds,
     Model(SourceModel),
+    Webhook(SourceWebhook),
     NotTaken {
         what: String,
         why: String,
@@ -72,6 +95,22 @@ pub(crate) struct SourceVersion {
     pub(crate) tags: Vec<Tag>,
 }
 
+/// A webhook without its secret.
+#[derive(Debug)]
+pub(crate) struct SourceWebhook {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    pub(crate) url: String,
+    pub(crate) status: WebhookStatus,
+    /// Whether what it is told is signed, or may be, where the source does not say.
+    pub(crate) is_signed: bool,
+    /// In MLflow's words, such as `prompt.created`.
+    pub(crate) events: Vec<String>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+}
+
 /// What a reader gives its parts to.
 #[derive(Clone)]
 pub(crate) struct Sink {
@@ -93,6 +132,21 @@ impl Sink {
     /// Those of the runs that the record has already.
     pub(crate) async fn known(&self, ids: Vec<RunId>) -> Result<HashSet<RunId>> {
         self.app.runs_known(&self.ctx, ids).await
+    }
+
+    /// Those of the traces that the record has already.
+    pub(crate) async fn known_traces(&self, ids: Vec<TraceId>) -> Result<HashSet<TraceId>> {
+        self.app.traces_known(&self.ctx, ids).await
+    }
+
+    /// Whether the record has an evaluation dataset with all of its records.
+    pub(crate) async fn has_dataset(&self, id: &str) -> Result<bool> {
+        match self.app.evaluation_dataset_get(&self.ctx, id.to_owned()).await {
+            // One that came in part has no digest yet.
+            Ok(known) => Ok(!known.digest.is_empty()),
+            Err(Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     pub(crate) async fn not_taken(&self, what: &str, why: &str, count: u64, example: Option<String>) -> Result<()> {

@@ -54,9 +54,20 @@ impl Client {
         Ok(Client { http, base, login })
     }
 
-    /// One call of the REST API: a GET with its fields in the query, or a POST.
+    /// One call of the REST API: a GET with its fields in the query, or a POST. A path that begins with a slash is a whole
+    /// one, and others are below the second version of the API.
     pub(super) async fn call(&self, method: Method, path: &str, fields: &Value) -> Result<Value> {
-        let url = self.url(&format!("api/2.0/mlflow/{path}"))?;
+        let body = self.file(method, path, fields).await?;
+        serde_json::from_str(&body)
+            .map_err(|error| Error::invalid(format!("{path} of {} answers no JSON: {error}", self.base)))
+    }
+
+    /// As [`Client::call`], for what is read otherwise.
+    pub(super) async fn file(&self, method: Method, path: &str, fields: &Value) -> Result<String> {
+        let url = match path.strip_prefix('/') {
+            Some(whole) => self.url(whole)?,
+            None => self.url(&format!("api/2.0/mlflow/{path}"))?,
+        };
         let mut wait = Duration::from_millis(500);
         for attempt in 1.. {
             let request = if method == Method::GET {
@@ -77,13 +88,13 @@ impl Client {
         Err(Error::internal("a request was tried no times"))
     }
 
-    async fn send(&self, request: RequestBuilder, path: &str) -> Result<Value> {
+    async fn send(&self, request: RequestBuilder, path: &str) -> Result<String> {
         let response = self.login(request).send().await.map_err(|error| self.gone(&error))?;
         let status = response.status();
         let body = response.bytes().await.map_err(|error| self.gone(&error))?;
         if status.is_success() && body.len() <= MOST_BYTES {
-            return serde_json::from_slice(&body)
-                .map_err(|error| Error::invalid(format!("{path} of {} answers no JSON: {error}", self.base)));
+            return String::from_utf8(body.into())
+                .map_err(|_| Error::invalid(format!("{path} of {} answers no text", self.base)));
         }
         let message = String::from_utf8_lossy(&body[..body.len().min(500)]).into_owned();
         Err(match status {
@@ -109,11 +120,8 @@ impl Client {
         items: &str,
         mut visit: impl FnMut(&[Value]) -> Result<()>,
     ) -> Result<()> {
-        let method = if path.starts_with("registered-models") || path.starts_with("model-versions") {
-            Method::GET
-        } else {
-            Method::POST
-        };
+        let by_get = ["registered-models", "model-versions", "webhooks"];
+        let method = if by_get.iter().any(|prefix| path.starts_with(prefix)) { Method::GET } else { Method::POST };
         loop {
             let answer = self.call(method.clone(), path, &fields).await?;
             visit(super::list(&answer, items))?;
@@ -129,6 +137,8 @@ impl Client {
         let url = self.url("api/2.0/mlflow-artifacts/artifacts")?;
         let request = self.http.get(with_query(&url, &[("path".to_owned(), path.to_owned())]));
         let answer = self.send(request, "mlflow-artifacts/artifacts").await?;
+        let answer: Value = serde_json::from_str(&answer)
+            .map_err(|error| Error::invalid(format!("{} lists artifacts in no JSON: {error}", self.base)))?;
         let files = super::list(&answer, "files").iter();
         Ok(files
             .map(|file| Served { name: super::text(file, "path"), is_folder: file["is_dir"].as_bool() == Some(true) })

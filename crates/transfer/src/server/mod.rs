@@ -1,14 +1,17 @@
 //! Reading a running MLflow server, of any release since 2.9, through its REST API.
 
 mod client;
+mod evaluation;
 mod registry;
 mod runs;
+mod traces;
 
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
 use stele_app::{LoadedExperiment, LoadedLoggedModel};
 use stele_domain::id::{ExperimentId, LoggedModelId, RunId, Timestamp};
+use stele_domain::lifecycle::Presence;
 use stele_domain::record::{DatasetKey, MetricSubject, MetricValue, Param, Tag};
 use stele_domain::{Error, Result};
 use url::Url;
@@ -34,11 +37,15 @@ pub(crate) async fn read(url: Url, sink: &Sink) -> Result<()> {
     for experiment in &experiments {
         let of_models = logged_models(&client, sink, experiment.id).await?;
         runs::read(&client, sink, experiment.id, of_models).await?;
+        traces::read(&client, sink, experiment.id).await?;
+        if experiment.presence == Presence::Active {
+            evaluation::scorers(&client, sink, experiment.id).await?;
+        }
         sink.send(Item::ExperimentEnds(experiment.id)).await?;
     }
+    evaluation::datasets(&client, sink).await?;
     registry::read(&client, sink).await?;
-    let why = "they are not read through a server; import its database to have them counted";
-    sink.not_taken("traces, assessments, evaluation datasets and scorers, if there are any", why, 1, None).await
+    evaluation::webhooks(&client, sink).await
 }
 
 /// Reads the logged models of an experiment; gives what runs measured of them.

@@ -1,7 +1,9 @@
 //! An MLflow database of the record: SQLite, of the schema of MLflow 3.17.
 
+mod evaluation;
 mod registry;
 mod runs;
+mod traces;
 mod tracking;
 
 use std::path::Path;
@@ -36,7 +38,27 @@ const TABLES: &[&str] = &[
     "registered_model_aliases",
     "model_versions",
     "model_version_tags",
+    "trace_info",
+    "trace_tags",
+    "trace_request_metadata",
+    "spans",
+    "assessments",
+    "entity_associations",
+    "evaluation_datasets",
+    "evaluation_dataset_tags",
+    "evaluation_dataset_records",
+    "scorers",
+    "scorer_versions",
+    "online_scoring_configs",
+    "webhooks",
+    "webhook_events",
 ];
+
+/// The schema in two parts: indexes are made when the rows are there, since sorting all at once is much less work than
+/// finding a place for each.
+fn tables_and_indexes() -> (&'static str, &'static str) {
+    SCHEMA.split_at(SCHEMA.find("CREATE INDEX").unwrap_or(SCHEMA.len()))
+}
 
 /// Writes all of the record to a new database at `target`, which appears under its name when it is whole.
 pub async fn export_mlflow(
@@ -51,6 +73,8 @@ pub async fn export_mlflow(
     progress(Progress::Total(app.runs_count(ctx).await?));
     writer.tracking(&record).await?;
     writer.runs(&record, &progress).await?;
+    writer.traces(&record).await?;
+    writer.evaluation(&record).await?;
     writer.registry(&record).await?;
     partial.publish(writer.finish()?)
 }
@@ -68,7 +92,7 @@ impl Writer {
         // grow in no order, which a large cache mends.
         connection
             .execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -131072;")
-            .and_then(|()| connection.execute_batch(SCHEMA))
+            .and_then(|()| connection.execute_batch(tables_and_indexes().0))
             .and_then(|()| connection.execute_batch("PRAGMA foreign_keys = ON; BEGIN;"))
             .map_err(|error| cannot_write(path, &error))?;
         Ok(Writer { connection })
@@ -88,7 +112,11 @@ impl Writer {
     }
 
     fn finish(self) -> Result<Vec<Exported>> {
-        self.connection.execute_batch("COMMIT;").map_err(|error| failed("COMMIT", &error))?;
+        let (_, indexes) = tables_and_indexes();
+        self.connection
+            .execute_batch("COMMIT;")
+            .and_then(|()| self.connection.execute_batch(indexes))
+            .map_err(|error| failed("COMMIT", &error))?;
         let mut counts = Vec::with_capacity(TABLES.len());
         for table in TABLES {
             let count = format!("SELECT COUNT(*) FROM {table}");

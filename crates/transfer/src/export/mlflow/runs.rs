@@ -1,8 +1,8 @@
 use rusqlite::params;
 use sha2::{Digest, Sha256};
 use stele_app::ExportedRun;
-use stele_domain::Result;
 use stele_domain::record::{DatasetInput, LatestMetric, Run};
+use stele_domain::{Point, Result};
 
 use super::Writer;
 use super::tracking::lifecycle_stage;
@@ -22,7 +22,10 @@ impl Writer {
             for exported in &page {
                 self.run(exported)?;
                 for metric in &exported.run.metrics {
-                    self.history(record, &exported.run, metric).await?;
+                    match exported.histories.get(&metric.key) {
+                        Some(points) => self.points(&exported.run, metric, points)?,
+                        None => self.history(record, &exported.run, metric).await?,
+                    }
                 }
             }
             self.commit()?;
@@ -33,7 +36,7 @@ impl Writer {
         self.commit()
     }
 
-    fn run(&self, ExportedRun { run, deleted_at }: &ExportedRun) -> Result<()> {
+    fn run(&self, ExportedRun { run, deleted_at, histories: _ }: &ExportedRun) -> Result<()> {
         let info = &run.info;
         let id = info.id.as_str();
         self.insert(
@@ -112,15 +115,19 @@ impl Writer {
     async fn history(&self, record: &Record<'_>, run: &Run, metric: &LatestMetric) -> Result<()> {
         let mut page = record.points(&run.info.id, &metric.key, None).await?;
         while let Some(last) = page.last().copied() {
-            for point in &page {
-                let (value, is_nan) = value_to_store(point.value);
-                self.insert(
-                    "INSERT INTO metrics (run_uuid, key, value, timestamp, step, is_nan)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                    params![run.info.id.as_str(), metric.key, value, point.timestamp, point.step, is_nan],
-                )?;
-            }
+            self.points(run, metric, &page)?;
             page = record.points(&run.info.id, &metric.key, Some(last)).await?;
+        }
+        Ok(())
+    }
+
+    fn points(&self, run: &Run, metric: &LatestMetric, points: &[Point]) -> Result<()> {
+        for point in points {
+            let (value, is_nan) = value_to_store(point.value);
+            self.insert(
+                "INSERT INTO metrics (run_uuid, key, value, timestamp, step, is_nan) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![run.info.id.as_str(), metric.key, value, point.timestamp, point.step, is_nan],
+            )?;
         }
         Ok(())
     }
@@ -158,7 +165,7 @@ impl Writer {
 
 /// MLflow gives each link an id of its own, which nobody refers to from outside: here it is made from what it links, so
 /// that one record always exports to the same rows.
-fn stable_uuid(parts: &[&str]) -> String {
+pub(super) fn stable_uuid(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(part.len().to_le_bytes());

@@ -1,6 +1,7 @@
 //! Parquet files of the record, for DuckDB, Polars and whatever else reads them.
 
 mod table;
+mod traces;
 
 use std::path::Path;
 
@@ -30,6 +31,7 @@ pub async fn export_parquet(
     let mut rows = experiments(&record, folder).await?;
     progress(Progress::Total(app.runs_count(ctx).await?));
     rows.extend(runs(&record, folder, &progress).await?);
+    rows.extend(traces::traces(&record, folder).await?);
     rows.extend(registry(&record, folder).await?);
     partial.publish(rows)
 }
@@ -99,7 +101,7 @@ async fn runs(
     let mut metrics = Table::create(folder, "metrics", &points)?;
     let mut page = record.runs(None).await?;
     while !page.is_empty() {
-        for ExportedRun { run, deleted_at } in &page {
+        for ExportedRun { run, deleted_at, histories } in &page {
             let Run { info, tags: own_tags, params: own_params, metrics: own_metrics, .. } = run;
             let id = info.id.as_str();
             runs.push([
@@ -119,6 +121,10 @@ async fn runs(
             own_params.iter().try_for_each(|param| params.push([text(id), text(&param.key), text(&param.value)]))?;
             for LatestMetric { key, point } in own_metrics {
                 latest.push(point_row(id, key, point))?;
+                if let Some(points) = histories.get(key) {
+                    points.iter().try_for_each(|point| metrics.push(point_row(id, key, point)))?;
+                    continue;
+                }
                 let mut page = record.points(&info.id, key, None).await?;
                 while let Some(last) = page.last().copied() {
                     page.iter().try_for_each(|point| metrics.push(point_row(id, key, point)))?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parquet::basic::{Compression, LogicalType, Repetition, TimeUnit, Type as PhysicalType};
-use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
@@ -24,6 +24,7 @@ pub(super) enum Kind {
     Int,
     Real,
     Text,
+    Bool,
     /// Milliseconds, which readers know as a time in UTC.
     Time,
 }
@@ -34,12 +35,14 @@ pub(super) enum Cell {
     Int(i64),
     Real(f64),
     Text(String),
+    Bool(bool),
 }
 
 enum Values {
     Int(Vec<i64>),
     Real(Vec<f64>),
     Text(Vec<ByteArray>),
+    Bool(Vec<bool>),
 }
 
 struct Column {
@@ -119,6 +122,7 @@ impl Column {
             Kind::Int | Kind::Time => Values::Int(Vec::new()),
             Kind::Real => Values::Real(Vec::new()),
             Kind::Text => Values::Text(Vec::new()),
+            Kind::Bool => Values::Bool(Vec::new()),
         };
         Column { values, present: Vec::new() }
     }
@@ -139,6 +143,10 @@ impl Column {
                 values.push(ByteArray::from(value.into_bytes()));
                 bytes
             }
+            (Values::Bool(values), Cell::Bool(value)) => {
+                values.push(value);
+                1
+            }
             (_, cell) => {
                 debug_assert!(matches!(cell, Cell::Null), "{cell:?} is not of the kind of its column");
                 self.present.push(0);
@@ -156,6 +164,7 @@ fn write_group(mut group: SerializedRowGroupWriter<File>, columns: &[Column]) ->
         match values {
             Values::Int(values) => writer.typed::<Int64Type>().write_batch(values, Some(present), None)?,
             Values::Real(values) => writer.typed::<DoubleType>().write_batch(values, Some(present), None)?,
+            Values::Bool(values) => writer.typed::<BoolType>().write_batch(values, Some(present), None)?,
             Values::Text(values) => writer.typed::<ByteArrayType>().write_batch(values, Some(present), None)?,
         };
         writer.close()?;
@@ -167,6 +176,7 @@ fn field(name: &str, kind: Kind) -> Result<Type, ParquetError> {
     let (physical, logical) = match kind {
         Kind::Int => (PhysicalType::INT64, None),
         Kind::Real => (PhysicalType::DOUBLE, None),
+        Kind::Bool => (PhysicalType::BOOLEAN, None),
         Kind::Text => (PhysicalType::BYTE_ARRAY, Some(LogicalType::String)),
         Kind::Time => (PhysicalType::INT64, Some(LogicalType::timestamp(true, TimeUnit::MILLIS))),
     };

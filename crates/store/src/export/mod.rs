@@ -1,12 +1,16 @@
 //! Reading the whole record, page by page in the order of row ids, for what leaves it.
 
+mod evaluation;
+mod history;
+mod trace;
+
 use std::collections::HashMap;
 
-use stele_domain::Result;
 use stele_domain::authz::Visibility;
 use stele_domain::id::{ArtifactRow, ExperimentId, ModelRow, ModelVersionRow, RunRow, Timestamp};
 use stele_domain::record::{Dataset, Experiment, LoggedModel, Run, Tag};
 use stele_domain::registry::{Model, ModelVersion};
+use stele_domain::{Point, Result};
 
 use crate::Tx;
 use crate::dataset::dataset;
@@ -14,11 +18,16 @@ use crate::engine::{list, params};
 use crate::experiment::{COLUMNS, experiment};
 use crate::run::{RUN_COLUMNS, run_info};
 
+pub use self::evaluation::{ExportedEvaluationDataset, ExportedScorer};
+pub use self::trace::ExportedTrace;
+
 /// A run with what only an export asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExportedRun {
     pub run: Run,
     pub deleted_at: Option<Timestamp>,
+    /// Those histories that are short, whole. The others are read page by page.
+    pub histories: HashMap<String, Vec<Point>>,
 }
 
 /// A dataset as an experiment knows it, with its own id.
@@ -72,8 +81,14 @@ impl Tx<'_> {
         );
         let found = self.query(&sql, &values, |row| Ok((run_info(row)?, row.opt_int(11)?.map(Timestamp))))?;
         let (infos, deleted): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+        let rows: Vec<RunRow> = infos.iter().map(|info| info.row).collect();
+        let mut histories = self.histories_short(&rows)?;
         let runs = self.runs_complete(infos)?;
-        Ok(runs.into_iter().zip(deleted).map(|(run, deleted_at)| ExportedRun { run, deleted_at }).collect())
+        let whole = |(run, deleted_at): (Run, _)| {
+            let histories = histories.remove(&run.info.row).unwrap_or_default();
+            ExportedRun { run, deleted_at, histories }
+        };
+        Ok(runs.into_iter().zip(deleted).map(whole).collect())
     }
 
     pub fn runs_count(&mut self, visible: &Visibility) -> Result<u64> {

@@ -119,6 +119,7 @@ def plausible(kind: str, ids: Ids) -> st.SearchStrategy[Any]:
             st.fixed_dictionaries({"dataset": dataset, "tags": st.lists(pairs, max_size=2)}), max_size=3
         ),
         "models": st.lists(st.fixed_dictionaries({"model_id": st.just(ids.model), "step": odd_number}), max_size=3),
+        "object": st.dictionaries(st.sampled_from(["pass_fail", "categorical", "numeric", "text"]), odd_json, max_size=2),
         "objects": st.lists(
             st.dictionaries(st.sampled_from(["field_name", "ascending", "dataset_name", "etag"]), odd_json), max_size=3
         ),

@@ -166,6 +166,27 @@ GET    scorers/get                               experiment_id:experiment name:n
 DELETE scorers/delete                            experiment_id:experiment name:name version:int
 GET    scorers/online-configs                    scorer_ids:string
 PUT    scorers/online-config                     experiment_id:experiment name:name sample_rate:double filter_string:filter
+POST   issues                                    experiment_id:experiment name:name description:string status:string severity:string root_causes:strings categories:strings source_run_id:run created_by:string
+POST   issues/search                             experiment_id:experiment filter_string:filter max_results:int page_token:token include_trace_count:bool
+GET    issues/{issue_id}                         issue_id:key
+PATCH  issues/{issue_id}                         issue_id:key name:name description:string status:string severity:string
+POST   label-schemas/create                      experiment_id:experiment name:name type:int input:object instruction:string enable_comment:bool
+GET    label-schemas/get                         schema_id:key
+GET    label-schemas/get-by-name                 experiment_id:experiment name:name
+GET    label-schemas/list                        experiment_id:experiment max_results:int page_token:token
+PATCH  label-schemas/update                      schema_id:key name:name instruction:string enable_comment:bool input:object
+DELETE label-schemas/delete                      schema_id:key
+POST   review-queues/create                      experiment_id:experiment name:name queue_type:int users:strings schema_ids:strings
+POST   review-queues/get-or-create-user          experiment_id:experiment user:name
+GET    review-queues/get                         queue_id:key
+GET    review-queues/get-by-name                 experiment_id:experiment name:name
+GET    review-queues/list                        experiment_id:experiment user:name item_id:key max_results:int page_token:token
+POST   review-queues/update                      queue_id:key update_users:bool users:strings update_schema_ids:bool schema_ids:strings name:name new_owner:string
+POST   review-queues/delete                      queue_id:key
+POST   review-queues/items/add                   queue_id:key item_type:int item_ids:strings
+POST   review-queues/items/remove                queue_id:key item_ids:strings
+GET    review-queues/items/list                  queue_id:key status:int max_results:int page_token:token
+POST   review-queues/items/set-status            queue_id:key item_id:key status:int completed_by:string
 POST   traces                                    trace:string
 POST   traces/search                             locations:objects filter:filter max_results:int order_by:strings page_token:token
 GET    traces/get                                trace_id:key allow_partial:bool

@@ -22,6 +22,7 @@ mod policy;
 mod purge;
 mod registry;
 mod resource;
+mod review;
 mod run;
 mod run_tag;
 mod scorer;
@@ -56,6 +57,7 @@ pub use registry::{
     SourceRequest, VersionChange,
 };
 pub use resource::NewResource;
+pub use review::{NewIssue, NewLabelSchema, NewReviewQueue};
 pub use run::{NewRun, RunUpdate, RunValues};
 pub use scorer::ScorersOf;
 pub use secret::SecretKey;

@@ -18,6 +18,14 @@ macro_rules! row_id {
     )+};
 }
 
+impl Timestamp {
+    /// This time, or the millisecond after `before`: clients tell states of a thing apart by when it changed.
+    #[must_use]
+    pub fn after(self, before: Timestamp) -> Timestamp {
+        Timestamp(self.0.max(before.0.saturating_add(1)))
+    }
+}
+
 row_id! {
     WorkspaceId,
     /// Also the decimal id that MLflow clients know the experiment by.
@@ -36,6 +44,7 @@ row_id! {
     ResourceRow,
     DeliveryRow,
     TraceRow,
+    ReviewQueueRow,
 }
 
 /// The public id of a run: 32 lower-case hex digits when this server made it; imported runs keep theirs.

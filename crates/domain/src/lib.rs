@@ -25,6 +25,7 @@ pub mod policy;
 pub mod record;
 pub mod registry;
 pub mod resource;
+pub mod review;
 pub mod search;
 pub mod trace;
 pub mod webhook;

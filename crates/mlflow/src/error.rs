@@ -132,6 +132,9 @@ fn missing(kind: Kind, id: &str) -> String {
         Kind::Webhook | Kind::Delivery => format!("Webhook with ID {id} not found."),
         Kind::Trace => format!("Trace with ID '{id}' not found."),
         Kind::Assessment => format!("Assessment with ID '{id}' not found"),
+        Kind::Issue => format!("Issue with ID '{id}' not found"),
+        Kind::LabelSchema => format!("Label schema with id '{id}' not found."),
+        Kind::ReviewQueue => format!("Review queue with id '{id}' not found."),
         Kind::EvaluationDataset => format!("Evaluation dataset with id '{id}' not found"),
         Kind::Account => format!("User with username={id} not found"),
         Kind::Workspace => format!("Workspace '{id}' not found"),
@@ -163,6 +166,9 @@ fn taken(kind: Kind, id: &str) -> String {
         Kind::Model => format!("Registered Model (name={id}) already exists."),
         Kind::Account => format!("User (username={id}) already exists."),
         Kind::Workspace => format!("Workspace '{id}' already exists."),
+        Kind::ReviewQueue => {
+            format!("Review queue with name '{id}' already exists (names are case-insensitive).")
+        }
         Kind::Group
         | Kind::Grant
         | Kind::Credential
@@ -184,6 +190,8 @@ fn taken(kind: Kind, id: &str) -> String {
         | Kind::Webhook
         | Kind::Trace
         | Kind::Assessment
+        | Kind::Issue
+        | Kind::LabelSchema
         | Kind::Delivery
         | Kind::Resource
         | Kind::Association

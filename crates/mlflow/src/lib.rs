@@ -20,6 +20,7 @@ mod page_token;
 mod pages;
 mod python;
 mod registry;
+mod review;
 mod routes;
 mod runs;
 mod scan;

@@ -17,6 +17,7 @@ use crate::error::{Failure, Result};
 use crate::evaluation::{datasets, records, scorers};
 use crate::graphql::graphql;
 use crate::registry::{aliases, models, versions};
+use crate::review::{issues, items, label_schemas, queues};
 use crate::{
     artifacts, experiments, inputs, logged_models, metrics, pages, runs, search, server, traces, unsupported, webhooks,
     workspaces,
@@ -209,6 +210,29 @@ pub fn routes() -> Vec<Route> {
         DELETE Both "3.0/mlflow/scorers/delete" => scorers::delete;
         GET Both "3.0/mlflow/scorers/online-configs" => scorers::online_configs;
         PUT Both "3.0/mlflow/scorers/online-config" => scorers::set_online_config;
+
+        POST Both "3.0/mlflow/issues" => issues::create;
+        POST Both "3.0/mlflow/issues/search" => issues::search;
+        GET Both "3.0/mlflow/issues/{issue_id}" => issues::get;
+        PATCH Both "3.0/mlflow/issues/{issue_id}" => issues::update;
+        POST Ajax "3.0/mlflow/issues/invoke" => unsupported::refuse;
+        POST Both "3.0/mlflow/label-schemas/create" => label_schemas::create;
+        GET Both "3.0/mlflow/label-schemas/get" => label_schemas::get;
+        GET Both "3.0/mlflow/label-schemas/get-by-name" => label_schemas::get_by_name;
+        GET Both "3.0/mlflow/label-schemas/list" => label_schemas::list;
+        PATCH Both "3.0/mlflow/label-schemas/update" => label_schemas::update;
+        DELETE Both "3.0/mlflow/label-schemas/delete" => label_schemas::delete;
+        POST Both "3.0/mlflow/review-queues/create" => queues::create;
+        POST Both "3.0/mlflow/review-queues/get-or-create-user" => queues::of_user;
+        GET Both "3.0/mlflow/review-queues/get" => queues::get;
+        GET Both "3.0/mlflow/review-queues/get-by-name" => queues::get_by_name;
+        GET Both "3.0/mlflow/review-queues/list" => queues::list;
+        POST Both "3.0/mlflow/review-queues/update" => queues::update;
+        POST Both "3.0/mlflow/review-queues/delete" => queues::delete;
+        POST Both "3.0/mlflow/review-queues/items/add" => items::add;
+        POST Both "3.0/mlflow/review-queues/items/remove" => items::remove;
+        GET Both "3.0/mlflow/review-queues/items/list" => items::list;
+        POST Both "3.0/mlflow/review-queues/items/set-status" => items::set_status;
 
         POST Root "v1/traces" => traces::otlp::export;
         POST Both "3.0/mlflow/traces" => traces::start::start;

@@ -34,6 +34,7 @@ mod policy;
 mod purge;
 mod registry;
 mod resource;
+mod review;
 mod run;
 mod run_read;
 mod search;

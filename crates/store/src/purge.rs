@@ -179,8 +179,11 @@ impl Tx<'_> {
         cutoff: Timestamp,
         most: usize,
     ) -> Result<Vec<Purged>> {
-        const OF_EXPERIMENT: [&str; 5] = [
+        const OF_EXPERIMENT: [&str; 8] = [
             "DELETE FROM experiment_tag WHERE experiment_id",
+            "DELETE FROM issue WHERE experiment_id",
+            "DELETE FROM label_schema WHERE experiment_id",
+            "DELETE FROM review_queue WHERE experiment_id",
             "DELETE FROM online_scoring WHERE experiment_id",
             "DELETE FROM scorer WHERE experiment_id",
             "DELETE FROM resource WHERE experiment_id",

@@ -183,7 +183,7 @@ impl App {
                 webhook.subscriptions = ordered(subscriptions.clone());
             }
             webhook.status = status.unwrap_or(webhook.status);
-            webhook.updated_at = now;
+            webhook.updated_at = now.after(webhook.updated_at);
             tx.webhook_update(permit, &webhook)?;
             let change =
                 Change::quiet("webhook.update", Kind::Webhook, &id).before(told(&before)).after(told(&webhook));

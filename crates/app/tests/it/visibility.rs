@@ -10,8 +10,8 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, stream};
 use stele_app::{
     App, ArtifactRoot, CheckedSource, ComponentChange, Ctx, Faceted, HistoryStart, NewComponent, NewEvaluationDataset,
-    NewExperiment, NewLoggedModel, NewModel, NewModelVersion, NewResource, NewRun, RunInputs, RunUpdate, RunValues,
-    ScorersOf, Script, SourceRequest, StartedTrace, TRIAL, VersionChange,
+    NewExperiment, NewIssue, NewLoggedModel, NewModel, NewModelVersion, NewResource, NewRun, RunInputs, RunUpdate,
+    RunValues, ScorersOf, Script, SourceRequest, StartedTrace, TRIAL, VersionChange,
 };
 use stele_domain::authz::Principal;
 use stele_domain::id::{
@@ -22,6 +22,7 @@ use stele_domain::lifecycle::{ApprovalStatus, Stage};
 use stele_domain::record::{Dataset, DatasetInput, MetricValue, Tag};
 use stele_domain::registry::Occupants;
 use stele_domain::resource::Document;
+use stele_domain::review::{IssueSearch, IssueStatus};
 use stele_domain::search::{
     EvaluationDatasetSearch, ExperimentSearch, LoggedModelSearch, Query, ResourceSearch, RunSearch, Window,
 };
@@ -94,6 +95,8 @@ pub(crate) async fn fill_in(app: &App, ctx: &Ctx, side: &'static str) -> Things 
     };
     let logged_model = app.logged_model_create(ctx, new).await.unwrap().id;
     app.scorer_register(ctx, experiment, named("scorer"), "{}".to_owned()).await.unwrap();
+    app.issue_create(ctx, issue(experiment, named("issue"))).await.unwrap();
+    app.review_queue_of_user(ctx, experiment, named("reviewer")).await.unwrap();
     let trace = StartedTrace {
         id: Some(TraceId::parse(&named("trace")).unwrap()),
         experiment,
@@ -134,6 +137,20 @@ pub(crate) async fn fill_in(app: &App, ctx: &Ctx, side: &'static str) -> Things 
     Things { side, experiment, run, logged_model, dataset, model, file }
 }
 
+fn issue(experiment: ExperimentId, name: String) -> NewIssue {
+    NewIssue {
+        experiment,
+        name,
+        description: "d".to_owned(),
+        status: IssueStatus::Pending,
+        severity: None,
+        root_causes: Vec::new(),
+        categories: Vec::new(),
+        source_run: None,
+        created_by: None,
+    }
+}
+
 pub(crate) type Answers = Vec<(&'static str, Result<String>)>;
 
 fn told<T: Debug>(answer: Result<T>) -> Result<String> {
@@ -172,6 +189,9 @@ pub(crate) async fn reads(app: &App, ctx: &Ctx, of: &Things) -> Answers {
         resource_history(TRIAL, format!("{side}-trial")) of app for ctx;
         scorers_list(ScorersOf::One(experiment)) of app for ctx;
         scorer_versions(experiment, format!("{side}-scorer")) of app for ctx;
+        label_schemas_list(experiment, Window { offset: 0, limit: 2 }) of app for ctx;
+        review_queue_by_name(experiment, format!("{side}-reviewer")) of app for ctx;
+        review_queues_list(experiment, None, None, Window { offset: 0, limit: 2 }) of app for ctx;
         artifact_list(&of_run, &root) of app for ctx;
         artifact_at(&of_run, &root) of app for ctx;
         artifact_head(&of_run, &file) of app for ctx;
@@ -199,6 +219,7 @@ pub(crate) async fn lists(app: &App, ctx: &Ctx, sides: &[Things]) -> Answers {
         resource_search(ResourceSearch { kind: TRIAL.to_owned(), query: query() }) of app for ctx;
         datasets_used(experiments.clone(), "context") of app for ctx;
         scorers_list(ScorersOf::All) of app for ctx;
+        issue_search(IssueSearch { query: query(), ..IssueSearch::default() }) of app for ctx;
         scorers_list(ScorersOf::Some(experiments.clone())) of app for ctx;
         experiments_after(ExperimentId(0), 10) of app for ctx;
         runs_after(RunRow(0), 10) of app for ctx;
@@ -341,6 +362,8 @@ pub(crate) const ATTEMPTS: &[Attempt] = attempts! {
     Contributor logged_model_tags_set(t.logged_model.clone(), vec![value("new")]) on t;
     Contributor logged_model_tag_delete(t.logged_model.clone(), "k".to_owned()) on t;
     Contributor scorer_register(t.experiment, "another".to_owned(), "{}".to_owned()) on t;
+    Contributor issue_create(issue(t.experiment, "another".to_owned())) on t;
+    Contributor review_queue_of_user(t.experiment, "another".to_owned()) on t;
     Contributor scorer_delete(t.experiment, "another".to_owned(), None) on t;
     Contributor artifact_put(&ArtifactRoot::Run(t.run.clone()), &t.file, None, content()) on t;
     Contributor artifact_put(&ArtifactRoot::Server, &behind(t), None, content()) on t;

@@ -56,6 +56,7 @@ fn the_policy_matrix() {
     evaluation-dataset:manage  evaluation dataset  -              yes            -              -              yes
     scorer:manage              scorer              -              yes            -              -              yes
     trace:log                  trace               -              yes            -              -              yes
+    review:manage              review queue        -              yes            -              -              yes
     webhook:manage             webhook             -              -              -              -              yes
     artifact:write             artifact            -              yes            -              -              yes
     bucket:manage              bucket              -              yes            -              -              yes

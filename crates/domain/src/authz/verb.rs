@@ -75,6 +75,8 @@ verbs! {
     ManageScorer: "scorer:manage" on Scorer by Contributor,
     /// Record traces, tag, link and assess them, and delete them.
     LogTrace: "trace:log" on Trace by Contributor,
+    /// Report issues, write questions for reviewers, and fill and work off queues of traces to review.
+    ManageReview: "review:manage" on ReviewQueue by Contributor,
     /// Make, change, test or delete webhooks.
     ManageWebhook: "webhook:manage" on Webhook by Administrator,
     /// Upload or delete artifacts.

@@ -13,6 +13,7 @@
 mod comparison;
 pub(crate) mod evaluation_datasets;
 pub(crate) mod experiments;
+pub(crate) mod issues;
 mod key;
 mod lexer;
 pub(crate) mod logged_models;

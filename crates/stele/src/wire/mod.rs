@@ -190,16 +190,16 @@ impl World {
     async fn run(&mut self, case: &Case, actor: Actor) -> Effect {
         let request = cases::request(case.script, case.route, case.with, &mut self.things);
         let sent = format!("{} {:?} {}", request.uri(), request.headers(), request.body());
-        let (outcome, answer) = cases::ask(&self.router, request, actor.admission(&self.elsewhere)).await;
+        let (answered, answer) = cases::ask(&self.router, request, actor.admission(&self.elsewhere)).await;
         let entries = self.entries().await;
         let is_only_denied = !entries.is_empty() && entries.iter().all(|entry| entry.outcome != "done");
-        let outcome = if outcome == Outcome::Done && is_only_denied { Outcome::Nothing } else { outcome };
+        let outcome = if answered == Outcome::Done && is_only_denied { Outcome::Nothing } else { answered };
         // What is not seen is told from what is not there by nothing.
         let is_told_apart = matches!(actor, Actor::Stranger | Actor::Neighbour) && {
             let request = cases::request(case.script, case.route, case.with, &mut self.things.ghosts());
             let (of_ghosts, _) = cases::ask(&self.router, request, actor.admission(&self.elsewhere)).await;
             self.entries().await;
-            of_ghosts != outcome
+            of_ghosts != answered
         };
         let told = match actor.sees_nothing() {
             true => veiled(&answer).difference(&veiled(&sent)).cloned().collect(),

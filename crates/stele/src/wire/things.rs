@@ -250,6 +250,29 @@ async fn evaluation(maker: &mut Maker<'_>) {
     maker.things.put("record", &records[0]["dataset_record_id"]);
     let made = maker.mlflow("POST 3.0/mlflow/scorers/register", r#"{"experiment_id":"$experiment_id","name":"veiled-scorer","serialized_scorer":"{\"name\":\"veiled-scorer\"}"}"#).await;
     maker.things.put("scorer", &made["scorer_id"]);
+    let made = maker
+        .mlflow(
+            "POST 3.0/mlflow/issues",
+            r#"{"experiment_id":"$experiment_id","name":"veiled-issue","description":"veiled-description"}"#,
+        )
+        .await;
+    maker.things.put("issue_id", &made["issue"]["issue_id"]);
+    // The server makes a question of its own when it is first asked for them.
+    maker.mlflow("GET 3.0/mlflow/label-schemas/list", "?experiment_id=$experiment_id").await;
+    let made = maker
+        .mlflow(
+            "POST 3.0/mlflow/label-schemas/create",
+            r#"{"experiment_id":"$experiment_id","name":"veiled-question","type":"FEEDBACK","input":{"text":{}}}"#,
+        )
+        .await;
+    maker.things.put("schema_id", &made["label_schema"]["schema_id"]);
+    let made = maker
+        .mlflow(
+            "POST 3.0/mlflow/review-queues/create",
+            r#"{"experiment_id":"$experiment_id","name":"veiled-queue","queue_type":"CUSTOM"}"#,
+        )
+        .await;
+    maker.things.put("queue_id", &made["review_queue"]["queue_id"]);
 }
 
 /// Webhooks of both scripts, before there is anything that they would be told of.

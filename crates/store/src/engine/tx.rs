@@ -130,6 +130,14 @@ impl<'a> Tx<'a> {
         }
     }
 
+    /// As [`Tx::for_update`], for the rows of one of the tables that are joined.
+    pub(crate) fn for_update_of(&self, table: &str) -> String {
+        match self.for_update() {
+            "" => String::new(),
+            lock => format!("{lock} OF {table}"),
+        }
+    }
+
     /// Appended to a select of a row that must stay as it is until this transaction ends.
     pub(crate) fn for_share(&self) -> &'static str {
         match self.engine {

@@ -98,6 +98,7 @@ from_row_ids!(
     ResourceRow,
     DeliveryRow,
     TraceRow,
+    ReviewQueueRow,
     Timestamp
 );
 

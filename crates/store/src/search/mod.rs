@@ -3,6 +3,7 @@
 mod builder;
 mod evaluation_datasets;
 mod experiments;
+mod issues;
 mod logged_models;
 mod model_versions;
 mod models;

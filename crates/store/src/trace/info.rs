@@ -119,10 +119,7 @@ impl Tx<'_> {
     /// Reads those of these traces that are there, as [`Tx::trace_open`] does, by id. They are locked in that order, so
     /// that two writers wait for each other and not both.
     pub fn traces_open(&mut self, permit: &Permit<LogTrace>, ids: &[TraceId]) -> Result<Vec<TraceInfo>> {
-        let lock = match self.for_update() {
-            "" => String::new(),
-            lock => format!("{lock} OF trace"),
-        };
+        let lock = self.for_update_of("trace");
         let sql = format!(
             "SELECT {COLUMNS} FROM trace JOIN experiment ON experiment.id = trace.experiment_id
              WHERE trace.workspace_id = $1 AND trace.public_id {} ORDER BY trace.public_id{lock}",

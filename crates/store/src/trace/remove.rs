@@ -11,7 +11,8 @@ use crate::engine::{Value, list, params};
 use crate::purge::Purged;
 
 /// The tables that hold what belongs to a trace.
-const OF_TRACE: [&str; 6] = ["trace_tag", "trace_metadata", "trace_link", "trace_block", "span", "assessment"];
+const OF_TRACE: [&str; 7] =
+    ["trace_tag", "trace_metadata", "trace_link", "trace_block", "span", "assessment", "review_item"];
 
 impl Tx<'_> {
     /// Removes those of these traces that are in the experiment.
@@ -68,10 +69,7 @@ impl Tx<'_> {
         values: &[Value],
         now: Timestamp,
     ) -> Result<Vec<Purged>> {
-        let lock = match self.for_update() {
-            "" => String::new(),
-            lock => format!("{lock} OF trace"),
-        };
+        let lock = self.for_update_of("trace");
         let due = self.query(&format!("{due}{lock}"), values, |row| {
             let id = TraceId::parse(&row.text(1)?)?;
             let artifact_uri = artifact_uri(&row.text(2)?, &id)?;

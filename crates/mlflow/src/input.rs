@@ -310,7 +310,9 @@ pub(crate) fn wrong_type(name: &str, value: &Value) -> Failure {
 
 /// MLflow's text for a value that it does not take: `Invalid value 5 for parameter 'x' supplied: reason`.
 pub(crate) fn invalid_value(path: &str, value: &Value, reason: &str) -> String {
-    format!("Invalid value {} for parameter '{path}' supplied: {reason}", python_json(value))
+    let mut shown = value.clone();
+    shown.sort_all_objects();
+    format!("Invalid value {} for parameter '{path}' supplied: {reason}", python_json(&shown))
 }
 
 /// Compact JSON in ASCII with sorted keys, cut where an error message would become a book.

@@ -137,6 +137,8 @@ fn tags(given: Map<String, Value>) -> Result<Vec<Tag>> {
         validate::length("value", &value, MOST_TAG_VALUE)?;
         tags.push(Tag { key, value });
     }
+    // As they are read later.
+    tags.sort_unstable_by(|one, other| one.key.cmp(&other.key));
     Ok(tags)
 }
 

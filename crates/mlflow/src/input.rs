@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use axum::http::{HeaderMap, Method, header};
 use serde_json::{Map, Value};
+use stele_domain::canonical::canonical;
 
 use crate::error::{Failure, Result};
 use crate::python::type_name;
@@ -310,16 +311,14 @@ pub(crate) fn wrong_type(name: &str, value: &Value) -> Failure {
 
 /// MLflow's text for a value that it does not take: `Invalid value 5 for parameter 'x' supplied: reason`.
 pub(crate) fn invalid_value(path: &str, value: &Value, reason: &str) -> String {
-    let mut shown = value.clone();
-    shown.sort_all_objects();
-    format!("Invalid value {} for parameter '{path}' supplied: {reason}", python_json(&shown))
+    format!("Invalid value {} for parameter '{path}' supplied: {reason}", python_json(value))
 }
 
 /// Compact JSON in ASCII with sorted keys, cut where an error message would become a book.
 pub(crate) fn python_json(value: &Value) -> String {
     const MOST: usize = 2_000;
     let mut text = String::new();
-    for letter in value.to_string().chars() {
+    for letter in canonical(value).chars() {
         if letter.is_ascii() {
             text.push(letter);
         } else {

@@ -110,7 +110,7 @@ def value(field, kind, things, route):
         "string": "x", "strings": [], "token": "", "view": "ALL", "status": "FINISHED", "stage": "Production",
         "uri": things["root"], "path": "", "filter": "", "int": 1, "double": 1.0, "bool": True,
         "tags": [{"key": "k", "value": "changed"}], "metrics": [{"key": "m", "value": 1.0, "timestamp": 1, "step": 1}],
-        "datasets": [], "models": [{"model_id": things["model"], "step": 1}], "objects": [],
+        "datasets": [], "models": [{"model_id": things["model"], "step": 1}], "objects": [], "object": {},
     }  # fmt: skip
     return by_kind[kind]
 

@@ -248,3 +248,14 @@ def stages(api, versions):
         return {version["version"]: version["current_stage"] for version in found}
 
     return read
+
+
+@pytest.fixture
+def store(client):
+    """What the client speaks to the server through, for calls that it has nothing else for."""
+    return client._tracking_client.store
+
+
+@pytest.fixture
+def v3(api):
+    return api.under("/api/3.0/mlflow/")

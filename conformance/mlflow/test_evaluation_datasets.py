@@ -11,11 +11,6 @@ from wire import missing, offset_token, wrong_type
 
 
 @pytest.fixture
-def v3(api):
-    return api.under("/api/3.0/mlflow/")
-
-
-@pytest.fixture
 def new_dataset(v3, unique):
     def make(**fields):
         body = {"name": unique("evals"), **fields}

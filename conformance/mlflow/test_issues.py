@@ -15,16 +15,6 @@ if hasattr(mlflow, "trace"):
 
 
 @pytest.fixture
-def store(client):
-    return client._tracking_client.store
-
-
-@pytest.fixture
-def v3(api):
-    return api.under("/api/3.0/mlflow/")
-
-
-@pytest.fixture
 def new_issue(store, experiment):
     def make(name, **fields):
         return store.create_issue(experiment, name, f"what {name} is", **fields)

@@ -11,16 +11,6 @@ pytestmark = pytest.mark.client("3.17")
 
 
 @pytest.fixture
-def store(client):
-    return client._tracking_client.store
-
-
-@pytest.fixture
-def v3(api):
-    return api.under("/api/3.0/mlflow/")
-
-
-@pytest.fixture
 def ask(v3, experiment):
     """Makes a question from its wire form; gives back the answer."""
 

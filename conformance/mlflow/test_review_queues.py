@@ -15,16 +15,6 @@ if hasattr(mlflow, "trace"):
 
 
 @pytest.fixture
-def store(client):
-    return client._tracking_client.store
-
-
-@pytest.fixture
-def v3(api):
-    return api.under("/api/3.0/mlflow/")
-
-
-@pytest.fixture
 def queues(api):
     return api.under("/api/3.0/mlflow/review-queues/")
 

@@ -9,11 +9,6 @@ from wire import missing
 
 
 @pytest.fixture
-def v3(api):
-    return api.under("/api/3.0/mlflow/")
-
-
-@pytest.fixture
 def register(v3, experiment):
     def make(name, definition='{"name": "x"}', **fields):
         body = {"experiment_id": experiment, "name": name, "serialized_scorer": definition, **fields}

@@ -11,11 +11,6 @@ pytestmark = pytest.mark.client("3.9")
 
 
 @pytest.fixture
-def v3(api):
-    return api.under("/api/3.0/mlflow/")
-
-
-@pytest.fixture
 def ask(v3, experiment):
     def question(view, metric, *aggregations, **fields):
         body = {

@@ -10,11 +10,6 @@ from wire import missing
 pytestmark = pytest.mark.client("3.0")
 
 
-@pytest.fixture
-def v3(api):
-    return api.under("/api/3.0/mlflow/")
-
-
 def location(experiment):
     return {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}}
 

@@ -19,11 +19,6 @@ if hasattr(mlflow, "trace"):
 
 
 @pytest.fixture
-def v3(api):
-    return api.under("/api/3.0/mlflow/")
-
-
-@pytest.fixture
 def at(client, experiment):
     """Makes the fresh experiment the one that traces go to."""
     mlflow.set_experiment(experiment_id=experiment)

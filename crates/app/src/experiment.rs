@@ -132,7 +132,8 @@ impl App {
     }
 }
 
-fn open_active(tx: &mut Tx, permit: &Permit<ManageExperiment>, id: ExperimentId) -> Result<Experiment> {
+/// Opens an experiment that is in use, to change it or what is in it.
+pub(crate) fn open_active<V>(tx: &mut Tx, permit: &Permit<V>, id: ExperimentId) -> Result<Experiment> {
     let experiment = tx.experiment_open(permit, id)?;
     require_active(Kind::Experiment, id.to_string(), experiment.presence)?;
     Ok(experiment)

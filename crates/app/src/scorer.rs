@@ -1,14 +1,13 @@
 //! Scorers of experiments: how clients judge what their applications say.
 
 use serde_json::json;
-use stele_domain::authz::{ManageScorer, Permit};
+use stele_domain::authz::ManageScorer;
 use stele_domain::change::Change;
 use stele_domain::evaluation::{OnlineScoring, ScorerVersion};
 use stele_domain::id::ExperimentId;
 use stele_domain::{Error, Kind, Result};
-use stele_store::Tx;
 
-use crate::experiment::require_active;
+use crate::experiment::{open_active, require_active};
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
 
@@ -37,7 +36,7 @@ impl App {
         let now = ctx.now();
         let new_id = ctx.new_id().to_string();
         self.change::<ManageScorer, _>(ctx, &name.clone(), move |tx, permit| {
-            open(tx, permit, experiment)?;
+            open_active(tx, permit, experiment)?;
             let version = tx.scorer_version_create(permit, experiment, &name, &definition, &new_id, now)?;
             let change = Change::event("scorer.register", Kind::Scorer, &version.scorer);
             let after = json!({ "experiment": experiment.0, "name": name, "version": version.number });
@@ -90,7 +89,7 @@ impl App {
         number: Option<i64>,
     ) -> Result<()> {
         self.change::<ManageScorer, _>(ctx, &name.clone(), move |tx, permit| {
-            open(tx, permit, experiment)?;
+            open_active(tx, permit, experiment)?;
             if !tx.scorer_delete(permit, experiment, &name, number)? {
                 return Err(Error::not_found(Kind::Scorer, &name));
             }
@@ -118,7 +117,7 @@ impl App {
             filter,
         };
         self.change::<ManageScorer, _>(ctx, &name.clone(), move |tx, permit| {
-            open(tx, permit, experiment)?;
+            open_active(tx, permit, experiment)?;
             let scoring =
                 tx.online_scoring_set(permit, &name, &scoring)?.ok_or_else(|| Error::not_found(Kind::Scorer, &name))?;
             let change = Change::event("scorer.configure", Kind::Scorer, &scoring.scorer);
@@ -132,9 +131,4 @@ impl App {
         let visible = ctx.visible();
         self.read(move |tx| tx.online_scorings(&visible, &scorers)).await
     }
-}
-
-fn open(tx: &mut Tx, permit: &Permit<ManageScorer>, id: ExperimentId) -> Result<()> {
-    let experiment = tx.scorer_experiment_open(permit, id)?;
-    require_active(Kind::Experiment, id.to_string(), experiment.presence)
 }

@@ -79,8 +79,8 @@ impl Tx<'_> {
         Ok(experiment)
     }
 
-    /// Reads an experiment that this transaction is about to change.
-    pub fn experiment_open(&mut self, permit: &Permit<ManageExperiment>, id: ExperimentId) -> Result<Experiment> {
+    /// Reads an experiment that this transaction is about to change, or to change what is in it; others who want to wait.
+    pub fn experiment_open<V>(&mut self, permit: &Permit<V>, id: ExperimentId) -> Result<Experiment> {
         let sql = format!("SELECT {COLUMNS} FROM experiment WHERE workspace_id = $1 AND id = $2{}", self.for_update());
         let experiment = self
             .query_opt(&sql, params![permit.workspace(), id], experiment)?

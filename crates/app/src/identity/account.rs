@@ -205,7 +205,7 @@ impl App {
 }
 
 /// Who asks, if it is an account.
-pub(super) fn own_account(ctx: &Ctx) -> Option<&Account> {
+pub(crate) fn own_account(ctx: &Ctx) -> Option<&Account> {
     match &ctx.principal {
         Principal::LocalOwner => None,
         Principal::Account(account) => Some(account),

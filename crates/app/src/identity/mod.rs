@@ -25,6 +25,7 @@ use stele_domain::authz::{ManageIdentity, Verb};
 use stele_domain::{Error, Result};
 use stele_store::Tx;
 
+pub(crate) use self::account::own_account;
 pub use self::account::{AccountChange, Held, NewAccount};
 pub use self::admission::{Admission, Refusal, SignedBody, SignedPayload};
 use self::attempts::Attempts;

@@ -6,7 +6,7 @@ use stele_domain::review::{Issue, IssueChange, IssueSearch, IssueStatus, Severit
 use stele_domain::search::Page;
 use stele_domain::{Kind, Result};
 
-use super::open;
+use crate::experiment::open_active;
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
 
@@ -56,7 +56,7 @@ impl App {
         check(&issue)?;
         let visible = ctx.visible();
         self.change::<ManageReview, _>(ctx, &issue.name.clone(), move |tx, permit| {
-            open(tx, permit, experiment)?;
+            open_active(tx, permit, experiment)?;
             if let Some(run) = &issue.source_run {
                 tx.run_get(&visible, run)?;
             }

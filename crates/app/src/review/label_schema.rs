@@ -7,7 +7,8 @@ use stele_domain::search::{Page, Window};
 use stele_domain::{Error, Kind, Result};
 use stele_store::Origin;
 
-use super::{look_at, open};
+use super::look_at;
+use crate::experiment::open_active;
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
 
@@ -42,7 +43,7 @@ impl App {
         schema.check()?;
         check(&schema)?;
         self.change::<ManageReview, _>(ctx, &schema.name.clone(), move |tx, permit| {
-            open(tx, permit, experiment)?;
+            open_active(tx, permit, experiment)?;
             tx.label_schema_create(permit, &schema)?;
             let change = Change::event("label-schema.create", Kind::LabelSchema, &schema.id);
             let after = json!({ "experiment": experiment.0, "name": schema.name });

@@ -10,7 +10,8 @@ use stele_domain::search::{Page, Window};
 use stele_domain::{Error, Kind, Result};
 use stele_store::Tx;
 
-use super::{account, look_at, open};
+use super::{account, look_at};
+use crate::experiment::open_active;
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
 
@@ -29,7 +30,7 @@ impl App {
     pub async fn review_queue_create(&self, ctx: &Ctx, new: NewReviewQueue) -> Result<ReviewQueue> {
         let queue = self.review_queue_of(ctx, new)?;
         self.change::<ManageReview, _>(ctx, &queue.name.clone(), move |tx, permit| {
-            open(tx, permit, queue.experiment)?;
+            open_active(tx, permit, queue.experiment)?;
             check_schemas(tx, queue.experiment, &queue.schemas)?;
             tx.review_queue_create(permit, &queue)?;
             Ok(Changed::one(sorted(queue.clone()), created(&queue)))
@@ -45,7 +46,7 @@ impl App {
         let queue = ReviewQueue { created_by: Some(queue.name.clone()), ..queue };
         let visible = ctx.visible();
         self.change::<ManageReview, _>(ctx, &queue.name.clone(), move |tx, permit| {
-            open(tx, permit, experiment)?;
+            open_active(tx, permit, experiment)?;
             match tx.review_queue_by_name(&visible, experiment, &queue.name)? {
                 Some(found) if found.kind == QueueKind::User => Ok(Changed::nothing(found)),
                 Some(_) => Err(Error::already_exists(Kind::ReviewQueue, &queue.name)),

@@ -3,8 +3,7 @@ use std::fmt::Write;
 use stele_domain::authz::{ManageScorer, Permit, Place, Visibility};
 use stele_domain::evaluation::{OnlineScoring, ScorerVersion};
 use stele_domain::id::{ExperimentId, Timestamp};
-use stele_domain::record::Experiment;
-use stele_domain::{Error, Kind, Result};
+use stele_domain::{Error, Result};
 
 use crate::Tx;
 use crate::engine::{Row, list, params};
@@ -17,20 +16,6 @@ const IS_LATEST: &str = "version.number =
      (SELECT MAX(newest.number) FROM scorer_version AS newest WHERE newest.scorer_id = version.scorer_id)";
 
 impl Tx<'_> {
-    /// Reads the experiment whose scorers this transaction is about to change; it must not go meanwhile.
-    pub fn scorer_experiment_open(&mut self, permit: &Permit<ManageScorer>, id: ExperimentId) -> Result<Experiment> {
-        let sql = format!(
-            "SELECT {} FROM experiment WHERE workspace_id = $1 AND id = $2{}",
-            crate::experiment::COLUMNS,
-            self.for_update()
-        );
-        let experiment = self
-            .query_opt(&sql, params![permit.workspace(), id], crate::experiment::experiment)?
-            .ok_or_else(|| Error::not_found(Kind::Experiment, id.to_string()))?;
-        permit.require(self, Place::Experiment(id), Kind::Experiment, id)?;
-        Ok(experiment)
-    }
-
     /// Makes the next version of a scorer, and the scorer under `public_id` when there is none of its name. The
     /// caller holds the experiment.
     pub fn scorer_version_create(

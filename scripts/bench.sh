@@ -31,4 +31,6 @@ if [ -n "${STELE_TEST_POSTGRES:-}" ]; then
 fi
 # As a team would run it; fsync stays on, as in scripts/postgres.sh.
 export STELE_TEST_POSTGRES_OPTIONS="-c shared_buffers=1GB -c max_wal_size=4GB -c checkpoint_timeout=15min -c effective_cache_size=4GB"
+# Clients of one machine; encrypting would be measured along.
+export STELE_TEST_POSTGRES_SSL=off
 exec scripts/postgres.sh target/release/stele-bench "$@"

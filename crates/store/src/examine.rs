@@ -5,14 +5,17 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 use stele_domain::id::Timestamp;
 use stele_domain::{Error, Result};
+use stele_postgres::{Server, SslMode};
 
-use crate::{DatabaseUrl, engine, migrate};
+use crate::{DatabaseUrl, migrate};
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Examination {
     /// Of the engine, such as `SQLite 3.50.2` or `PostgreSQL 16.4`.
     pub engine: String,
+    /// How a database server is connected, such as `TLSv1.3, its certificate and host checked`.
+    pub connection: Option<String>,
     /// In bytes.
     pub size: u64,
     /// The number of the newest migration that was applied; 0 when the database is empty.
@@ -57,11 +60,13 @@ fn sqlite(path: &Path) -> Result<Examination> {
     let applied = if has_history { int("SELECT COALESCE(MAX(version), 0) FROM refinery_schema_history")? } else { 0 };
     let size = std::fs::metadata(path).map_err(|e| failed(&e))?.len();
     let engine = format!("SQLite {}", rusqlite::version());
-    Ok(Examination { engine, size, applied, known: migrate::newest(), clock: None })
+    Ok(Examination { engine, connection: None, size, applied, known: migrate::newest(), clock: None })
 }
 
 fn postgres(url: &str) -> Result<Examination> {
-    let mut client = engine::connect(url)?;
+    let server = Server::parse(url)?;
+    let mut client = server.connect()?;
+    let connected = server.connected(&mut client)?;
     let row = client
         .query_one(
             "SELECT current_setting('server_version'), pg_database_size(current_database()),
@@ -80,6 +85,12 @@ fn postgres(url: &str) -> Result<Examination> {
     };
     Ok(Examination {
         engine: format!("PostgreSQL {}", version.split(' ').next().unwrap_or_default()),
+        connection: Some(match (connected.tls, connected.mode) {
+            (None, _) => "without TLS".to_owned(),
+            (Some(tls), SslMode::VerifyFull) => format!("{tls}, its certificate and host checked"),
+            (Some(tls), SslMode::VerifyCa) => format!("{tls}, its certificate checked, but not its host"),
+            (Some(tls), _) => format!("{tls}, its certificate not checked"),
+        }),
         size: size.unsigned_abs(),
         applied,
         known: migrate::newest(),

@@ -79,6 +79,7 @@ pub use registry::{LoggedModelRoot, ModelHead, ModelVersionHead, NewModel, NewMo
 pub use resource::NewResource;
 pub use run::NewRun;
 use stele_domain::{Error, Result};
+use stele_postgres::Server;
 pub use trace::{NewTrace, SpanBatch};
 use tracing::Instrument;
 pub use workspace::Areas;
@@ -115,7 +116,7 @@ impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DatabaseUrl::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-            DatabaseUrl::Postgres(url) => f.write_str(&engine::without_password(url)),
+            DatabaseUrl::Postgres(url) => f.write_str(&stele_postgres::without_password(url)),
         }
     }
 }
@@ -156,7 +157,7 @@ impl Store {
                 Engine::Sqlite(Arc::new(sqlite))
             }
             DatabaseUrl::Postgres(url) => {
-                migrate::postgres(&mut engine::connect(url)?)?;
+                migrate::postgres(&mut Server::parse(url)?.connect()?)?;
                 Engine::Postgres(Arc::new(Postgres::open(url)?))
             }
         };

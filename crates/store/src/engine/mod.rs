@@ -8,7 +8,7 @@ mod sqlite;
 mod tx;
 mod value;
 
-pub(crate) use postgres::{Postgres, connect, without_password};
+pub(crate) use postgres::Postgres;
 pub(crate) use sqlite::{Sqlite, lock, open_writer};
 pub use tx::Tx;
 pub(crate) use tx::{EngineKind, list};

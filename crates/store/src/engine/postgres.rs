@@ -5,10 +5,11 @@ use std::time::Duration;
 use postgres::binary_copy::BinaryCopyInWriter;
 use postgres::error::SqlState;
 use postgres::types::Type;
-use postgres::{Client, NoTls, Statement, Transaction};
+use postgres::{Client, Statement, Transaction};
 use r2d2::{ManageConnection, Pool};
 use rand::Rng;
 use stele_domain::{Error, Result};
+use stele_postgres::{Server, unavailable};
 
 use super::tx::Tx;
 use super::value::{Value, params};
@@ -39,14 +40,14 @@ const STATEMENTS: usize = 512;
 
 impl Postgres {
     pub(crate) fn open(url: &str) -> Result<Postgres> {
-        let config = parse(url)?;
+        let server = Server::parse(url)?;
         let pool = Pool::builder()
             .max_size(CONNECTIONS)
             .min_idle(Some(1))
             // A dead connection is noticed when a transaction is begun on it, without a round trip for each that lives.
             .test_on_check_out(false)
             .connection_timeout(Duration::from_secs(20))
-            .build(Manager { config })
+            .build(Manager { server })
             .map_err(|e| unavailable(&e))?;
         Ok(Postgres { pool: Some(pool) })
     }
@@ -133,36 +134,6 @@ fn transact<T>(pool: &Pool<Manager>, begin: &str, mut work: impl FnMut(&mut Tx) 
             outcome => return outcome,
         }
     }
-}
-
-fn parse(url: &str) -> Result<postgres::Config> {
-    let mut config: postgres::Config =
-        url.parse().map_err(|e| Error::invalid(format!("'{}' is not a PostgreSQL URL: {e}", without_password(url))))?;
-    // A database host that vanishes sends nothing; without these a query would wait for hours.
-    config.keepalives_idle(Duration::from_secs(30)).keepalives_interval(Duration::from_secs(10)).keepalives_retries(3);
-    if config.get_tcp_user_timeout().is_none() {
-        config.tcp_user_timeout(Duration::from_secs(60));
-    }
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(Duration::from_secs(10));
-    }
-    Ok(config)
-}
-
-/// The URL as it may be shown.
-pub(crate) fn without_password(url: &str) -> String {
-    match url::Url::parse(url) {
-        Ok(mut parsed) if parsed.password().is_some() => {
-            let _ = parsed.set_password(Some("***"));
-            parsed.to_string()
-        }
-        _ => url.to_owned(),
-    }
-}
-
-/// A connection outside the pool, for migrations.
-pub(crate) fn connect(url: &str) -> Result<Client> {
-    parse(url)?.connect(NoTls).map_err(|e| unavailable(&e))
 }
 
 enum Attempt {
@@ -332,12 +303,8 @@ fn is_gone(error: &postgres::Error) -> bool {
     }
 }
 
-fn unavailable(error: &dyn std::error::Error) -> Error {
-    Error::Unavailable { message: format!("the database does not answer: {error}") }
-}
-
 struct Manager {
-    config: postgres::Config,
+    server: Server,
 }
 
 struct Connection {
@@ -351,19 +318,19 @@ struct Connection {
 
 impl ManageConnection for Manager {
     type Connection = Connection;
-    type Error = postgres::Error;
+    type Error = Error;
 
-    fn connect(&self) -> Result<Connection, postgres::Error> {
+    fn connect(&self) -> Result<Connection> {
         Ok(Connection {
-            client: self.config.connect(NoTls)?,
+            client: self.server.connect()?,
             statements: HashMap::new(),
             chain: Chain::default(),
             broken: false,
         })
     }
 
-    fn is_valid(&self, connection: &mut Connection) -> Result<(), postgres::Error> {
-        connection.client.is_valid(Duration::from_secs(5))
+    fn is_valid(&self, connection: &mut Connection) -> Result<()> {
+        connection.client.is_valid(Duration::from_secs(5)).map_err(|e| unavailable(&e))
     }
 
     fn has_broken(&self, connection: &mut Connection) -> bool {

@@ -8,6 +8,7 @@ use postgres::types::{IsNull, ToSql, Type, private::BytesMut, to_sql_checked};
 use rusqlite::OpenFlags;
 use rusqlite::types::ValueRef;
 use stele_domain::{Error, Result};
+use stele_postgres::Server;
 
 /// A foreign database, in one read-only transaction.
 pub(crate) struct Database {
@@ -49,8 +50,7 @@ impl Database {
     }
 
     pub(crate) fn open_postgres(url: &str) -> Result<Database> {
-        let mut client = postgres::Client::connect(url, postgres::NoTls)
-            .map_err(|error| failed("connect to the database", &error))?;
+        let mut client = Server::parse(url)?.connect()?;
         client
             .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             .map_err(|error| failed("begin to read", &error))?;

@@ -2,6 +2,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use stele_domain::{Error, Result};
+use stele_postgres::without_password;
 use url::Url;
 
 use super::{ImportOptions, Sink};
@@ -69,19 +70,6 @@ impl fmt::Display for Source {
             Source::Postgres(url) => without_password(url).fmt(f),
             Source::Server(url) => without_password(url.as_str()).fmt(f),
         }
-    }
-}
-
-fn without_password(url: &str) -> String {
-    match Url::parse(url) {
-        Ok(mut url) => {
-            if url.password().is_some() {
-                // Fails only for URLs that cannot have one.
-                let _ = url.set_password(Some("***"));
-            }
-            url.to_string()
-        }
-        Err(_) => "a URL that cannot be read".to_owned(),
     }
 }
 

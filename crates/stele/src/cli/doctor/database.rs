@@ -33,9 +33,11 @@ pub(super) async fn check(place: &Place, thorough: bool) -> Vec<Finding> {
         Ok(None) => {
             return vec![Finding::ok(CHECK, format!("{of} is not there yet; the server makes it")), clock(None, asked)];
         }
-        Err(error) => return vec![Finding::failed(CHECK, format!("{of} cannot be read: {error}"), mend(&url))],
+        Err(error) => return vec![failed(&of, &error, &url)],
     };
-    let mut findings = vec![Finding::ok(CHECK, format!("{} at {of}, {}", found.engine, human::size(found.size)))];
+    let connection = found.connection.as_ref().map(|how| format!(", {how}")).unwrap_or_default();
+    let database = format!("{} at {of}, {}{connection}", found.engine, human::size(found.size));
+    let mut findings = vec![Finding::ok(CHECK, database)];
     findings.extend(integrity(&url, &found, thorough).await);
     findings.push(migrations(&found));
     findings.push(clock(found.clock, asked));
@@ -49,6 +51,17 @@ async fn on_thread<T: Send + 'static>(
     let shown = url.to_string();
     let done = tokio::task::spawn_blocking(move || work(&url)).await;
     (done.unwrap_or_else(|error| Err(stele_domain::Error::internal(error.to_string()))), shown)
+}
+
+fn failed(of: &str, error: &stele_domain::Error, url: &DatabaseUrl) -> Finding {
+    let told = error.to_string();
+    let about_tls = ["certificate", "TLS", "ssl"].iter().any(|word| told.contains(word));
+    let hint = if about_tls && matches!(url, DatabaseUrl::Postgres(_)) {
+        "see sslmode, sslrootcert, sslcert and sslkey in the URL of the database"
+    } else {
+        mend(url)
+    };
+    Finding::failed("database", format!("{of} cannot be read: {told}"), hint)
 }
 
 fn mend(url: &DatabaseUrl) -> &'static str {
@@ -142,7 +155,8 @@ mod tests {
     #[test]
     fn a_database_of_a_newer_version_is_noticed() {
         let at = |applied| {
-            let found = Examination { engine: String::new(), size: 0, applied, known: 5, clock: None };
+            let found =
+                Examination { engine: String::new(), connection: None, size: 0, applied, known: 5, clock: None };
             migrations(&found).state
         };
         assert!(at(0) == State::Ok && at(5) == State::Ok && at(6) == State::Failed);

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use stele_postgres::Server;
 use tempfile::TempDir;
 
-use crate::engine::{connect, params};
+use crate::engine::params;
 use crate::metric::stored_value;
 use crate::{DatabaseUrl, Store, Tx};
 
@@ -98,7 +99,8 @@ pub(super) fn stores() -> Vec<(&'static str, Store, Option<TempDir>)> {
     let mut stores = vec![("sqlite", sqlite, Some(folder))];
     if let Ok(cluster) = std::env::var("STELE_TEST_POSTGRES") {
         let name = format!("search_{}_{}", std::process::id(), rand::random::<u32>());
-        connect(&cluster).unwrap().batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
+        let mut client = Server::parse(&cluster).unwrap().connect().unwrap();
+        client.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
         let mut url = url::Url::parse(&cluster).unwrap();
         url.set_path(&name);
         stores.push(("postgres", Store::open(&DatabaseUrl::Postgres(url.to_string())).unwrap(), None));

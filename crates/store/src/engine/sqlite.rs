@@ -202,7 +202,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
     configure(
         &connection,
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
-         PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;",
+         PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -49152; PRAGMA temp_store = MEMORY;",
     )?;
     Ok(connection)
 }

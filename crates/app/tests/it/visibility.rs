@@ -208,7 +208,7 @@ pub(crate) async fn lists(app: &App, ctx: &Ctx, sides: &[Things]) -> Answers {
     let experiments: Vec<ExperimentId> = sides.iter().map(|things| things.experiment).collect();
     let runs: Vec<RunId> = sides.iter().map(|things| things.run.clone()).collect();
     let query = || Query { window: Window { offset: 0, limit: 2 }, ..Query::default() };
-    let run_search = RunSearch { experiments: experiments.clone(), query: query(), ..RunSearch::default() };
+    let run_search = RunSearch { experiments: experiments.clone().into(), query: query(), ..RunSearch::default() };
     let logged = LoggedModelSearch { experiments: experiments.clone(), query: query(), ..LoggedModelSearch::default() };
     let mut answers = answers! {
         experiment_search(ExperimentSearch { query: query(), ..ExperimentSearch::default() }) of app for ctx;

@@ -201,6 +201,7 @@ def test_lineage_leads_through_what_mlflow_logged_and_registered(sm, mlflow_clie
     assert walked(data, "Descendants") == (components | artifacts, known | drawn)
     assert walked(first, "Descendants", MaxDepth=1) == (artifacts, {edge for edge in known if edge[0] == first})
     origins = {first: components[first], forest: artifacts[forest], data: ("Artifact", "DataSet")}
+    assert walked(package, "Ascendants") == (origins, {edge for edge in known if edge[1] != second} | drawn)
     assert walked(second, "Ascendants")[0] == origins
     only, _ = walked(data, "Descendants", Filters={"Types": ["Model"]})
     assert only == {forest: artifacts[forest]}
@@ -212,7 +213,7 @@ def test_lineage_leads_through_what_mlflow_logged_and_registered(sm, mlflow_clie
     assert second not in walked(data, "Descendants")[0]
     mlflow_client.delete_model_version(name, "1")
     assert walked(data, "Descendants")[0] == {first: components[first], forest: artifacts[forest]}
-    for missing in (second, arn("artifact", "m-" + "0" * 32)):
+    for missing in (package, second, arn("artifact", "m-" + "0" * 32)):
         with pytest.raises(ClientError) as error:
             sm.query_lineage(StartArns=[missing])
         assert "does not exist" in error.value.response["Error"]["Message"]

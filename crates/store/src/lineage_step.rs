@@ -39,7 +39,7 @@ impl Sorted {
                 LineageNode::Version { model, number } => versions.push((model.clone(), *number)),
             }
         }
-        let bound = |ids: Vec<&str>| (!ids.is_empty()).then(|| list(ids.into_iter()));
+        let bound = |ids: Vec<&str>| (!ids.is_empty()).then(|| list(ids));
         Sorted { runs: bound(runs), logged_models: bound(logged_models), versions }
     }
 }

@@ -25,6 +25,7 @@ mod governance;
 mod history;
 mod identity;
 mod lineage;
+mod lineage_step;
 mod load;
 mod logged_model;
 mod metric;

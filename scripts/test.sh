@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Every test, on both databases: lints, the Rust tests, then the stock clients and the hostile suites against the release binary.
 # A failing stage does not stop the ones after it, unless there is no binary to go on with.
-# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions cli chart mlflow3 mlflow2 native sagemaker sagemaker_sdk governance aws identity workspaces ui paths garbage kill transfer bench   (default: all of these), wheel
+# Usage: scripts/test.sh [STAGE...]   with stages among: lint rust instructions cli chart mlflow3 mlflow2 native sagemaker sagemaker_sdk sagemaker_sdk3 governance aws identity workspaces ui paths garbage kill transfer bench   (default: all of these), wheel
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-all_stages=(lint rust instructions cli chart mlflow3 mlflow2 native sagemaker sagemaker_sdk governance aws identity workspaces ui paths garbage kill transfer bench)
+all_stages=(lint rust instructions cli chart mlflow3 mlflow2 native sagemaker sagemaker_sdk sagemaker_sdk3 governance aws identity workspaces ui paths garbage kill transfer bench)
 stages=("$@")
 [ ${#stages[@]} -gt 0 ] || stages=("${all_stages[@]}")
 for stage in "${stages[@]}"; do
@@ -110,6 +110,7 @@ environments_of() {
     mlflow3 | native | sagemaker | aws | paths | garbage | kill | identity | workspaces | governance) echo mlflow3 ;;
     ui) echo mlflow3 ui ;;
     sagemaker_sdk) echo mlflow3 sagemaker ;;
+    sagemaker_sdk3) echo mlflow3 sagemaker3 ;;
     transfer) echo mlflow3 mlflow2 duckdb ;;
     cli | chart) echo cli ;;
     mlflow2) echo mlflow2 ;;
@@ -154,6 +155,10 @@ fi
 if wanted sagemaker_sdk; then
   step "SageMaker SDK on SQLite" suite_in sagemaker conformance/sagemaker_sdk sqlite -W ignore || true
   step "SageMaker SDK on PostgreSQL" suite_in sagemaker conformance/sagemaker_sdk postgres -W ignore || true
+fi
+if wanted sagemaker_sdk3; then
+  step "SageMaker SDK 3 on SQLite" suite_in sagemaker3 conformance/sagemaker_sdk3 sqlite -W ignore || true
+  step "SageMaker SDK 3 on PostgreSQL" suite_in sagemaker3 conformance/sagemaker_sdk3 postgres -W ignore || true
 fi
 if wanted governance; then
   step "gates on SQLite" suite conformance/governance sqlite || true

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Makes the pinned Python environment .venv/NAME and prints its folder. Does nothing when the requirements have not changed.
-# Usage: scripts/venv.sh cli|mlflow3|mlflow2|sagemaker|ui|duckdb|bench
+# Usage: scripts/venv.sh cli|mlflow3|mlflow2|sagemaker|sagemaker3|ui|duckdb|bench
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-name=${1:?usage: scripts/venv.sh cli|mlflow3|mlflow2|sagemaker|ui|duckdb|bench}
+name=${1:?usage: scripts/venv.sh cli|mlflow3|mlflow2|sagemaker|sagemaker3|ui|duckdb|bench}
 requirements=conformance/requirements-$name.txt
 # Packages that are installed without what they ask for.
 alone=()
@@ -12,6 +12,7 @@ if [ "$name" = bench ]; then
   requirements=conformance/requirements-mlflow3.txt
   alone=(bench/requirements.txt)
 fi
+[ "$name" != sagemaker3 ] || alone=(conformance/requirements-sagemaker3-alone.txt)
 folder=$PWD/.venv/$name
 
 fail() {
@@ -33,7 +34,7 @@ find_python() {
   fail "no Python from 3.10 to 3.13 was found" "install one, or name it in STELE_PYTHON"
 }
 
-[ -f "$requirements" ] || fail "there is no $requirements" "the names are cli, mlflow3, mlflow2, sagemaker, ui, duckdb and bench"
+[ -f "$requirements" ] || fail "there is no $requirements" "the names are cli, mlflow3, mlflow2, sagemaker, sagemaker3, ui, duckdb and bench"
 python=$(find_python)
 stamp=$(cat "$requirements" "${alone[@]}" <("$python" --version) | sha256sum | cut -d ' ' -f 1)
 if [ -f "$folder/.stamp" ] && [ "$(cat "$folder/.stamp")" = "$stamp" ]; then

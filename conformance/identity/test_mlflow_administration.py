@@ -20,8 +20,8 @@ def experiment(server, auth, name):
 
 
 class refused:
-    def __init__(self, code):
-        self.code = code
+    def __init__(self, code, *texts):
+        self.code, self.texts = code, texts
 
     def __enter__(self):
         return self
@@ -29,6 +29,7 @@ class refused:
     def __exit__(self, kind, error, trace):
         assert isinstance(error, RestException), f"expected {self.code}, got {error!r}"
         assert error.error_code == self.code, error
+        assert all(text in str(error) for text in self.texts), error
         return True
 
 
@@ -87,8 +88,14 @@ def test_permissions_of_a_user(server, auth, name, experiment):
     assert auth.get_user_permission(name, "experiment", experiment).permission == "NO_PERMISSIONS"
     for permission, allowed in (("READ", False), ("EDIT", True), ("MANAGE", True), ("READ", False)):
         auth.grant_user_permission(name, "experiment", experiment, permission)
+        with refused("RESOURCE_ALREADY_EXISTS", f"Permission for user={name} on resource_type=experiment"):
+            auth.grant_user_permission(name, "experiment", experiment, "USE")
         found = auth.get_user_permission(name, "experiment", experiment)
         assert (found.permission, found.allowed) == (permission, allowed)
+        auth.revoke_user_permission(name, "experiment", experiment)
+        with refused("RESOURCE_DOES_NOT_EXIST", f"resource_id={experiment} not found."):
+            auth.revoke_user_permission(name, "experiment", experiment)
+    auth.grant_user_permission(name, "experiment", experiment, "READ")
     held = native(server, "grants", params={"account": name}, auth=(ADMIN, PASSWORD)).json()["grants"]
     assert [(grant["role"], grant["scope"], grant["of"]) for grant in held] == [("viewer", "experiment", experiment)]
     own = native_mlflow(server, "3.0/mlflow/users/current/permissions", (name, PASSWORD))
@@ -113,6 +120,9 @@ def test_permissions_of_a_user(server, auth, name, experiment):
         ("experiment", "987654321", "READ", "RESOURCE_DOES_NOT_EXIST"),
         ("registered_model", "nothing", "READ", "RESOURCE_DOES_NOT_EXIST"),
         ("experiment", "0", "KING", "INVALID_PARAMETER_VALUE"),
+        ("experiment", "*", "KING", "INVALID_PARAMETER_VALUE"),
+        ("experiment", "0", "NO_PERMISSIONS", "INVALID_PARAMETER_VALUE"),
+        ("kingdom", "0", "READ", "INVALID_PARAMETER_VALUE"),
         ("workspace", "*", "EDIT", "INVALID_PARAMETER_VALUE"),
         ("experiment", "0", "DENY", "NOT_IMPLEMENTED"),
         ("experiment", "*", "READ", "NOT_IMPLEMENTED"),
@@ -129,10 +139,14 @@ def test_roles(server, auth, name, experiment):
     role = auth.create_role("default", f"{name}-readers", "who read")
     assert (role.name, role.workspace, role.description, role.permissions) == (f"{name}-readers", "default", "who read", [])
     added = auth.add_role_permission(role.id, "experiment", experiment, "READ")
-    with refused("RESOURCE_ALREADY_EXISTS"):
+    with refused("RESOURCE_ALREADY_EXISTS", f"resource_pattern={experiment}) already exists"):
         auth.add_role_permission(role.id, "experiment", experiment, "EDIT")
+    with refused("RESOURCE_ALREADY_EXISTS", f"Role (name={name}-readers, workspace=default) already exists"):
+        auth.create_role("default", f"{name}-readers")
     assert [permission.permission for permission in auth.list_role_permissions(role.id)] == ["READ"]
     assert auth.assign_role(name, role.id).role_id == role.id
+    with refused("RESOURCE_ALREADY_EXISTS", f"role_id={role.id}) already exists"):
+        auth.assign_role(name, role.id)
     assert auth.get_user_permission(name, "experiment", experiment).permission == "READ"
     assert [held.name for held in auth.list_user_roles(name)] == [f"{name}-readers"]
     assert [held.user_id for held in auth.list_role_users(role.id)] == [auth.get_user(name).id]
@@ -147,6 +161,8 @@ def test_roles(server, auth, name, experiment):
     auth.remove_role_permission(changed.id)
     assert auth.get_role(role.id).permissions == []
     auth.unassign_role(name, role.id)
+    with refused("RESOURCE_DOES_NOT_EXIST", f"role_id={role.id}) not found"):
+        auth.unassign_role(name, role.id)
     assert auth.list_user_roles(name) == []
     auth.delete_role(role.id)
     with refused("RESOURCE_DOES_NOT_EXIST"):
@@ -168,6 +184,7 @@ def test_what_is_granted_is_what_may_be_done(server, auth, name, experiment):
         assert [found.experiment_id for found in client.search_experiments()] == [experiment]
         with refused("PERMISSION_DENIED"):
             client.create_run(experiment)
+    auth.revoke_user_permission(name, "experiment", experiment)
     auth.grant_user_permission(name, "experiment", experiment, "EDIT")
     with mlflow_as(USERNAME=name, PASSWORD=PASSWORD):
         run = client.create_run(experiment)

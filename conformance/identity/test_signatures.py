@@ -52,10 +52,9 @@ def test_boto3_with_an_access_key(server, key, name):
     sagemaker.create_model_package_group(ModelPackageGroupName=name, Tags=[{"Key": "ü", "Value": "a b+c"}])
     assert sagemaker.describe_model_package_group(ModelPackageGroupName=name)["ModelPackageGroupName"] == name
     metrics = aws(server, "sagemaker-metrics", key["id"], key["secret"])
-    with refused("ResourceNotFound", 400):
-        metrics.batch_put_metrics(
-            TrialComponentName="nothing", MetricData=[{"MetricName": "m", "Timestamp": 1, "Value": 1}]
-        )
+    data = [{"MetricName": "m", "Timestamp": 1, "Value": 1}]
+    told = metrics.batch_put_metrics(TrialComponentName="nothing", MetricData=data)
+    assert told["Errors"] == [{"Code": "VALIDATION_ERROR", "MetricIndex": 0}]
 
 
 def test_what_does_not_match_is_refused(server, key):

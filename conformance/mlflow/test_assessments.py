@@ -91,7 +91,7 @@ def test_assessments_that_are_refused(api, v3, trace):
     body = {"assessment": {"expectation": {"value": 1}}, "update_mask": "expectation"}
     v3.patch(f"assessments/{assessment}", body).invalid("Cannot update expectation value on a Feedback assessment.")
     elsewhere = api.under("/api/3.0/mlflow/traces/tr-none/")
-    elsewhere.get("assessments/a-none").absent(exactly="Trace with request_id 'tr-none' not found")
+    elsewhere.get("assessments/a-none").absent(exactly="Trace with ID 'tr-none' not found.")
     assert elsewhere.post("assessments", assessment=override).status == 404
 
 

@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 
+from conftest import PEER
 from wire import missing
 
 pytestmark = pytest.mark.client("3.0")
@@ -49,7 +50,7 @@ class Traces:
             "name": name,
             "startTimeUnixNano": "1000000000",
             "endTimeUnixNano": "2000000000",
-            "status": {"code": status},
+            "status": status if isinstance(status, dict) else {"code": status},
             "attributes": [{"key": key, "value": {"stringValue": value}} for key, value in attributes.items()],
         }
 
@@ -106,6 +107,9 @@ def some(traces):
         ("name LIKE 'chat%'", "a"),
         ("name RLIKE '^[Cc]hat( two)?$'", "ba"),
         ("tags.`mlflow.traceName` = 'chat'", "a"),
+        ("name IS NULL", "c"),
+        ("name IS NOT NULL", "ba"),
+        ("run_id IS NULL", "cba"),
         ("client_request_id = 'c-1'", "a"),
         ("tag.env = 'prod'", "a"),
         ("tags.env != 'prod'", "b"),
@@ -194,6 +198,21 @@ def test_assessments_of_a_session_count_for_all_its_traces(some):
     assert some.found("feedback.polite IS NULL") == "c"
 
 
+def test_documents_are_equal_to_their_text(some):
+    some.assess("a", "expectation", "facts", {"city": "Paris", "rivers": ["Seine"]})
+    some.assess("b", "expectation", "facts", ["Seine"])
+    assert some.found("""expectation.facts = '{"city": "Paris", "rivers": ["Seine"]}'""") == "a"
+    assert some.found("""expectation.facts = '["Seine"]'""") == "b"
+    assert some.found("""expectation.facts != '["Seine"]'""") == "a"
+
+
+def test_what_went_wrong_is_found(traces):
+    traces.add("a", 1, [("root", "CHAIN", {"code": 2, "message": "the tower is closed"})])
+    traces.add("b", 2, [("root", "CHAIN", {"code": 2, "message": "no more tickets"})])
+    assert traces.found("trace.text LIKE '%tower is%'") == "a"
+    assert traces.found("span.content ILIKE '%NO MORE%' AND span.status = 'ERROR'") == "b"
+
+
 def test_filters_on_runs_and_prompts(some, api, new_run):
     run, other = new_run(), new_run()
     some.add("d", 4, trace_metadata={"mlflow.sourceRun": run})
@@ -218,6 +237,13 @@ def test_filters_on_runs_and_prompts(some, api, new_run):
         (["status"], "bca"),
         (["name"], "bac"),
         (["name DESC"], "abc"),
+        (["tag.env"], "bac"),
+        (["tags.env DESC"], "abc"),
+        (["tags.missing"], "cba"),
+        (["tags.`mlflow.traceName`"], "bac"),
+        (["metadata.team DESC"], "cab"),
+        (["request_metadata.`mlflow.trace.session`"], "bac"),
+        (["tags.missing", "metadata.team"], "acb"),
         pytest.param(["end_time_ms DESC"], "bca", marks=pytest.mark.stele_only),
     ],
 )
@@ -227,8 +253,9 @@ def test_orders(some, order_by, found):
 
 def test_pages(traces):
     for index, letter in enumerate("abcdefg"):
-        traces.add(letter, index // 2, execution_duration=f"{index % 3}s")
-    for order_by in [[], ["timestamp ASC"], ["execution_time DESC"], ["name"]]:
+        tags = {"shelf": str(index % 3)} if index % 4 else {}
+        traces.add(letter, index // 2, execution_duration=f"{index % 3}s", tags=tags)
+    for order_by in [[], ["timestamp ASC"], ["execution_time DESC"], ["name"], ["tags.shelf"], ["tags.shelf DESC"]]:
         whole = traces.found(order_by=order_by)
         for size in [1, 2, 3, 7]:
             found, token = "", ""
@@ -289,6 +316,21 @@ def test_filters_that_are_refused(traces, filter):
     traces.search(filter).invalid()
 
 
+@pytest.mark.parametrize(
+    ("filter", "told"),
+    [
+        ("status < 'OK'", "Invalid comparator '<' not one of '{"),
+        ("tags.a > 'b'", "Invalid comparator '>' not one of '{"),
+        ("span.content = 'x'", "span.content comparator '=' not one of '{"),
+        ("trace.text RLIKE 'x'", "span.content comparator 'RLIKE' not one of '{"),
+        ("span.name IS NULL", "span.name comparator 'IS NULL' not one of '{"),
+        ("prompt != 'a/1'", "Invalid comparator '!=' for prompts filter. Only '=' is supported with format: prompt = \"name/version\""),
+    ],
+)
+def test_comparators_that_are_refused_are_named(traces, filter, told):
+    traces.search(filter).invalid(told)
+
+
 @pytest.mark.stele_only
 @pytest.mark.parametrize("expression", ["(", "a{1000}{1000}", "(?=a)", "x" * 2000, "\\p{L}"])
 def test_expressions_that_are_refused(traces, expression):
@@ -299,6 +341,9 @@ def test_searches_that_are_refused(v3, traces):
     v3.post("traces/search", {}).invalid(exactly=missing("locations"))
     traces.search(max_results=501).invalid("max_results")
     traces.search(order_by=["foo"]).invalid()
+    traces.search(order_by=["feedback.quality"]).invalid("Invalid identifier type 'feedback'")
+    for order in ["tags.`mlflow.linkedPrompts`", "metadata.`mlflow.trace.tokenUsage`"]:
+        assert PEER or traces.search(order_by=[order]).status == 501
     traces.search(order_by=["timestamp", "timestamp"]).repeated_order()
     traces.search(page_token="?").invalid()
 

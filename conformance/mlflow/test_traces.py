@@ -145,6 +145,9 @@ def test_tags_that_are_refused(api, at):
     api.delete(path, key="absent").absent(
         exactly=f"No trace tag with key 'absent' for trace with ID '{trace_id}'"
     )
+    for key in ("what?", "../", "a=b", "a//b"):
+        api.patch(path, key=key, value="x").invalid(f"Invalid value \"{key}\" for parameter 'key' supplied")
+    api.patch(path, key="k" * 251, value="x").invalid("'key' exceeds the maximum length of 250 characters")
 
 
 @pytest.mark.stele_only
@@ -307,14 +310,19 @@ def test_spans_that_are_refused(api, send, experiment, new_id):
     without = api.raw("POST", "/v1/traces", json=good)
     assert without.status == 422
     assert send(good, {"x-mlflow-experiment-id": "99999999"}).status == 404
-    assert send(otlp([span("")])).status in (400, 422)
+    assert send(otlp([span("")])).status == 422
+    nowhere = {"x-mlflow-experiment-id": "my-experiment"}
+    assert send(otlp([span("")]), nowhere).status == 422
+    assert send(b"{", nowhere).status == 400
+    nothing = send(otlp([]) | {"resourceSpans": []}, nowhere)
+    assert (nothing.status, "no spans found" in nothing.text) == (400, True)
 
 
 @pytest.mark.stele_only
 def test_refusals_in_the_encoding_of_the_request(api, send, v3, experiment, new_id):
     trace = new_id()
     refused = send(otlp([span(trace), span(trace, "b2" * 3)]))
-    assert (refused.status, refused.body["code"]) == (400, 3)
+    assert (refused.status, refused.body["code"]) == (422, 3)
     assert "span id of 8 bytes" in refused.body["message"]
     v3.get(f"traces/tr-{trace}").absent()
     binary = send(b"\xff\xff", {"content-type": "application/x-protobuf"})

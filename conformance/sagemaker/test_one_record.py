@@ -4,7 +4,9 @@ import time
 
 import mlflow
 import pytest
+from botocore.exceptions import ClientError
 from conftest import arn, refused
+from mlflow.entities import LoggedModelInput, LoggedModelOutput
 from mlflow.exceptions import MlflowException
 
 
@@ -164,3 +166,54 @@ def test_experiments_deleted_by_either_are_gone_for_both(sm, mlflow_client, name
     mlflow_client.delete_experiment(second.experiment_id)
     with refused("ResourceNotFound", "does not exist"):
         sm.describe_experiment(ExperimentName=name)
+
+
+def test_lineage_leads_through_what_mlflow_logged_and_registered(sm, mlflow_client, name):
+    experiment = mlflow_client.create_experiment(name)
+    trained, evaluated = (mlflow_client.create_run(experiment).info.run_id for _ in range(2))
+    model = mlflow_client.create_logged_model(experiment, name="forest", source_run_id=trained)
+    mlflow_client.log_outputs(trained, [LoggedModelOutput(model.model_id, step=0)])
+    mlflow_client.finalize_logged_model(model.model_id, "READY")
+    mlflow_client.log_inputs(evaluated, models=[LoggedModelInput(model.model_id)])
+    mlflow_client.create_registered_model(name)
+    source = f"models:/{model.model_id}"
+    mlflow_client.create_model_version(name, source=source, run_id=trained, model_id=model.model_id)
+    data = sm.create_artifact(ArtifactType="DataSet", Source={"SourceUri": f"s3://{name}/data"})["ArtifactArn"]
+    first, second = (arn("experiment-trial-component", run) for run in (trained, evaluated))
+    forest, package = arn("artifact", model.model_id), arn("model-package", f"{name}/1")
+    sm.add_association(SourceArn=data, DestinationArn=first, AssociationType="ContributedTo")
+
+    def walked(start, direction, **more):
+        found = sm.query_lineage(StartArns=[start], Direction=direction, IncludeEdges=True, **more)
+        vertices = {vertex["Arn"]: (vertex["LineageType"], vertex["Type"]) for vertex in found["Vertices"]}
+        edges = {(edge["SourceArn"], edge["DestinationArn"], edge["AssociationType"]) for edge in found["Edges"]}
+        return vertices, edges
+
+    components = {first: ("TrialComponent", ""), second: ("TrialComponent", "")}
+    artifacts = {forest: ("Artifact", "Model"), package: ("Artifact", "ModelPackage")}
+    known = {
+        (first, forest, "Produced"),
+        (first, package, "Produced"),
+        (forest, package, "DerivedFrom"),
+        (forest, second, "ContributedTo"),
+    }
+    drawn = {(data, first, "ContributedTo")}
+    assert walked(data, "Descendants") == (components | artifacts, known | drawn)
+    assert walked(first, "Descendants", MaxDepth=1) == (artifacts, {edge for edge in known if edge[0] == first})
+    origins = {first: components[first], forest: artifacts[forest], data: ("Artifact", "DataSet")}
+    assert walked(package, "Ascendants") == (origins, {edge for edge in known if edge[1] != second} | drawn)
+    assert walked(second, "Ascendants")[0] == origins
+    only, _ = walked(data, "Descendants", Filters={"Types": ["Model"]})
+    assert only == {forest: artifacts[forest]}
+    described = sm.describe_artifact(ArtifactArn=forest)
+    assert (described["ArtifactName"], described["ArtifactType"]) == ("forest", "Model")
+    assert described["Source"]["SourceUri"] == source
+    # What is deleted leads nowhere.
+    mlflow_client.delete_run(evaluated)
+    assert second not in walked(data, "Descendants")[0]
+    mlflow_client.delete_model_version(name, "1")
+    assert walked(data, "Descendants")[0] == {first: components[first], forest: artifacts[forest]}
+    for missing in (package, second, arn("artifact", "m-" + "0" * 32)):
+        with pytest.raises(ClientError) as error:
+            sm.query_lineage(StartArns=[missing])
+        assert "does not exist" in error.value.response["Error"]["Message"]

@@ -25,7 +25,8 @@ def send(wire, target, body, method="POST", path="/", **headers):
 
 
 def test_unknown_operations(wire):
-    for target in ("SageMaker.CreateTrainingJob", "SageMaker.Nonsense", "Other.AddTags", "", None, "SageMaker.BatchPutMetrics"):
+    elsewhere = ("SageMaker.BatchPutMetrics", "SageMaker.BatchGetMetrics")
+    for target in ("SageMaker.CreateTrainingJob", "SageMaker.Nonsense", "Other.AddTags", "", None, *elsewhere):
         answer = send(wire, target, b"{}")
         assert answer.status == 400, target
         assert answer.json()["__type"] == "UnknownOperationException"
@@ -84,7 +85,8 @@ def garbage(chance, depth=0):
 def test_garbage_gets_an_answer_that_is_no_failure(wire, operation):
     chance = random.Random(operation)
     members = OPERATIONS["shapes"][OPERATIONS["operations"][operation]["input"]]["members"]
-    method, path = ("PUT", "/BatchPutMetrics") if operation == "BatchPutMetrics" else ("POST", "/")
+    paths = {"BatchPutMetrics": ("PUT", "/BatchPutMetrics"), "BatchGetMetrics": ("POST", "/BatchGetMetrics")}
+    method, path = paths.get(operation, ("POST", "/"))
     for _ in range(40):
         body = {member: garbage(chance) for member in members if chance.random() < 0.7}
         # What is random is hardly ever whole: nothing is made by chance but things named by one letter.

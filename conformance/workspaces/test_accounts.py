@@ -1,5 +1,6 @@
 """Clients of AWS cannot name a workspace: an access key is in the one that its account holds all of its roles in."""
 
+import base64
 import json
 import os
 import subprocess
@@ -11,8 +12,15 @@ import requests
 import servers
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from receivers import Receiver
 
 PASSWORD = "first among equals"
+# Events are told to a receiver on this machine.
+ENVIRONMENT = {
+    "STELE_WORKSPACES": "true",
+    "STELE_WEBHOOK_ALLOWED_SCHEMES": "http",
+    "STELE_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
+}
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +31,7 @@ def server(tmp_path_factory):
         place = ["--data", str(data)] + (["--database", database] if database else [])
         command = [str(servers.stele_binary()), "auth", "init", "--password-stdin", *place]
         subprocess.run(command, input=PASSWORD, text=True, check=True, cwd=data, capture_output=True)
-        return servers.running(data, database=database, environment={"STELE_WORKSPACES": "true"})
+        return servers.running(data, database=database, environment=ENVIRONMENT)
 
     if not cluster:
         with start() as running:
@@ -133,3 +141,35 @@ def test_mlflow_sees_the_account_of_its_workspace_alone(server, sides):
     assert {workspace: "by-boto3" in experiments(workspace) for workspace in sides} == {
         workspace: workspace == name for workspace in sides
     }
+
+
+def test_events_name_the_account_of_their_workspace(server, sides):
+    receiver = Receiver()
+
+    def send(workspace, method, path, body=None):
+        headers = {"stele-workspace": workspace}
+        answer = requests.request(
+            method, server.url + path, headers=headers, json=body, auth=("admin", PASSWORD), timeout=60
+        )
+        assert answer.ok, answer.text
+        return answer.json() if answer.content else None
+
+    secret = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+    hook = {"name": "hook", "url": receiver.url, "format": "eventbridge", "events": ["*"], "secret": secret}
+    made = {name: send(name, "POST", "/api/stele/v1/webhooks", hook)["id"] for name in sides}
+    group = f"m-{uuid.uuid4().hex[:12]}"
+    arns = set()
+    for client in sides.values():
+        sagemaker = client("sagemaker")
+        sagemaker.create_model_package_group(ModelPackageGroupName=group)
+        arns.add(sagemaker.create_model_package(ModelPackageGroupName=group)["ModelPackageArn"])
+    try:
+        told = [json.loads(body) for _, body in receiver.about_model(group, 3)]
+    finally:
+        for name, webhook in made.items():
+            send(name, "DELETE", f"/api/stele/v1/webhooks/{webhook}")
+        receiver.server.shutdown()
+    assert {one["account"] for one in told} == {arn.split(":")[4] for arn in arns}
+    # The record has no regions, so that documents name one of their own.
+    assert {one["resources"][0].split(":", 4)[4] for one in told} == {arn.split(":", 4)[4] for arn in arns}
+    assert all(one["detail"]["ModelPackageArn"] == one["resources"][0] for one in told)

@@ -78,7 +78,8 @@ fn by_roles(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// Rules that look at tags, groups, stages and times; the last one forbids on a tag that only some versions have.
+/// Rules that look at tags, groups, stages and times; the last one forbids on a tag that only some versions have. Cedar
+/// is asked for the few that may apply, as far as what they say first tells.
 fn rules() -> Result<Rules> {
     let mut text = String::new();
     for number in 1..RULES {
@@ -119,17 +120,18 @@ fn by_rules(bench: &mut Bench) -> Result<()> {
     let may = |thing: &Thing| explain(black_box(&subject), &rules, Action::PromoteModel, thing, &intent).is_allowed;
     ensure!(may(&free) && !may(&pinned), "THE DECISIONS ARE WRONG");
     let mut times: Vec<f64> = (0..TIMED)
-        .map(|_| {
+        .map(|number| {
             let start = Instant::now();
-            black_box(may(black_box(&free)));
+            black_box(may(black_box(if number % 2 == 0 { &free } else { &pinned })));
             start.elapsed().as_secs_f64() * 1e6
         })
         .collect();
     times.sort_unstable_by(f64::total_cmp);
-    let (middle, slow) = (times[TIMED / 2], times[TIMED * 99 / 100]);
+    let [few, one, slow] = [times[TIMED / 4], times[TIMED * 3 / 4], times[TIMED * 99 / 100]];
     let figure = bench.figure(ID, Unit::Microseconds, slow);
-    bench.record(
-        figure.note(format!("p99 of {TIMED}, with {RULES} rules about the verb; the median is {middle:.1} us")),
-    );
+    bench.record(figure.note(format!(
+        "p99 of {TIMED} with {RULES} rules about the verb; the median is {few:.1} µs where none may apply, and {one:.1} µs \
+         where Cedar is asked for one, which forbids"
+    )));
     Ok(())
 }

@@ -1,16 +1,14 @@
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde_json::json;
 use stele_domain::Kind;
 use stele_domain::Result;
 use stele_domain::authz::ManageLineage;
 use stele_domain::change::Change;
-use stele_domain::resource::Association;
+use stele_domain::resource::{Association, LineageNode, LineageStep};
 
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
 
-/// The most edges that one list or walk looks at.
+/// The most edges that one list or step looks at.
 const MOST_EDGES: i64 = 100_000;
 
 impl App {
@@ -58,52 +56,32 @@ impl App {
         .await
     }
 
-    /// Walks from `starts` along the edges, backwards (to what they come from), forwards, or both, at most `depth`
-    /// steps. Gives every thing met with its distance, and the edges between them.
-    pub async fn lineage_walk(
+    /// The edges that clients have drawn at `ends`, and what the record itself knows of `nodes`: from them, or to them.
+    pub async fn lineage_step(
         &self,
         ctx: &Ctx,
-        starts: Vec<String>,
-        backwards: bool,
-        forwards: bool,
-        depth: u32,
-    ) -> Result<(BTreeMap<String, u32>, Vec<Association>)> {
+        towards: Towards,
+        ends: Vec<String>,
+        nodes: Vec<LineageNode>,
+    ) -> Result<(Vec<Association>, Vec<LineageStep>)> {
         let visible = ctx.visible();
-        self.read(move |tx| {
-            let mut met: BTreeMap<String, u32> = BTreeMap::new();
-            let mut edges: Vec<Association> = Vec::new();
-            let mut seen: BTreeSet<(String, String)> = BTreeSet::new();
-            // One walk a direction: the siblings of a thing are neither its origins nor its products.
-            for is_forward in [false, true] {
-                if !(if is_forward { forwards } else { backwards }) {
-                    continue;
-                }
-                let mut reached: BTreeSet<String> = starts.iter().cloned().collect();
-                let mut border: Vec<String> = starts.clone();
-                for distance in 1..=depth {
-                    let found = match is_forward {
-                        true => tx.associations_from(&visible, &border, MOST_EDGES)?,
-                        false => tx.associations_to(&visible, &border, MOST_EDGES)?,
-                    };
-                    border.clear();
-                    for edge in found {
-                        let end = if is_forward { &edge.target } else { &edge.source };
-                        if reached.insert(end.clone()) {
-                            let nearest = met.entry(end.clone()).or_insert(distance);
-                            *nearest = (*nearest).min(distance);
-                            border.push(end.clone());
-                        }
-                        if seen.insert((edge.source.clone(), edge.target.clone())) {
-                            edges.push(edge);
-                        }
-                    }
-                    if border.is_empty() {
-                        break;
-                    }
-                }
+        self.read(move |tx| match towards {
+            Towards::Products => {
+                let drawn = tx.associations_from(&visible, &ends, MOST_EDGES)?;
+                Ok((drawn, tx.lineage_from(&visible, &nodes, MOST_EDGES)?))
             }
-            Ok((met, edges))
+            Towards::Origins => {
+                let drawn = tx.associations_to(&visible, &ends, MOST_EDGES)?;
+                Ok((drawn, tx.lineage_to(&visible, &nodes, MOST_EDGES)?))
+            }
         })
         .await
     }
+}
+
+/// Which way a step goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Towards {
+    Origins,
+    Products,
 }

@@ -36,7 +36,8 @@ mod workspace;
 use std::sync::Arc;
 
 pub use artifact::{ArtifactAt, ArtifactListing, ArtifactRoot, ArtifactStorage, blobs};
-pub use audit::{AuditFilter, AuditPage, AuditReport, read_line, verify_export, write_line};
+pub use association::Towards;
+pub use audit::{AuditExport, AuditFilter, AuditPage, AuditReport, closing_line, read_line, verify_export, write_line};
 pub use bucket::{Checksums, CompletedPart, Condition, Content, FoundObject, NewObject};
 pub use component::{Component, ComponentChange, NO_EXPERIMENT, NewComponent, TRIAL};
 pub use ctx::{Ctx, RequestId, Script, Undisclosed, coming_from};

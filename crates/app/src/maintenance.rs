@@ -11,8 +11,10 @@ use crate::App;
 /// How long to rest when there is nothing to merge.
 const REST: Duration = Duration::from_secs(2);
 
-/// How much longer than a merge the rest after it takes, so that writers have the database most of the time.
+/// How much longer than a merge the rest after it takes, so that others have the processor and the disk most of the time;
+/// and nearly all the time while somebody writes, since what is merged is written once more.
 const RESTS_A_MERGE: u32 = 3;
+const RESTS_WHILE_OTHERS_WRITE: u32 = 20;
 
 /// How long the log of deliveries goes back.
 const DELIVERY_AGE_MS: i64 = 7 * 24 * 60 * 60 * 1000;
@@ -36,9 +38,14 @@ impl App {
         let mut rounds: u64 = 0;
         loop {
             let started = Instant::now();
-            let merged = self.store().write(|tx| tx.series_merge_one()).await;
+            let merged = self.store().series_merge_one().await;
             match merged {
-                Ok(true) => tokio::time::sleep(started.elapsed() * RESTS_A_MERGE).await,
+                Ok(true) => {
+                    let took = started.elapsed();
+                    let others_write = self.store().writes_under_way() > 0;
+                    tokio::time::sleep(took * if others_write { RESTS_WHILE_OTHERS_WRITE } else { RESTS_A_MERGE })
+                        .await;
+                }
                 Ok(false) => tokio::time::sleep(REST).await,
                 Err(error) => {
                     tracing::warn!(%error, "merging metric chunks failed");

@@ -90,8 +90,13 @@ impl App {
     /// The twelve digits of the account that the workspace of a request is to clients which know accounts; `of_default`
     /// are those of `default`.
     pub fn account_number(&self, ctx: &Ctx, of_default: &str) -> String {
+        self.account_number_of(ctx.workspace, of_default)
+    }
+
+    /// As [`App::account_number`], of a workspace.
+    pub fn account_number_of(&self, workspace: WorkspaceId, of_default: &str) -> String {
         const ALL: i64 = 1_000_000_000_000;
-        let distance = ctx.workspace.0 - self.parts.workspace.0;
+        let distance = workspace.0 - self.parts.workspace.0;
         match of_default.parse::<i64>() {
             Ok(number) if distance != 0 => format!("{:012}", (number + distance).rem_euclid(ALL)),
             _ => of_default.to_owned(),

@@ -57,14 +57,10 @@ pub struct ModelVersion {
     pub aliases: Vec<String>,
 }
 
-/// The alias names that always mean the stage of that name.
+/// The alias names that always mean the stage of that name, however they are capitalised: MLflow writes `Production`.
 pub fn stage_of_alias(alias: &str) -> Option<Stage> {
-    match alias {
-        "staging" => Some(Stage::Staging),
-        "production" => Some(Stage::Production),
-        "archived" => Some(Stage::Archived),
-        _ => None,
-    }
+    let is = |stage: &&Stage| **stage != Stage::None && alias.eq_ignore_ascii_case(stage.as_str());
+    Stage::ALL.iter().find(is).copied()
 }
 
 /// The alias that always means `stage`; stage none has no such alias.
@@ -96,5 +92,7 @@ mod tests {
         for stage in Stage::ALL {
             assert_eq!(alias_of_stage(*stage).and_then(stage_of_alias), (*stage != Stage::None).then_some(*stage));
         }
+        assert_eq!(stage_of_alias("Production"), Some(Stage::Production));
+        assert_eq!(stage_of_alias("None"), None);
     }
 }

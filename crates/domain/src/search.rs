@@ -5,7 +5,7 @@
 //! only `IsNull` and an enclosing `Not` select by absence. The logic is two-valued.
 
 use crate::Result;
-use crate::id::ExperimentId;
+use crate::id::{ExperimentId, WorkspaceId};
 use crate::lifecycle::Presence;
 use crate::trace::AssessmentKind;
 
@@ -227,11 +227,45 @@ impl Presences {
     }
 }
 
+/// Whose runs are searched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Searched {
+    /// Of these experiments, whether they are deleted or not.
+    Among(Vec<ExperimentId>),
+    /// Of all experiments of a workspace that are not deleted.
+    Workspace(WorkspaceId),
+}
+
+impl Searched {
+    /// The experiment, if it is one.
+    pub fn only(&self) -> Option<ExperimentId> {
+        match self {
+            Searched::Among(experiments) => match experiments[..] {
+                [experiment] => Some(experiment),
+                _ => None,
+            },
+            Searched::Workspace(_) => None,
+        }
+    }
+}
+
+impl Default for Searched {
+    fn default() -> Searched {
+        Searched::Among(Vec::new())
+    }
+}
+
+impl From<Vec<ExperimentId>> for Searched {
+    fn from(experiments: Vec<ExperimentId>) -> Searched {
+        Searched::Among(experiments)
+    }
+}
+
 /// A search of the runs of some experiments; of none without experiments. Ties are broken by start, newest first,
 /// then by id. Texts of [`Attribute::Status`] are those of [`RunStatus`](crate::lifecycle::RunStatus).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RunSearch {
-    pub experiments: Vec<ExperimentId>,
+    pub experiments: Searched,
     pub presences: Presences,
     pub query: Query,
     /// The end of the page before, from a search that differs in its window alone. The page begins right after it and

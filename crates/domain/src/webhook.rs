@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::id::{DeliveryRow, Timestamp, WebhookRow};
+use crate::id::{DeliveryRow, Timestamp, WebhookRow, WorkspaceId};
 use crate::lifecycle::text_enum;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +55,8 @@ text_enum! {
 /// An event as it happened to the record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
+    /// Where it happened.
+    pub workspace: WorkspaceId,
     pub action: String,
     /// The public id or name of what it happened to.
     pub object: String,
@@ -156,6 +158,7 @@ mod tests {
 
     fn pending() -> Delivery {
         let event = Event {
+            workspace: WorkspaceId(1),
             action: "model.create".to_owned(),
             object: "m".to_owned(),
             before: Value::Null,

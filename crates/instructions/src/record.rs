@@ -55,7 +55,7 @@ pub(crate) async fn prepare(folder: &Path) -> Result<()> {
         let metrics: Vec<Value> = (0..BATCH).map(|index| metric("series", batch * BATCH + index)).collect();
         post(&server, "runs/log-batch", &json!({ "run_id": run, "metrics": metrics })).await?;
     }
-    while server.store.write(|tx| tx.series_merge_one()).await? {}
+    while server.store.series_merge_one().await? {}
     server.send(upload(FILE_PATH)?, StatusCode::OK).await?;
     let record = serde_json::to_vec(&Record { experiment, run })?;
     std::fs::write(folder.join("record.json"), record)?;

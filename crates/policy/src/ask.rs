@@ -3,52 +3,63 @@
 use std::collections::{HashMap, HashSet};
 
 use cedar_policy::{
-    AuthorizationError, Authorizer, Context, Decision, Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid,
-    Request, RestrictedExpression,
+    Authorizer, Context, Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression,
 };
-use chrono::{DateTime, Datelike, Timelike, Utc};
 use stele_domain::authz::{Intent, Judgement, Principal, Question, Rule, Thing};
-use stele_domain::id::Timestamp;
 use stele_domain::identity::AccountKind;
 use stele_domain::record::Tag;
 
-use crate::compile::Rules;
+use crate::compile::Ready;
+use crate::needs::{Facts, Moment};
 use crate::schema::TYPES;
 
 /// What went wrong where a question could not be asked.
 type Failed = Box<dyn std::error::Error>;
 
 /// What the rules say.
-pub(crate) fn judge(rules: &Rules, question: &Question) -> Judgement {
-    let (request, entities) = match asked(question) {
+pub(crate) fn judge(rules: &[Ready], question: &Question) -> Judgement {
+    let facts = Facts::of(question);
+    let mut left = rules.iter().filter(|rule| rule.needs.may_be_met(&facts)).peekable();
+    if left.peek().is_none() {
+        return Judgement::default();
+    }
+    let (request, entities) = match asked(&facts) {
         Ok(asked) => asked,
         Err(error) => {
             let rule = Rule { name: "a question that cannot be asked".to_owned(), reason: Some(error.to_string()) };
             return Judgement { forbidding: vec![rule], permitting: Vec::new() };
         }
     };
-    let response = Authorizer::new().is_authorized(&request, &rules.policies, &entities);
-    // Cedar passes over a rule that fails, which for one that forbids would be to allow.
-    let failed = response.diagnostics().errors().map(|error| match error {
-        AuthorizationError::PolicyEvaluationError(error) => error.policy_id(),
-    });
-    let mut failed = rules.told(failed, Effect::Forbid);
-    for rule in &mut failed {
-        rule.reason = Some("it cannot be evaluated here, which counts as forbidding".to_owned());
-    }
-    let deciding = response.diagnostics().reason();
-    match response.decision() {
-        Decision::Deny => {
-            failed.extend(rules.told(deciding, Effect::Forbid));
-            failed.sort_unstable();
-            Judgement { forbidding: failed, permitting: Vec::new() }
+    let (authorizer, mut judgement) = (Authorizer::new(), Judgement::default());
+    let mut forbids = false;
+    for rule in left {
+        let response = authorizer.is_authorized(&request, &rule.alone, &entities);
+        let applies = response.diagnostics().reason().next().is_some();
+        let fails = response.diagnostics().errors().next().is_some();
+        match rule.effect {
+            Effect::Forbid if applies => {
+                forbids = true;
+                judgement.forbidding.push(rule.told.clone());
+            }
+            // Cedar passes over a rule that fails, which for one that forbids would be to allow.
+            Effect::Forbid if fails => {
+                let reason = Some("it cannot be evaluated here, which counts as forbidding".to_owned());
+                judgement.forbidding.push(Rule { reason, ..rule.told.clone() });
+            }
+            Effect::Permit if applies => judgement.permitting.push(rule.told.clone()),
+            Effect::Forbid | Effect::Permit => {}
         }
-        Decision::Allow => Judgement { forbidding: failed, permitting: rules.told(deciding, Effect::Permit) },
     }
+    if forbids {
+        judgement.permitting.clear();
+    }
+    judgement.forbidding.sort_unstable();
+    judgement.permitting.sort_unstable();
+    judgement
 }
 
-fn asked(question: &Question) -> Result<(Request, Entities), Failed> {
-    let Question { principal, roles, action, workspace, thing, intent, now, script } = question;
+pub(crate) fn asked(facts: &Facts) -> Result<(Request, Entities), Failed> {
+    let Question { principal, roles, action, workspace, thing, intent, now: _, script } = facts.question;
     let kind = match principal {
         Principal::Account(account) if account.kind == AccountKind::Service => &TYPES.service,
         _ => &TYPES.user,
@@ -87,20 +98,18 @@ fn asked(question: &Question) -> Result<(Request, Entities), Failed> {
             own
         }
     };
-    let request = Request::new(who, uid(&TYPES.action, action.name()), resource, context(intent, *now, script)?, None)?;
+    let request =
+        Request::new(who, uid(&TYPES.action, action.name()), resource, context(intent, &facts.moment, script)?, None)?;
     Ok((request, Entities::from_entities(entities, None)?))
 }
 
 /// What rules are told of a change besides who makes it to what.
-fn context(intent: &Intent, now: Timestamp, script: &str) -> Result<Context, Failed> {
+fn context(intent: &Intent, moment: &Moment, script: &str) -> Result<Context, Failed> {
     let Intent { stage, approval, alias, name, tags } = intent;
-    let now: DateTime<Utc> = DateTime::from_timestamp_millis(now.0).unwrap_or_default();
-    let weekday = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-        [now.weekday().num_days_from_monday() as usize % 7];
     let mut context = vec![
-        ("now", RestrictedExpression::new_datetime(now.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())),
-        ("weekday", text(weekday)),
-        ("hour", RestrictedExpression::new_long(now.hour().into())),
+        ("now", RestrictedExpression::new_datetime(moment.time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())),
+        ("weekday", text(moment.weekday)),
+        ("hour", RestrictedExpression::new_long(moment.hour)),
         ("script", text(script)),
         ("changed_tags", RestrictedExpression::new_set(tags.iter().map(|tag| text(tag)))),
     ];

@@ -1,12 +1,13 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 
-use cedar_policy::{Effect, Policy as CedarRule, PolicyId};
+use cedar_policy::{Effect, Policy as CedarRule};
 use stele_domain::authz::{Action, Concern, Judge, Judgement, Question, Rule};
 use stele_domain::policy::Policy;
 use stele_domain::{Error, Result};
 
 use crate::ask;
+use crate::needs::Needs;
 use crate::read::{concerns, read};
 
 /// Rules that are ready to be asked, those about each verb by themselves.
@@ -15,11 +16,20 @@ pub struct PolicySet {
     rules: usize,
 }
 
+/// The rules about one verb.
 #[derive(Default)]
-pub(crate) struct Rules {
-    pub(crate) policies: cedar_policy::PolicySet,
+struct Rules {
+    rules: Vec<Ready>,
     concern: Concern,
-    told: HashMap<PolicyId, (Effect, Rule)>,
+}
+
+/// A rule, ready to be asked.
+#[derive(Clone)]
+pub(crate) struct Ready {
+    pub(crate) needs: Needs,
+    pub(crate) alone: cedar_policy::PolicySet,
+    pub(crate) effect: Effect,
+    pub(crate) told: Rule,
 }
 
 impl fmt::Debug for PolicySet {
@@ -35,14 +45,21 @@ impl PolicySet {
         for policy in policies.iter().filter(|policy| policy.enabled) {
             for rule in read(policy)? {
                 set.rules += 1;
+                let ready = Ready::new(&rule)?;
                 for action in Action::ALL.iter().copied().filter(|action| action.is_judged()) {
                     if concerns(&rule, action) {
-                        set.by_action.entry(action).or_default().add(&rule)?;
+                        set.by_action.entry(action).or_default().add(ready.clone());
                     }
                 }
             }
         }
         Ok(set)
+    }
+
+    /// The rules about a verb.
+    #[cfg(test)]
+    pub(crate) fn about(&self, action: Action) -> &[Ready] {
+        self.by_action.get(&action).map_or(&[], |rules| &rules.rules)
     }
 
     /// Whether there is nothing to ask.
@@ -51,25 +68,24 @@ impl PolicySet {
     }
 }
 
+impl Ready {
+    fn new(rule: &CedarRule) -> Result<Ready> {
+        let unready =
+            |error: &dyn fmt::Display| Error::invalid(format!("rule '{}' cannot be asked: {error}", rule.id()));
+        let needs = Needs::of(&rule.to_json().map_err(|error| unready(&error))?);
+        let alone = cedar_policy::PolicySet::from_policies([rule.clone()]).map_err(|error| unready(&error))?;
+        let reason = rule.annotation("reason").map(str::to_owned);
+        Ok(Ready { needs, alone, effect: rule.effect(), told: Rule { name: rule.id().to_string(), reason } })
+    }
+}
+
 impl Rules {
-    fn add(&mut self, rule: &CedarRule) -> Result<()> {
-        match rule.effect() {
+    fn add(&mut self, rule: Ready) {
+        match rule.effect {
             Effect::Forbid => self.concern.forbids = true,
             Effect::Permit => self.concern.permits = true,
         }
-        let reason = rule.annotation("reason").map(str::to_owned);
-        let told = Rule { name: rule.id().to_string(), reason };
-        self.told.insert(rule.id().clone(), (rule.effect(), told));
-        let added = self.policies.add(rule.clone());
-        added.map_err(|error| Error::conflict(format!("rule '{}' cannot be added: {error}", rule.id())))
-    }
-
-    /// The rules of these ids that have an effect, by name.
-    pub(crate) fn told<'a>(&self, ids: impl Iterator<Item = &'a PolicyId>, of: Effect) -> Vec<Rule> {
-        let found = ids.filter_map(|id| self.told.get(id));
-        let mut rules: Vec<Rule> = found.filter(|(effect, _)| *effect == of).map(|(_, rule)| rule.clone()).collect();
-        rules.sort_unstable();
-        rules
+        self.rules.push(rule);
     }
 }
 
@@ -79,7 +95,7 @@ impl Judge for PolicySet {
     }
 
     fn judge(&self, question: &Question) -> Judgement {
-        self.by_action.get(&question.action).map(|rules| ask::judge(rules, question)).unwrap_or_default()
+        self.by_action.get(&question.action).map(|rules| ask::judge(&rules.rules, question)).unwrap_or_default()
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod ask;
 mod compile;
+mod needs;
 mod read;
 mod schema;
 
@@ -12,5 +13,7 @@ pub use compile::{PolicySet, Unreadable};
 pub use read::rules_in;
 pub use schema::SCHEMA;
 
+#[cfg(test)]
+mod needs_tests;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use chrono::{DateTime, SecondsFormat};
 use serde_json::{Value, json};
 use stele_app::{STANDARD_WEBHOOKS, Told, Translation};
 use stele_domain::event::name_of;
+use stele_domain::id::WorkspaceId;
 use stele_domain::webhook::Event;
 
 use crate::arn;
@@ -14,11 +15,13 @@ use crate::registry::LONGEST_NAME;
 /// No event says in which region it happened, since the record has none.
 const REGION: &str = "us-east-1";
 
-/// The documents of `SageMaker Model Package State Change`, in the name of an account.
-pub fn webhook_translation(account: &str) -> Translation {
-    let account = account.to_owned();
+/// The twelve digits of the account that a workspace is.
+pub type AccountOf = Arc<dyn Fn(WorkspaceId) -> String + Send + Sync>;
+
+/// The documents of `SageMaker Model Package State Change`, in the name of the account where the model is.
+pub fn webhook_translation(account_of: AccountOf) -> Translation {
     Translation {
-        translate: Arc::new(move |event, id| translate(event, id, &account)),
+        translate: Arc::new(move |event, id| translate(event, id, &account_of(event.workspace))),
         content_type: "application/json",
         headers: &[],
         proof: STANDARD_WEBHOOKS,
@@ -94,6 +97,7 @@ mod tests {
     #[test]
     fn an_approval_is_a_state_change_of_the_package() {
         let event = Event {
+            workspace: WorkspaceId(1),
             action: "model-version.approval".to_owned(),
             object: "my model/3".to_owned(),
             before: json!({ "approval": "pending" }),
@@ -117,6 +121,15 @@ mod tests {
         assert_eq!(body["detail"]["CreationTime"], "2020-09-13T12:26:40Z");
         assert_eq!(body["time"], "2023-11-14T22:13:20Z");
         assert_eq!(body["detail"]["UpdatedModelPackageFields"], json!(["ModelApprovalStatus"]));
+        let accounts: AccountOf = Arc::new(|workspace| format!("{:012}", workspace.0));
+        let told =
+            (webhook_translation(accounts).translate)(&Event { workspace: WorkspaceId(7), ..event.clone() }, "e1");
+        let body: Value = serde_json::from_str(&told.unwrap().body).unwrap();
+        assert_eq!(body["account"], "000000000007");
+        assert_eq!(
+            body["detail"]["ModelPackageArn"],
+            format!("arn:aws:sagemaker:us-east-1:000000000007:model-package/{group}/3")
+        );
         assert_eq!(translate(&Event { action: "model.create".to_owned(), ..event }, "e", "1"), None);
     }
 }

@@ -14,6 +14,8 @@ mod expression;
 mod kinds;
 mod lineage;
 mod lineage_group;
+mod lineage_walk;
+mod metric_queries;
 mod metrics;
 mod operations;
 mod packages;
@@ -35,7 +37,7 @@ use axum::Router;
 use axum::routing::{post, put};
 use stele_app::App;
 
-pub use events::webhook_translation;
+pub use events::{AccountOf, webhook_translation};
 pub use operations::operation_names;
 
 /// The account in whose name answers are given, unless another is configured.
@@ -55,5 +57,6 @@ pub fn router(app: App, account: &str) -> Router {
     Router::new()
         .route("/", post(operations::dispatch))
         .route("/BatchPutMetrics", put(operations::batch_put_metrics))
+        .route("/BatchGetMetrics", post(operations::batch_get_metrics))
         .with_state(Server { app, account: account.into() })
 }

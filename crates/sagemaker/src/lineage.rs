@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
-use stele_domain::resource::Association;
 use stele_domain::{Error, id::Timestamp};
 
 use crate::call::{Call, timestamp};
 use crate::error::{Failure, Result};
-use crate::kinds::{self, ARTIFACT};
+use crate::kinds::{self, ARTIFACT, PACKAGE};
+use crate::lineage_walk::{Edge, Walked, is_logged_model, walk};
+use crate::packages::{self, Named};
 use crate::resources;
 use crate::trials::{self, COMPONENT};
 use crate::{arn, experiments, render};
@@ -114,7 +115,7 @@ pub(crate) async fn query(call: Call) -> Result<Value> {
     let direction = call.text("Direction").unwrap_or("Both");
     let depth = u32::try_from(call.int("MaxDepth").unwrap_or(DEEPEST).clamp(0, DEEPEST)).unwrap_or_default();
     let (backwards, forwards) = (direction != "Descendants", direction != "Ascendants");
-    let (met, edges) = call.app.lineage_walk(&call.ctx, starts, backwards, forwards, depth).await?;
+    let Walked { met, edges } = walk(&call, starts, backwards, forwards, depth).await?;
     let mut ends: Vec<(&String, &u32)> = met.iter().collect();
     ends.sort_by_key(|(end, distance)| (**distance, (*end).clone()));
     let filter = Filter::read(&call);
@@ -133,7 +134,7 @@ pub(crate) async fn query(call: Call) -> Result<Value> {
     let mut reply = call.page_of_all("Vertices", vertices)?;
     // The SDK reads the member of an answer without edges too.
     let wanted = if call.flag("IncludeEdges").unwrap_or(true) { &edges[..] } else { &[] };
-    let edges = wanted.iter().map(|Association { source, target, kind, .. }| {
+    let edges = wanted.iter().map(|Edge { source, target, kind }| {
         json!({
             "SourceArn": arn_of(&call, source),
             "DestinationArn": arn_of(&call, target),
@@ -221,7 +222,7 @@ fn arn_of(call: &Call, end: &str) -> String {
 
 fn lineage_type(kind: &str) -> &'static str {
     match kind {
-        "artifact" => "Artifact",
+        "artifact" | "model-package" => "Artifact",
         "action" => "Action",
         "context" => "Context",
         _ => "TrialComponent",
@@ -242,6 +243,28 @@ async fn thing(call: &Call, end: &str) -> Result<Thing> {
     if kind == "experiment" {
         experiments::open(call, rest).await?;
         return Ok(Thing { name: rest.to_owned(), lineage: "Context", ..Thing::default() });
+    }
+    if is_logged_model(end) {
+        let model = resources::logged_model(call, rest).await?;
+        let (created_at, updated_at) = (Some(model.created_at), Some(model.updated_at));
+        let kind = resources::LOGGED_MODEL.to_owned();
+        return Ok(Thing { name: model.name, kind, lineage, created_at, updated_at, ..Thing::default() });
+    }
+    if kind == PACKAGE.path
+        && let Named::Version { model, number } = packages::parse(call, &arn_of(call, end)).await?
+    {
+        let version = call.app.model_version_get(&call.ctx, model, number).await;
+        let version = version.map_err(|_| packages::missing(call, rest))?;
+        let (created_at, updated_at) = (Some(version.created_at), Some(version.updated_at));
+        let kind = "ModelPackage".to_owned();
+        return Ok(Thing {
+            name: rest.to_owned(),
+            kind,
+            lineage: "Artifact",
+            created_at,
+            updated_at,
+            ..Thing::default()
+        });
     }
     let Some(known) = kinds::by_path(kind) else {
         return Err(Failure::not_found(format!("'{}' does not exist.", arn_of(call, end))));

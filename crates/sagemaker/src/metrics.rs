@@ -4,23 +4,39 @@ use serde_json::{Map, Value, json};
 use stele_app::{Component, HistoryStart, RunValues};
 use stele_domain::id::RunId;
 use stele_domain::record::LatestMetric;
-use stele_domain::{MetricValuesBuilder, Point};
+use stele_domain::{Error, MetricValuesBuilder, Point};
 
 use crate::call::{Call, timestamp};
 use crate::error::Result;
 use crate::paging::nothing;
 use crate::render;
-use crate::trials::{self, COMPONENT};
+use crate::trials::COMPONENT;
 
 /// How many points are read at a time.
-const PAGE: usize = 50_000;
+pub(crate) const PAGE: usize = 50_000;
 
-/// All values or none.
+/// All values or none. AWS answers like a success, with what was wrong beside the place of each value.
 pub(crate) async fn put(call: Call) -> Result<Value> {
-    let component = trials::open(&call, call.required("TrialComponentName")).await?;
+    let given: Vec<&Value> = call.input.get("MetricData").and_then(Value::as_array).into_iter().flatten().collect();
+    let component = call.app.component_get(&call.ctx, call.required("TrialComponentName").to_owned()).await;
+    let logged = match component {
+        Ok(component) => log(&call, component.run.info.id, &given).await,
+        Err(error) => Err(error),
+    };
+    let Err(error) = logged else { return Ok(nothing()) };
+    let code = match &error {
+        Error::LimitExceeded { .. } => "METRIC_LIMIT_EXCEEDED",
+        Error::Conflict { .. } => "CONFLICT_ERROR",
+        Error::NotFound { .. } | Error::Invalid { .. } | Error::WrongState { .. } => "VALIDATION_ERROR",
+        _ => return Err(error.into()),
+    };
+    let errors = (0..given.len()).map(|index| json!({ "Code": code, "MetricIndex": index }));
+    Ok(json!({ "Errors": errors.collect::<Value>() }))
+}
+
+async fn log(call: &Call, run: RunId, metrics: &[&Value]) -> stele_domain::Result<()> {
     let mut values = MetricValuesBuilder::default();
-    let given = call.input.get("MetricData").and_then(Value::as_array);
-    for metric in given.into_iter().flatten() {
+    for metric in metrics {
         let key = metric.get("MetricName").and_then(Value::as_str).unwrap_or_default();
         let time = timestamp(metric.get("Timestamp").and_then(Value::as_f64).unwrap_or_default());
         let step = metric.get("Step").and_then(Value::as_i64).unwrap_or_default();
@@ -28,8 +44,7 @@ pub(crate) async fn put(call: Call) -> Result<Value> {
         values.add(key, Point::new(step, time.0, value), None);
     }
     let values = RunValues { metrics: values.finish(), ..RunValues::default() };
-    call.app.run_log(&call.ctx, component.run.info.id, values).await?;
-    Ok(nothing())
+    call.app.run_log(&call.ctx, run, values).await
 }
 
 fn number(value: &Value) -> f64 {
@@ -86,7 +101,7 @@ pub(crate) struct Statistics {
 }
 
 impl Statistics {
-    fn add(&mut self, value: f64) {
+    pub(crate) fn add(&mut self, value: f64) {
         if !value.is_finite() {
             return;
         }

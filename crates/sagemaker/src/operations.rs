@@ -15,12 +15,12 @@ use crate::cards::export;
 use crate::error::{Failure, Result, json_response};
 use crate::kinds::{ACTION, ARTIFACT, CONTEXT, MODEL, MODEL_CARD, TRIAL};
 use crate::{
-    MOST_BODY, Server, experiments, lineage, lineage_group, metrics, packages, registry, resources, search,
-    suggestions, tags, trials,
+    MOST_BODY, Server, experiments, lineage, lineage_group, metric_queries, metrics, packages, registry, resources,
+    search, suggestions, tags, trials,
 };
 
-/// Of a service of its own, at a path of its own.
-const METRICS: &str = "BatchPutMetrics";
+/// Of a service of its own, at paths of their own.
+const METRICS: [&str; 2] = ["BatchPutMetrics", "BatchGetMetrics"];
 
 type Answer = Pin<Box<dyn Future<Output = Result<Value>> + Send>>;
 
@@ -91,6 +91,7 @@ static OPERATIONS: &[Row] = operations! {
     "AssociateTrialComponent" => trials::associate;
     "DisassociateTrialComponent" => trials::disassociate;
     "BatchPutMetrics" => metrics::put;
+    "BatchGetMetrics" => metric_queries::get;
 
     "CreateArtifact" => resources::create, ARTIFACT;
     "DescribeArtifact" => resources::describe, ARTIFACT;
@@ -139,7 +140,7 @@ pub(crate) async fn dispatch(
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let name = target.strip_prefix("SageMaker.").unwrap_or_default();
     // What another service of the family offers at a path of its own is not offered here.
-    let row = OPERATIONS.iter().find(|row| row.name == name && name != METRICS);
+    let row = OPERATIONS.iter().find(|row| row.name == name && !METRICS.contains(&name));
     answer(&server, row.ok_or_else(|| unknown(target)), (id, admission), &headers, body).await
 }
 
@@ -151,8 +152,23 @@ pub(crate) async fn batch_put_metrics(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let row = OPERATIONS.iter().find(|row| row.name == METRICS);
-    answer(&server, row.ok_or_else(|| unknown(METRICS)), (id, admission), &headers, body).await
+    at_path(server, "BatchPutMetrics", (id, admission), headers, body).await
+}
+
+/// `POST /BatchGetMetrics` of the same.
+pub(crate) async fn batch_get_metrics(
+    State(server): State<Server>,
+    id: Option<Extension<RequestId>>,
+    admission: Option<Extension<Admission>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    at_path(server, "BatchGetMetrics", (id, admission), headers, body).await
+}
+
+async fn at_path(server: Server, name: &str, given: Given, headers: HeaderMap, body: Body) -> Response {
+    let row = OPERATIONS.iter().find(|row| row.name == name);
+    answer(&server, row.ok_or_else(|| unknown(name)), given, &headers, body).await
 }
 
 /// The body is read in any case, since a client that is still sending would not see the answer.

@@ -302,7 +302,7 @@ pub(crate) async fn parse(call: &Call, given: &str) -> Result<Named> {
     }
 }
 
-fn missing(call: &Call, rest: &str) -> Failure {
+pub(crate) fn missing(call: &Call, rest: &str) -> Failure {
     (PACKAGE.missing)(&call.arn(PACKAGE.path, rest), rest)
 }
 

@@ -6,12 +6,15 @@ use sha2::{Digest, Sha256};
 use stele_app::NewResource;
 use stele_domain::Error;
 use stele_domain::canonical::canonical;
+use stele_domain::id::LoggedModelId;
+use stele_domain::record::LoggedModel;
 use stele_domain::resource::{Document, Resource};
 use stele_domain::search::{Attribute, Filter, ResourceSearch};
 
 use crate::call::Call;
 use crate::error::{Failure, Result};
 use crate::kinds::{ARTIFACT, Kind, MODEL_CARD};
+use crate::lineage_walk::is_logged_model;
 use crate::paging::{equals, kept_equals, nothing};
 use crate::render::{self, cut, merge_map, put};
 use crate::{lineage_group, shapes};
@@ -46,6 +49,9 @@ pub(crate) async fn create(call: Call, kind: &'static Kind) -> Result<Value> {
 
 pub(crate) async fn describe(call: Call, kind: &'static Kind) -> Result<Value> {
     let name = call.resource_name(kind);
+    if kind.path == ARTIFACT.path && is_logged_model(&format!("{}/{name}", kind.path)) {
+        return describe_logged_model(&call, &name).await;
+    }
     let found = call.app.resource_get(&call.ctx, kind.path, name.clone()).await.map_err(call.about(kind, &name))?;
     Ok(cut(whole(&call, kind, &found), &call.operation.output))
 }
@@ -189,6 +195,34 @@ fn artifact_id(call: &Call) -> String {
     let source = canonical(call.input.get("Source").unwrap_or(&Value::Null));
     let digest = Sha256::digest(format!("{source}{}", call.required("ArtifactType")));
     hex::encode(&digest[..16])
+}
+
+/// What a logged model is as an artifact.
+pub(crate) const LOGGED_MODEL: &str = "Model";
+
+pub(crate) async fn logged_model(call: &Call, id: &str) -> Result<LoggedModel> {
+    let missing = call.about(&ARTIFACT, id);
+    call.app.logged_model_get(&call.ctx, LoggedModelId(id.to_owned())).await.map_err(|error| match error {
+        Error::NotFound { .. } => missing(Error::not_found(stele_domain::Kind::Resource, id)),
+        other => other.into(),
+    })
+}
+
+/// A logged model has no request that it was kept of.
+async fn describe_logged_model(call: &Call, id: &str) -> Result<Value> {
+    let model = logged_model(call, id).await?;
+    Ok(json!({
+        "ArtifactArn": call.arn(ARTIFACT.path, id),
+        "ArtifactName": model.name,
+        "ArtifactType": LOGGED_MODEL,
+        "Source": { "SourceUri": format!("models:/{id}") },
+        "Properties": {},
+        "CreationTime": render::time(model.created_at),
+        "LastModifiedTime": render::time(model.updated_at),
+        "CreatedBy": {},
+        "LastModifiedBy": {},
+        "LineageGroupArn": lineage_group::arn(call),
+    }))
 }
 
 async fn artifact_by_source(call: &Call) -> Result<String> {

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use stele_app::Component;
 use stele_domain::resource::{Document, Resource};
 use stele_domain::search::{
-    Attribute, Direction, ExperimentSearch, Filter, Order, Page, Predicate, Query, ResourceSearch, RunSearch, Window,
+    self, Attribute, Direction, ExperimentSearch, Filter, Order, Page, Predicate, Query, ResourceSearch, RunSearch,
+    Window,
 };
 
 use crate::call::Call;
@@ -131,7 +132,7 @@ async fn whole_page(call: &Call, kind: &'static Kind, found: &[Resource]) -> Res
 // Trial components -------------------------------------------------------------------------------------------
 
 pub(crate) async fn components(call: &Call, query: Query) -> Result<Page<Component>> {
-    let experiments = trials::every_experiment(call).await?;
+    let experiments = search::Searched::Workspace(call.ctx.workspace);
     let page = call.app.run_search(&call.ctx, RunSearch { experiments, query, ..Default::default() }).await?;
     Ok(Page { items: call.app.components(&call.ctx, page.items).await?, more: page.more, end: None })
 }

@@ -6,9 +6,7 @@ use stele_domain::id::LoggedModelId;
 use stele_domain::lifecycle::RunStatus;
 use stele_domain::record::{Dataset, DatasetInput, Param, Run};
 use stele_domain::resource::{Document, TrialOfRun};
-use stele_domain::search::{
-    Attribute, Comparison, ExperimentSearch, Field, Filter, Predicate, Query, RunSearch, Window,
-};
+use stele_domain::search::{Attribute, Comparison, Field, Filter, Predicate, RunSearch, Searched};
 use stele_domain::{Error, Kind};
 
 use crate::call::Call;
@@ -20,8 +18,6 @@ use crate::resources::{named, resource_page};
 use crate::{experiments, lineage_group, metrics, shapes};
 
 pub(crate) const COMPONENT: &str = "experiment-trial-component";
-/// The most experiments whose runs are listed together.
-const MOST_EXPERIMENTS: i64 = 100_000;
 /// Of an input or output of a component.
 const LONGEST_ARTIFACT_NAME: usize = 128;
 const LONGEST_ARTIFACT: usize = 2_048;
@@ -184,22 +180,14 @@ pub(crate) async fn list(call: Call) -> Result<Value> {
     }
     let window = query.window;
     let experiments = match only {
-        Some(id) => vec![id],
-        None => every_experiment(&call).await?,
+        Some(id) => Searched::Among(vec![id]),
+        None => Searched::Workspace(call.ctx.workspace),
     };
     let page = call.app.run_search(&call.ctx, RunSearch { experiments, query, ..Default::default() }).await?;
     let (more, members) = (page.more, shapes::view("TrialComponentSummary"));
     let components = call.app.components(&call.ctx, page.items).await?;
     let items = components.iter().map(|component| cut(whole(&call, component), members)).collect();
     Ok(call.page_reply("TrialComponentSummaries", items, more, window))
-}
-
-/// The experiments whose runs there are to list.
-pub(crate) async fn every_experiment(call: &Call) -> Result<Vec<stele_domain::id::ExperimentId>> {
-    let window = Window { offset: 0, limit: MOST_EXPERIMENTS };
-    let query = Query { window, ..Query::default() };
-    let page = call.app.experiment_search(&call.ctx, ExperimentSearch { query, ..Default::default() }).await?;
-    Ok(page.items.into_iter().map(|experiment| experiment.id).collect())
 }
 
 /// Reads a component by its name.

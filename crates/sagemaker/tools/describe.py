@@ -111,6 +111,11 @@ def main():
         service = control if name in control.model["operations"] else metrics
         described[name] = service.operation(name)
     views = {name: control.view(name) for name in VIEWS}
+    # A walk may begin at a model package too, which the record knows the origins of.
+    arn = control.shapes["AssociationEntityArn"]
+    start = {"match": arn["pattern"].replace("|context)", "|context|model-package)")}
+    control.shapes["QueryLineageStartArn"] = arn | start
+    control.shapes["QueryLineageStartArns"]["member"] = "QueryLineageStartArn"
     sections = {"operations": described, "views": views, "shapes": control.shapes | metrics.shapes}
     lines = ["{"]
     lines.append(f'"source": "botocore {VERSION}, data/sagemaker and data/sagemaker-metrics; Apache-2.0, '

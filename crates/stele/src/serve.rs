@@ -62,7 +62,7 @@ pub(crate) async fn run(options: Serve) -> Result<()> {
         tokio::spawn(async move { app.keep_trash_for(age).await })
     });
     let deliveries = tokio::spawn({
-        let (app, translations) = (app.clone(), webhook_formats::translations(&options.account));
+        let (app, translations) = (app.clone(), webhook_formats::translations(&app, &options.account));
         async move { app.deliver_webhooks(translations).await }
     });
     let tidying = tokio::spawn(numbers.clone().tidy());
@@ -112,7 +112,7 @@ fn scripts(app: App, account: &str, instance: &str) -> Router {
     stele_mlflow::router(app.clone())
         .merge(stele_sagemaker::router(app.clone(), account))
         .merge(stele_aws::router(app.clone(), account))
-        .merge(api::router(app, instance))
+        .merge(api::router(app, account, instance))
 }
 
 fn watched(routes: Router, app: App, guard: Guard) -> Router {

@@ -4,15 +4,18 @@ use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat};
 use serde_json::{Value, json};
-use stele_app::{Proof, STANDARD_WEBHOOKS, Told, Translation, Translations};
+use stele_app::{App, Proof, STANDARD_WEBHOOKS, Told, Translation, Translations};
 use stele_domain::event::name_of;
 use stele_domain::webhook::{Event, WebhookFormat};
 
-/// Every translation; `account` is the one that SageMaker's documents are in the name of.
-pub(crate) fn translations(account: &str) -> Translations {
+/// Every translation. SageMaker's documents are in the name of the account that the workspace of an event is; `account` is
+/// that of `default`.
+pub(crate) fn translations(app: &App, account: &str) -> Translations {
+    let (app, account) = (app.clone(), account.to_owned());
+    let account_of = Arc::new(move |workspace| app.account_number_of(workspace, &account));
     Translations::from([
         (WebhookFormat::Mlflow, stele_mlflow::webhook_translation()),
-        (WebhookFormat::Eventbridge, stele_sagemaker::webhook_translation(account)),
+        (WebhookFormat::Eventbridge, stele_sagemaker::webhook_translation(account_of)),
         (WebhookFormat::Cloudevents, cloudevents()),
         (WebhookFormat::Slack, slack()),
         (WebhookFormat::Github, github()),
@@ -133,12 +136,13 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use stele_domain::id::Timestamp;
+    use stele_domain::id::{Timestamp, WorkspaceId};
 
     use super::*;
 
     fn event(action: &str, object: &str, before: Value, after: Value) -> Event {
         Event {
+            workspace: WorkspaceId(1),
             action: action.to_owned(),
             object: object.to_owned(),
             before,

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 use stele_domain::authz::{ManageWebhook, Permit, Place, Visibility};
 use stele_domain::change::Change;
-use stele_domain::id::{DeliveryRow, Timestamp, WebhookRow};
+use stele_domain::id::{DeliveryRow, Timestamp, WebhookRow, WorkspaceId};
 use stele_domain::search::{Page, Window};
 use stele_domain::webhook::{Delivery, DeliveryStatus, Event, Webhook};
 use stele_domain::{Error, Kind, Result};
@@ -25,7 +25,8 @@ pub struct DeliveryFilter {
 
 const COLUMNS: &str = "delivery.id, delivery.public_id, delivery.action, delivery.object, delivery.data, delivery.at, \
      delivery.status, delivery.attempts, delivery.next_at, delivery.response_status, delivery.error, \
-     delivery.finished_at";
+     delivery.finished_at, \
+     (SELECT webhook.workspace_id FROM webhook WHERE webhook.id = delivery.webhook_id)";
 
 /// A delivery whose turn it is: no earlier one of its lane waits, nobody makes it, and its webhook has not got most of
 /// those who deliver already.
@@ -117,7 +118,7 @@ impl Tx<'_> {
             self.for_update_skipping_locked()
         );
         let of_row = format!("SELECT {WEBHOOK} FROM webhook WHERE id = $1");
-        let found = self.query_opt(&due, params![now], |row| Ok((delivery(row)?, row.int(12)?)))?;
+        let found = self.query_opt(&due, params![now], |row| Ok((delivery(row)?, row.int(13)?)))?;
         let Some((delivery, webhook_row)) = found else { return Ok(None) };
         self.execute(CLAIM, params![delivery.row, until])?;
         let found = self.query(&of_row, params![webhook_row], webhook)?;
@@ -164,7 +165,7 @@ impl Tx<'_> {
             before.map_or(i64::MAX, |row| row.0),
             *limit,
         ];
-        self.query(&sql, values, |row| Ok((row.text(12)?, delivery(row)?)))
+        self.query(&sql, values, |row| Ok((row.text(13)?, delivery(row)?)))
     }
 
     /// Lets a delivery that has ended be made again; gives back what it is then, with the id of its webhook.
@@ -183,7 +184,7 @@ impl Tx<'_> {
         );
         permit.require_workspace()?;
         let found = self
-            .query_opt(&sql, params![permit.workspace(), id], |row| Ok((row.text(12)?, delivery(row)?)))?
+            .query_opt(&sql, params![permit.workspace(), id], |row| Ok((row.text(13)?, delivery(row)?)))?
             .ok_or_else(|| Error::not_found(Kind::Delivery, id))?;
         if found.1.status == DeliveryStatus::Pending {
             let (kind, id) = (Kind::Delivery, id.to_owned());
@@ -226,6 +227,7 @@ fn delivery(row: &Row) -> Result<Delivery> {
         row: DeliveryRow(row.int(0)?),
         id: row.text(1)?,
         event: Event {
+            workspace: WorkspaceId(row.int(12)?),
             action: row.text(2)?,
             object: row.text(3)?,
             before: data["before"].take(),

@@ -25,9 +25,11 @@ mod governance;
 mod history;
 mod identity;
 mod lineage;
+mod lineage_step;
 mod load;
 mod logged_model;
 mod metric;
+mod metric_merge;
 mod metric_read;
 mod migrate;
 mod policy;
@@ -173,6 +175,14 @@ impl Store {
             }
         };
         asked.instrument(tracing::debug_span!(target: SPANS, "database read")).await
+    }
+
+    /// Writes that wait or run; on PostgreSQL, connections in use.
+    pub fn writes_under_way(&self) -> usize {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.writes_under_way(),
+            Engine::Postgres(postgres) => postgres.writes_under_way(),
+        }
     }
 
     /// How large the database is and how busy.

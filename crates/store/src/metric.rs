@@ -1,5 +1,4 @@
-//! Metric series in SQL: appending batches of points, first to the tail of their series, then as chunks; merging small
-//! chunks.
+//! Metric series in SQL: appending batches of points, first to the tail of their series, then as chunks.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -12,7 +11,7 @@ use stele_domain::{Error, MetricColumn, MetricValues, Point, Result};
 use crate::Tx;
 use crate::engine::{EngineKind, Row, Value, list, params};
 use crate::metric_read::{SUMMARIZED_POINTS, decode};
-use crate::series::{self, CHUNK_POINTS, ChunkSummary};
+use crate::series::{self, ChunkSummary};
 
 /// A series as its row has it, between a read and the write of its new state.
 struct Series {
@@ -75,10 +74,6 @@ impl Series {
 pub(crate) const TAIL_POINTS: usize = 32;
 
 const SERIES: &str = "SELECT key, id, step, timestamp, value, is_nan, points, next_chunk, unmerged, tail FROM series";
-
-/// A series with more chunks than this since its last merge is worth merging; the index `series_to_merge` is
-/// over these.
-const CHUNKS_TO_MERGE: i64 = 32;
 
 impl Tx<'_> {
     /// Appends metric values to the series of a run. Points that a series has already are left out, so that a
@@ -204,13 +199,16 @@ impl Tx<'_> {
         Ok(())
     }
 
-    fn chunks_insert(&mut self, rows: &[Value]) -> Result<()> {
+    pub(crate) fn chunks_insert(&mut self, rows: &[Value]) -> Result<()> {
         let head = format!("INSERT INTO chunk ({CHUNK_COLUMNS})");
         self.insert_rows(&head, 6, "", rows).map(|_| ())
     }
 
     /// Keeps summaries beside the chunks that are large enough for it to pay.
-    fn summaries_insert<'p>(&mut self, chunks: impl Iterator<Item = (SeriesRow, i64, &'p [Point])>) -> Result<()> {
+    pub(crate) fn summaries_insert<'p>(
+        &mut self,
+        chunks: impl Iterator<Item = (SeriesRow, i64, &'p [Point])>,
+    ) -> Result<()> {
         let mut rows: Vec<Value> = Vec::new();
         for (series, number, points) in chunks.filter(|(.., points)| points.len() >= SUMMARIZED_POINTS) {
             if let Some(summary) = ChunkSummary::of(points) {
@@ -219,68 +217,6 @@ impl Tx<'_> {
         }
         self.insert_rows("INSERT INTO chunk_summary (series_id, number, summary)", 3, "", &rows).map(|_| ())
     }
-
-    /// Merges the small chunks of one series that has many. Says whether there was one.
-    ///
-    /// Of the chunks that a merge has made before, only those are merged again that are smaller than all the newer
-    /// ones together, so that a point is written again a few times only, however small the batches are.
-    pub fn series_merge_one(&mut self) -> Result<bool> {
-        const SIZES: &str =
-            "SELECT number, points FROM chunk WHERE series_id = $1 AND points < $2 ORDER BY number DESC";
-        const CHUNKS: &str =
-            "SELECT number, data FROM chunk WHERE series_id = $1 AND points < $2 AND number >= $3 ORDER BY number";
-        const FORGET: &str = "DELETE FROM chunk_summary WHERE series_id = $1
-             AND number IN (SELECT number FROM chunk WHERE series_id = $1 AND points < $2 AND number >= $3)";
-        const DELETE: &str = "DELETE FROM chunk WHERE series_id = $1 AND points < $2 AND number >= $3";
-        const PASS: &str = "UPDATE series SET unmerged = 0 WHERE id = $1";
-        const UPDATE: &str = "UPDATE series SET next_chunk = $2, unmerged = 0 WHERE id = $1";
-        let candidate = format!(
-            "SELECT id, next_chunk, unmerged FROM series WHERE unmerged > {CHUNKS_TO_MERGE} ORDER BY unmerged DESC LIMIT 1{}",
-            self.for_update_skipping_locked()
-        );
-        let found =
-            self.query_opt(&candidate, params![], |row| Ok((SeriesRow(row.int(0)?), row.int(1)?, row.int(2)?)))?;
-        let Some((id, next_chunk, unmerged)) = found else { return Ok(false) };
-        let full = CHUNK_POINTS.get() as i64;
-        let sizes = self.query(SIZES, params![id, full], |row| Ok((row.int(0)?, row.int(1)?)))?;
-        let from = first_to_merge(&sizes, next_chunk - unmerged);
-        let small = self.query(CHUNKS, params![id, full, from], |row| row.blob(1))?;
-        let small = match small.iter().map(|chunk| decode(chunk)).collect::<Result<Vec<_>>>() {
-            Ok(small) => small,
-            Err(error) => {
-                // Others must be merged all the same.
-                tracing::error!(%error, series = id.0, "a metric series cannot be merged");
-                self.execute(PASS, params![id])?;
-                return Ok(true);
-            }
-        };
-        let merged = series::merge(small, CHUNK_POINTS);
-        self.execute(FORGET, params![id, full, from])?;
-        self.execute(DELETE, params![id, full, from])?;
-        let mut rows: Vec<Value> = Vec::with_capacity(merged.len() * 6);
-        for (number, points) in (next_chunk..).zip(&merged) {
-            rows.extend(chunk_row(id, number, points));
-        }
-        self.chunks_insert(&rows)?;
-        let numbered = (next_chunk..).zip(&merged);
-        self.summaries_insert(numbered.map(|(number, points)| (id, number, &**points)))?;
-        self.execute(UPDATE, params![id, next_chunk + merged.len() as i64])?;
-        Ok(true)
-    }
-}
-
-/// The first chunk to merge, of small ones given by number and points, newest first: all from `fresh` on, and older
-/// ones as long as they are not larger than what is newer.
-fn first_to_merge(sizes: &[(i64, i64)], fresh: i64) -> i64 {
-    let (mut first, mut newer) = (fresh, 0);
-    for &(number, points) in sizes {
-        if number < fresh && points > newer {
-            break;
-        }
-        first = number;
-        newer += points;
-    }
-    first
 }
 
 /// A chunk that is about to be written.
@@ -342,36 +278,4 @@ pub(crate) fn read_value(row: &Row, column: usize) -> Result<f64> {
 pub(crate) fn latest_metric(row: &Row, column: usize) -> Result<LatestMetric> {
     let point = Point::new(row.int(column + 1)?, row.int(column + 2)?, read_value(row, column + 3)?);
     Ok(LatestMetric { key: row.text(column)?, point })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stream_of_single_points_is_rewritten_rarely_and_leaves_few_chunks() {
-        let full = CHUNK_POINTS.get() as i64;
-        let (mut chunks, mut next, mut unmerged, mut rewritten) = (Vec::<(i64, i64)>::new(), 0, 0, 0);
-        for _ in 0..full {
-            chunks.push((next, 1));
-            next += 1;
-            unmerged += 1;
-            if unmerged > CHUNKS_TO_MERGE {
-                let newest_first: Vec<(i64, i64)> = chunks.iter().rev().copied().collect();
-                let from = first_to_merge(&newest_first, next - unmerged);
-                let merged: i64 = chunks.iter().filter(|(number, _)| *number >= from).map(|(_, points)| points).sum();
-                chunks.retain(|(number, _)| *number < from);
-                chunks.push((next, merged));
-                (next, unmerged, rewritten) = (next + 1, 0, rewritten + merged);
-            }
-            assert!(chunks.len() < CHUNKS_TO_MERGE as usize + 12, "{chunks:?}");
-        }
-        assert!(rewritten < full * 8, "{rewritten}");
-    }
-
-    #[test]
-    fn chunks_that_no_merge_has_seen_are_merged_whatever_their_sizes() {
-        assert_eq!(first_to_merge(&[(9, 1), (8, 1000), (7, 1), (6, 500), (5, 1503), (2, 2000)], 7), 6);
-        assert_eq!(first_to_merge(&[], 7), 7);
-    }
 }

@@ -5,7 +5,7 @@ mod offline;
 mod verify;
 
 pub use self::line::{read_line, write_line};
-pub use self::offline::verify_export;
+pub use self::offline::{closing_line, verify_export};
 pub use self::verify::AuditReport;
 use std::sync::Arc;
 
@@ -43,6 +43,12 @@ fn length(entry: &AuditEntry) -> usize {
     texts.sum::<usize>() + entry.object.len() + 300
 }
 
+/// The log as it was at one moment, and where it ended.
+pub struct AuditExport {
+    pub pages: BoxStream<'static, Result<Vec<AuditEntry>>>,
+    pub ends: Vec<(i64, ChainEnd)>,
+}
+
 impl App {
     /// A page of the log, newest first, of what was written before the id `before`.
     pub async fn audit_list(
@@ -63,9 +69,10 @@ impl App {
 
     /// The whole log as it is now, oldest first, in pages. It has the entries of all workspaces, since the chains run
     /// through all of them.
-    pub async fn audit_export(&self, ctx: &Ctx) -> Result<BoxStream<'static, Result<Vec<AuditEntry>>>> {
+    pub async fn audit_export(&self, ctx: &Ctx) -> Result<AuditExport> {
         self.permit::<ReadAudit>(ctx, "audit").await?;
         let extent = Arc::new(self.read(|tx| tx.audit_extent()).await?);
+        let ends = extent.ends.iter().map(|(chain, end)| (*chain, *end)).collect();
         let app = self.clone();
         let pages = futures::stream::try_unfold((Some(i64::MIN), FIRST_PAGE), move |(after, limit)| {
             let (app, extent) = (app.clone(), Arc::clone(&extent));
@@ -76,7 +83,7 @@ impl App {
                 Ok(Some((entries, (end, next))))
             }
         });
-        Ok(pages.boxed())
+        Ok(AuditExport { pages: pages.boxed(), ends })
     }
 
     /// Where each chain ends, to be kept elsewhere.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::{BufRead, ErrorKind, Read};
 use std::thread::ScopedJoinHandle;
 
-use stele_domain::audit::{ChainEnd, Hash, Segment, Verification};
+use serde_json::json;
+use stele_domain::audit::{ChainEnd, Hash, Segment, Verification, ends_of_json, ends_to_json};
 use stele_domain::{Error, Result};
 
 use super::{AuditReport, read_line};
@@ -20,7 +21,19 @@ struct Looked {
     segment: Segment,
     /// The hashes at places that were noted elsewhere.
     found: Vec<((i64, i64), Hash)>,
+    /// The number of a line that says where the chains end, and what it says.
+    closing: Option<(usize, Vec<(i64, ChainEnd)>)>,
 }
+
+/// The last line of an export, without which nothing would tell that the end of the file is missing.
+pub fn closing_line(ends: &[(i64, ChainEnd)]) -> Vec<u8> {
+    let mut line = json!({ "ends": ends_to_json(ends) }).to_string().into_bytes();
+    line.push(b'\n');
+    line
+}
+
+/// How such a line begins, which no entry does.
+const CLOSING: &[u8] = b"{\"ends\":";
 
 /// Verifies an export, a line an entry, also against ends that were noted elsewhere.
 pub fn verify_export(
@@ -32,13 +45,14 @@ pub fn verify_export(
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut verification = Verification::default();
     let mut found: BTreeMap<(i64, i64), Hash> = BTreeMap::new();
+    let (mut closing, mut lines_before) = (None, 0);
     std::thread::scope(|scope| {
         let mut running: VecDeque<ScopedJoinHandle<Result<Looked>>> = VecDeque::new();
-        let mut lines_before = 0;
         let mut finish = |handle: ScopedJoinHandle<Result<Looked>>| {
             let looked = handle.join().map_err(|_| Error::internal("a thread that verifies panicked"))??;
             verification.add(looked.segment);
             found.extend(looked.found);
+            closing = closing.take().or(looked.closing);
             progress(verification.entries());
             Ok::<_, Error>(())
         };
@@ -59,8 +73,19 @@ pub fn verify_export(
         verification.expect(*chain, *end, found.get(&(*chain, end.seq)).copied());
     }
     // What checkpoints in the export say can be told to be gone; whether it was written anew, only what was noted tells.
+    let is_closed = closing.is_some();
+    let closed = match closing {
+        Some((number, _)) if number != lines_before => {
+            return Err(Error::invalid(format!("line {number} closes the export, and more lines follow")));
+        }
+        Some((_, ends)) => ends,
+        None => Vec::new(),
+    };
     let ends = verification.ends();
-    for (chain, said) in verification.noted().to_vec() {
+    let is_noted = |said: &(i64, ChainEnd)| noted.contains(said);
+    let said_inside =
+        verification.noted().to_vec().into_iter().chain(closed.into_iter().filter(|said| !is_noted(said)));
+    for (chain, said) in said_inside {
         let end = ends.get(&chain).copied();
         let hash_at = match end {
             Some(end) if end.seq < said.seq => None,
@@ -70,7 +95,13 @@ pub fn verify_export(
         };
         verification.expect(chain, said, hash_at);
     }
-    Ok(verification.into())
+    let report = AuditReport::from(verification);
+    if !is_closed && report.faults.is_empty() {
+        return Err(Error::invalid(
+            "its last line, which says where the log ends, is missing: the end of the file was cut off",
+        ));
+    }
+    Ok(report)
 }
 
 /// The next part of the file that ends with a line.
@@ -94,10 +125,16 @@ fn read<T>(outcome: std::io::Result<T>) -> Result<T> {
 }
 
 fn look(text: &[u8], lines_before: usize, places: &HashMap<(i64, i64), Hash>) -> Result<Looked> {
-    let mut looked = Looked { segment: Segment::default(), found: Vec::new() };
+    let mut looked = Looked { segment: Segment::default(), found: Vec::new(), closing: None };
     for (index, line) in text.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
         let number = lines_before + index + 1;
         let line = std::str::from_utf8(line).map_err(|_| Error::invalid(format!("line {number} is not UTF-8")))?;
+        if looked.closing.is_none() && line.as_bytes().starts_with(CLOSING) {
+            let ends = ends_of_json(line);
+            let ends = ends.ok_or_else(|| Error::invalid(format!("line {number} does not say where chains end")))?;
+            looked.closing = Some((number, ends));
+            continue;
+        }
         let taken = read_line(line, |seen| {
             let statement = &seen.statement;
             if statement.chain < 0 {

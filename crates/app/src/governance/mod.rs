@@ -15,7 +15,7 @@ pub use exception::NewException;
 pub use gate::Checked;
 pub use review::{NewReview, Reviewed};
 
-pub(crate) use pass::{Kept, pass, pass_all, pass_renamed, refusal_kept};
+pub(crate) use pass::{Kept, keep_gates, pass, pass_all, pass_renamed, refusal_kept};
 pub(crate) use review::{standing, vote_of};
 
 use stele_domain::{Error, Result};

@@ -1,5 +1,5 @@
 use serde_json::json;
-use stele_domain::authz::{Permit, Verb};
+use stele_domain::authz::{ManageGate, Permit, Verb};
 use stele_domain::change::Change;
 use stele_domain::gate::{Gate, Outcome, Refusal, Target, Verdict, Vote, evaluate};
 use stele_domain::id::{ModelVersionRow, Timestamp};
@@ -22,6 +22,26 @@ pub(crate) fn pass<V: Verb>(
 ) -> Result<Vec<Change>> {
     let gates = gates_of(tx, permit, &model.name, target)?;
     pass_those(tx, permit, model, row, target, gates, vote, now)
+}
+
+/// Refuses a new name under which a gate would no longer guard the model, unless to those who may take the gate away:
+/// what is in production would go on being so without it.
+pub(crate) fn keep_gates<V: Verb>(tx: &mut Tx, permit: &Permit<V>, old: &str, new: &str) -> Result<()> {
+    let gates = tx.gates(permit.workspace())?.into_iter().map(|record| record.gate.definition);
+    let left: Vec<String> = gates
+        .filter(|gate| gate.guards(old, &gate.target) && !gate.guards(new, &gate.target))
+        .map(|gate| format!("'{}'", gate.name))
+        .collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    permit.other::<ManageGate>().require_workspace().map_err(|_| Error::Forbidden {
+        message: format!(
+            "{} may not rename model '{old}' to '{new}', which gate {} would not guard any more: that takes gate:manage",
+            permit.subject().principal.name(),
+            left.join(", ")
+        ),
+    })
 }
 
 /// Asks the gates that guard a renamed model and did not guard it under its old name, about everything that its versions

@@ -9,7 +9,7 @@ use stele_domain::{Error, Kind, Result};
 use stele_store::{ModelHead, Tx};
 
 use crate::experiment::check_tags;
-use crate::governance::pass_renamed;
+use crate::governance::{keep_gates, pass_renamed};
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
 
@@ -73,6 +73,7 @@ impl App {
         // The roles that are held on the model follow its name.
         self.change_identity::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
             let model = tx.model_open(&permit.intending(Intent::name(&new_name)), &name)?;
+            keep_gates(tx, permit, &name, &new_name)?;
             tx.model_rename(permit, model.row, &new_name, now)?;
             let renamed = ModelHead { name: new_name.clone(), ..model };
             let mut changes = pass_renamed(tx, permit, &name, &renamed, now)?;

@@ -45,6 +45,7 @@ impl App {
             return Err(Error::invalid(format!("'{alias}' cannot be an alias: 'latest' is always the newest version")));
         }
         check_text("alias", &alias)?;
+        let alias = as_it_is_told(alias);
         self.reports_read(ctx, &model, number).await?;
         let now = ctx.now();
         self.change::<PromoteModel, _>(ctx, &version_id(&model, number), move |tx, permit| {
@@ -76,7 +77,7 @@ impl App {
 
     /// Removes an alias, if there is one. An alias that means a stage moves the version it resolves to, to stage none.
     pub async fn model_alias_delete(&self, ctx: &Ctx, model: String, alias: String) -> Result<()> {
-        let now = ctx.now();
+        let (alias, now) = (as_it_is_told(alias), ctx.now());
         self.change::<PromoteModel, _>(ctx, &model.clone(), move |tx, permit| {
             let model = tx.model_open(permit, &model)?;
             if let Some(stage) = stage_of_alias(&alias) {
@@ -97,6 +98,11 @@ impl App {
         })
         .await
     }
+}
+
+/// The name of an alias that means a stage is the stage's own, however it came.
+fn as_it_is_told(alias: String) -> String {
+    stage_of_alias(&alias).map_or(alias, |stage| stage.as_str().to_owned())
 }
 
 fn alias_deleted(tx: &mut Tx, model: &ModelHead, alias: &str, number: i64) -> Result<Change> {

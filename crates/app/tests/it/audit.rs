@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use futures::TryStreamExt;
-use stele_app::{AuditFilter, AuditReport, NewModel, NewRun, verify_export, write_line};
-use stele_domain::audit::{AuditEntry, Fault, NO_HASH};
+use stele_app::{AuditFilter, AuditReport, NewModel, NewRun, closing_line, verify_export, write_line};
+use stele_domain::audit::{AuditEntry, ChainEnd, Fault, NO_HASH};
 use stele_domain::authz::Principal;
 use stele_domain::id::ExperimentId;
 use stele_domain::identity::{Account, AccountKind};
@@ -19,13 +19,15 @@ async fn entries(test: &TestApp, filter: AuditFilter) -> Vec<AuditEntry> {
 }
 
 async fn export(test: &TestApp) -> Vec<AuditEntry> {
-    let pages: Vec<Vec<AuditEntry>> = test.app.audit_export(&test.ctx).await.unwrap().try_collect().await.unwrap();
+    let pages = test.app.audit_export(&test.ctx).await.unwrap().pages;
+    let pages: Vec<Vec<AuditEntry>> = pages.try_collect().await.unwrap();
     pages.concat()
 }
 
-fn lines(entries: &[AuditEntry]) -> Vec<u8> {
+fn lines(entries: &[AuditEntry], ends: &[(i64, ChainEnd)]) -> Vec<u8> {
     let mut out = Vec::new();
     entries.iter().for_each(|entry| write_line(entry, &mut out).unwrap());
+    out.extend(closing_line(ends));
     out
 }
 
@@ -53,7 +55,7 @@ async fn concurrent_writes_and_failures_leave_whole_chains() {
         assert_eq!(report.faults, [], "{}", test.engine);
         assert_eq!(report.entries, 120, "{}", test.engine);
         let all = export(&test).await;
-        let offline = verify_export(&lines(&all)[..], &report.ends, |_| ()).unwrap();
+        let offline = verify_export(&lines(&all, &report.ends)[..], &report.ends, |_| ()).unwrap();
         assert_eq!(offline, report, "{}", test.engine);
     }
 }
@@ -66,7 +68,7 @@ async fn an_export_that_was_touched_is_told_apart() {
         }
         let ends = verified(&test).await.ends;
         let honest = export(&test).await;
-        let faults = |entries: &[AuditEntry]| verify_export(&lines(entries)[..], &ends, |_| ()).unwrap().faults;
+        let faults = |entries: &[AuditEntry]| verify_export(&lines(entries, &ends)[..], &[], |_| ()).unwrap().faults;
         assert_eq!(faults(&honest), []);
         let mut changed = honest.clone();
         changed[1].after = Some("{\"description\": \"{\"}".to_owned());
@@ -77,6 +79,12 @@ async fn an_export_that_was_touched_is_told_apart() {
         let mut inserted = honest.clone();
         inserted.push(AuditEntry { id: 99, chain: -1, seq: 0, hash: NO_HASH, ..honest[0].clone() });
         assert!(matches!(faults(&inserted)[0].fault, Fault::Unchained { id: 99 }));
+        // The end of the file may be missing as well.
+        let whole = lines(&honest, &ends);
+        let last = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+        for cut in [&whole[..last], &b""[..], &[&whole[..], &whole[..last]].concat()] {
+            assert!(verify_export(cut, &[], |_| ()).is_err(), "{}", test.engine);
+        }
         assert!(verify_export(&b"{}\n"[..], &[], |_| ()).is_err());
         assert!(verify_export(&b"\xff\n"[..], &[], |_| ()).is_err());
     }
@@ -92,9 +100,9 @@ async fn a_checkpoint_is_written_once_and_tells_of_what_is_cut_off() {
         assert_eq!(entries(&test, checkpoints).await.len(), 1, "{}", test.engine);
         assert_eq!(verified(&test).await.faults, []);
         // As if the model's entry had been on another chain that was cut off.
-        let mut moved = export(&test).await;
+        let (mut moved, ends) = (export(&test).await, verified(&test).await.ends);
         moved.remove(0);
-        let faults = verify_export(&lines(&moved)[..], &[], |_| ()).unwrap().faults;
+        let faults = verify_export(&lines(&moved, &ends)[..], &[], |_| ()).unwrap().faults;
         assert_eq!(faults.len(), 1, "{}: {faults:?}", test.engine);
     }
 }

@@ -11,7 +11,7 @@ use futures::{FutureExt, stream};
 use stele_app::{
     App, ArtifactRoot, CheckedSource, ComponentChange, Ctx, Faceted, HistoryStart, NewComponent, NewEvaluationDataset,
     NewExperiment, NewIssue, NewLoggedModel, NewModel, NewModelVersion, NewResource, NewRun, RunInputs, RunUpdate,
-    RunValues, ScorersOf, Script, SourceRequest, StartedTrace, TRIAL, VersionChange,
+    RunValues, ScorersOf, Script, SourceRequest, StartedTrace, TRIAL, Towards, VersionChange,
 };
 use stele_domain::authz::Principal;
 use stele_domain::id::{
@@ -21,7 +21,7 @@ use stele_domain::identity::{Account, AccountKind, Grant, Role, Scope};
 use stele_domain::lifecycle::{ApprovalStatus, Stage};
 use stele_domain::record::{Dataset, DatasetInput, MetricValue, Tag};
 use stele_domain::registry::Occupants;
-use stele_domain::resource::Document;
+use stele_domain::resource::{Document, LineageNode};
 use stele_domain::review::{IssueSearch, IssueStatus};
 use stele_domain::search::{
     EvaluationDatasetSearch, ExperimentSearch, LoggedModelSearch, Query, ResourceSearch, RunSearch, Window,
@@ -40,6 +40,16 @@ pub(crate) struct Things {
     dataset: String,
     pub(crate) model: String,
     pub(crate) file: ArtifactPath,
+}
+
+impl Things {
+    fn nodes(&self) -> Vec<LineageNode> {
+        vec![
+            LineageNode::Run { id: self.run.clone(), name: self.run.0.clone() },
+            LineageNode::LoggedModel(self.logged_model.clone()),
+            LineageNode::Version { model: self.model.clone(), number: 1 },
+        ]
+    }
 }
 
 pub(crate) fn somebody(test: &TestApp, grants: &[(Role, Scope)]) -> Ctx {
@@ -208,7 +218,7 @@ pub(crate) async fn lists(app: &App, ctx: &Ctx, sides: &[Things]) -> Answers {
     let experiments: Vec<ExperimentId> = sides.iter().map(|things| things.experiment).collect();
     let runs: Vec<RunId> = sides.iter().map(|things| things.run.clone()).collect();
     let query = || Query { window: Window { offset: 0, limit: 2 }, ..Query::default() };
-    let run_search = RunSearch { experiments: experiments.clone(), query: query(), ..RunSearch::default() };
+    let run_search = RunSearch { experiments: experiments.clone().into(), query: query(), ..RunSearch::default() };
     let logged = LoggedModelSearch { experiments: experiments.clone(), query: query(), ..LoggedModelSearch::default() };
     let mut answers = answers! {
         experiment_search(ExperimentSearch { query: query(), ..ExperimentSearch::default() }) of app for ctx;
@@ -269,7 +279,8 @@ pub(crate) async fn reads_of_the_workspace(app: &App, ctx: &Ctx, of: &Things) ->
         association_list(None, None) of app for ctx;
         association_list(Some(format!("{}/a", of.side)), None) of app for ctx;
         association_list(None, Some(format!("{}/b", of.side))) of app for ctx;
-        lineage_walk(vec![format!("{}/a", of.side)], true, true, 9) of app for ctx;
+        lineage_step(Towards::Products, vec![format!("{}/a", of.side)], of.nodes()) of app for ctx;
+        lineage_step(Towards::Origins, vec![format!("{}/b", of.side)], of.nodes()) of app for ctx;
         webhooks_list(None, Window { offset: 0, limit: 9 }) of app for ctx;
         trash_due(Timestamp(i64::MAX)) of app for ctx;
         artifact_list(&ArtifactRoot::Server, &ArtifactPath::root()) of app for ctx;

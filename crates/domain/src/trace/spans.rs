@@ -191,7 +191,8 @@ const LONGEST_SEARCHED: usize = 4_000;
 /// The longest document that searches look into, in bytes.
 const LONGEST_DOCUMENT: usize = 32 * 1024;
 
-/// What searches look into: the name, the attributes by key with the text of each, the names and attributes of events. Long
+/// What searches look into: the name, the attributes by key with the text of each, what is told about the status, the names and
+/// attributes of events. Long
 /// texts are cut, and a span with very many attributes has those that come first.
 pub fn searched(span: &Span) -> Value {
     let mut room = LONGEST_DOCUMENT;
@@ -212,6 +213,9 @@ pub fn searched(span: &Span) -> Value {
     let mut document = Map::new();
     document.insert("name".to_owned(), cut(&span.name.replace('\0', "\u{fffd}"), LONGEST_SEARCHED).into());
     document.insert("attributes".to_owned(), Value::Object(bounded(&span.attributes)));
+    if let Some(status) = span.status.as_ref().filter(|status| !status.message.is_empty()) {
+        document.insert("status".to_owned(), cut(&status.message.replace('\0', "\u{fffd}"), LONGEST_SEARCHED).into());
+    }
     let events: Vec<Value> = span
         .events
         .iter()

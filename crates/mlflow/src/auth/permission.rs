@@ -1,8 +1,96 @@
 use stele_domain::identity::{Role, Scope};
 
 use crate::error::{Failure, Result};
+use crate::input::Input;
 
 const PERMISSIONS: [&str; 5] = ["READ", "USE", "EDIT", "MANAGE", "DENY"];
+/// What MLflow 3.17 knows permissions on.
+const RESOURCES: [&str; 18] = [
+    "assessment",
+    "experiment",
+    "gateway_endpoint",
+    "gateway_model_definition",
+    "gateway_secret",
+    "logged_model",
+    "mcp_server",
+    "mcp_server_version",
+    "prompt",
+    "prompt_version",
+    "registered_model",
+    "registered_model_version",
+    "review_queue",
+    "run",
+    "scorer",
+    "scorer_version",
+    "trace",
+    "workspace",
+];
+
+/// A permission on a resource, as requests of 3.17 name them.
+pub(super) struct Asked {
+    pub(super) kind: String,
+    pub(super) resource: String,
+    pub(super) scope: Scope,
+}
+
+impl Asked {
+    /// The resource of a request whose field `resource` names it.
+    pub(super) fn read(input: &Input, resource: &str, workspace: &str) -> Result<Asked> {
+        let (kind, resource) = (input.required_text("resource_type")?, input.required_text(resource)?);
+        check_kind(&kind)?;
+        let scope = scope_of(&kind, &resource, workspace)?;
+        Ok(Asked { kind, resource, scope })
+    }
+
+    /// The resource, and the role that the permission of the request is.
+    pub(super) fn with_role(input: &Input, resource: &str, workspace: &str) -> Result<(Asked, Role)> {
+        let kind = input.required_text("resource_type")?;
+        check_kind(&kind)?;
+        let permission = input.required_text("permission")?;
+        if permission == "NO_PERMISSIONS" {
+            return Err(Failure::invalid(format!(
+                "Invalid permission 'NO_PERMISSIONS' for resource_type='{kind}'. Resource-level grants accept only: {}",
+                tuple(&PERMISSIONS)
+            )));
+        }
+        check_permission(&permission)?;
+        let asked = Asked::read(input, resource, workspace)?;
+        let role = role_of(&permission, &asked.scope)?;
+        Ok((asked, role))
+    }
+}
+
+fn check_kind(kind: &str) -> Result<()> {
+    match RESOURCES.contains(&kind) {
+        true => Ok(()),
+        false => Err(Failure::invalid(format!(
+            "Invalid resource type '{}'. Valid resource types are: {}",
+            shortened(kind),
+            tuple(&RESOURCES)
+        ))),
+    }
+}
+
+fn check_permission(permission: &str) -> Result<()> {
+    match PERMISSIONS.contains(&permission) {
+        true => Ok(()),
+        false => Err(Failure::invalid(format!(
+            "Invalid permission '{}'. Valid permissions are: {}",
+            shortened(permission),
+            tuple(&PERMISSIONS)
+        ))),
+    }
+}
+
+/// Texts as Python writes a tuple of them.
+fn tuple(texts: &[&str]) -> String {
+    let texts: Vec<String> = texts.iter().map(|text| format!("'{text}'")).collect();
+    format!("({})", texts.join(", "))
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(100).collect()
+}
 
 /// The scope of a resource of a workspace as MLflow names it.
 pub(super) fn scope_of(kind: &str, pattern: &str, workspace: &str) -> Result<Scope> {

@@ -8,9 +8,10 @@ use stele_domain::authz::Principal;
 use stele_domain::directory::Holder;
 use stele_domain::identity::{Grant, Scope};
 
-use super::permission::{permission_of, resource_of, role_of, scope_of, strength};
+use super::permission::{Asked, permission_of, resource_of, strength};
+use super::single::own;
 use crate::call::{Call, empty, reply};
-use crate::error::Result;
+use crate::error::{Code, Failure, Result};
 
 #[derive(Serialize)]
 struct Row {
@@ -58,42 +59,41 @@ fn listed(held: &Held, workspace: &str) -> Result<Response> {
     reply(&json!({ "is_admin": held.administers(), "permissions": rows }))
 }
 
-/// A user has one permission on a resource, so another one takes its place.
+/// A user has one permission on a resource; for another one it is revoked first.
 pub(crate) async fn grant(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
     let username = input.required_text("username")?;
-    let scope = scope_of(
-        &input.required_text("resource_type")?,
-        &input.required_text("resource_id")?,
-        &call.ctx.workspace_name,
-    )?;
-    let role = role_of(&input.required_text("permission")?, &scope)?;
-    call.app.grant_replace(&call.ctx, Holder::Account(username), role, scope).await?;
+    let (asked, role) = Asked::with_role(&input, "resource_id", &call.ctx.workspace_name)?;
+    if own(&call.app, &call.ctx, &username).await?.iter().any(|grant| grant.scope == asked.scope) {
+        let message = format!("{} already exists.", described(&username, &asked));
+        return Err(Failure::new(Code::ResourceAlreadyExists, message));
+    }
+    call.app.grant_create(&call.ctx, Holder::Account(username), role, asked.scope).await?;
     empty()
+}
+
+fn described(username: &str, asked: &Asked) -> String {
+    let Asked { kind, resource, scope: _ } = asked;
+    format!("Permission for user={username} on resource_type={kind}, resource_id={resource}")
 }
 
 pub(crate) async fn revoke(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
     let username = input.required_text("username")?;
-    let scope = scope_of(
-        &input.required_text("resource_type")?,
-        &input.required_text("resource_id")?,
-        &call.ctx.workspace_name,
-    )?;
+    let asked = Asked::read(&input, "resource_id", &call.ctx.workspace_name)?;
     call.app.account_held(&call.ctx, username.clone()).await?;
-    call.app.grants_revoke(&call.ctx, Holder::Account(username), scope, None).await?;
-    empty()
+    let missing = format!("{} not found.", described(&username, &asked));
+    match call.app.grants_revoke(&call.ctx, Holder::Account(username), asked.scope, None).await? {
+        0 => Err(Failure::not_found(missing)),
+        _ => empty(),
+    }
 }
 
 /// What a user may do with a resource, all things taken together.
 pub(crate) async fn get(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
     let username = input.required_text("username")?;
-    let scope = scope_of(
-        &input.required_text("resource_type")?,
-        &input.required_text("resource_id")?,
-        &call.ctx.workspace_name,
-    )?;
+    let scope = Asked::read(&input, "resource_id", &call.ctx.workspace_name)?.scope;
     let held = call.app.account_held(&call.ctx, username).await?;
     let whole = Scope::Workspace(call.ctx.workspace_name.to_string());
     let reaches = |of: &Scope| *of == scope || *of == Scope::Organisation || *of == whole;

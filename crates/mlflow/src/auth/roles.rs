@@ -2,13 +2,13 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::json;
 use stele_app::{App, Ctx};
+use stele_domain::Error;
 use stele_domain::directory::{GrantRecord, GroupRecord, Holder};
 use stele_domain::id::{GrantRow, GroupRow};
-use stele_domain::{Error, Kind};
 
-use super::permission::{permission_of, resource_of, role_of, scope_of};
+use super::permission::{Asked, permission_of, resource_of, role_of};
 use crate::call::{Call, empty, reply};
-use crate::error::{Failure, Result};
+use crate::error::{Code, Failure, Result};
 use crate::input::Input;
 
 /// The most roles, permissions of one and members of one that are listed, as MLflow does not list in pages.
@@ -65,7 +65,8 @@ pub(crate) async fn create(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
     let (name, description) = (input.required_text("name")?, input.text("description")?);
     check_workspace(&input.required_text("workspace")?, &call.ctx)?;
-    let made = call.app.group_create(&call.ctx, name, description.unwrap_or_default()).await?;
+    let made = call.app.group_create(&call.ctx, name.clone(), description.unwrap_or_default()).await;
+    let made = made.map_err(|error| name_taken(error, &name, &call.ctx))?;
     reply(&json!({ "role": RoleDto::read(&call.app, &call.ctx, made).await? }))
 }
 
@@ -93,7 +94,9 @@ pub(crate) async fn update(mut call: Call) -> Result<Response> {
         return Err(Failure::invalid("At least one of 'name' or 'description' must be provided to update a role."));
     }
     let group = group(&call.app, &call.ctx, &input).await?;
-    let changed = call.app.group_update(&call.ctx, group.name, name, description).await?;
+    let wanted = name.clone().unwrap_or_default();
+    let changed = call.app.group_update(&call.ctx, group.name, name, description).await;
+    let changed = changed.map_err(|error| name_taken(error, &wanted, &call.ctx))?;
     reply(&json!({ "role": RoleDto::read(&call.app, &call.ctx, changed).await? }))
 }
 
@@ -106,18 +109,15 @@ pub(crate) async fn delete(mut call: Call) -> Result<Response> {
 
 pub(crate) async fn add_permission(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
-    let scope = scope_of(
-        &input.required_text("resource_type")?,
-        &input.required_text("resource_pattern")?,
-        &call.ctx.workspace_name,
-    )?;
-    let role = role_of(&input.required_text("permission")?, &scope)?;
+    let (Asked { kind, resource, scope }, role) =
+        Asked::with_role(&input, "resource_pattern", &call.ctx.workspace_name)?;
     let group = group(&call.app, &call.ctx, &input).await?;
     let held = permissions(&call.app, &call.ctx, &group).await?;
-    if let Some((kind, pattern)) = resource_of(&scope, &call.ctx.workspace_name)
-        && held.iter().any(|held| held.resource_type == kind && held.resource_pattern == pattern)
+    if let Some((of_kind, pattern)) = resource_of(&scope, &call.ctx.workspace_name)
+        && held.iter().any(|held| held.resource_type == of_kind && held.resource_pattern == pattern)
     {
-        return Err(Error::already_exists(Kind::Grant, format!("{kind} {pattern}")).into());
+        let which = format!("(role_id={}, resource_type={kind}, resource_pattern={resource})", group.row);
+        return Err(Failure::new(Code::ResourceAlreadyExists, format!("Role permission {which} already exists.")));
     }
     let granted = call.app.grant_create(&call.ctx, Holder::Group(group.name), role, scope).await?;
     reply(&json!({ "role_permission": PermissionDto::new(group.row, &granted, &call.ctx.workspace_name) }))
@@ -150,6 +150,10 @@ pub(crate) async fn assign(mut call: Call) -> Result<Response> {
     let username = input.required_text("username")?;
     let group = group(&call.app, &call.ctx, &input).await?;
     let user = call.app.account_held(&call.ctx, username.clone()).await?;
+    if user.groups.contains(&group.name) {
+        let message = format!("{} already exists", described(user.record.row.0, &group));
+        return Err(Failure::new(Code::ResourceAlreadyExists, message));
+    }
     call.app.group_member_add(&call.ctx, group.name.clone(), username).await?;
     reply(&json!({ "assignment": assignment(user.record.row.0, &group) }))
 }
@@ -158,8 +162,27 @@ pub(crate) async fn unassign(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
     let username = input.required_text("username")?;
     let group = group(&call.app, &call.ctx, &input).await?;
+    let user = call.app.account_held(&call.ctx, username.clone()).await?;
+    if !user.groups.contains(&group.name) {
+        return Err(Failure::not_found(format!("{} not found", described(user.record.row.0, &group))));
+    }
     call.app.group_member_remove(&call.ctx, group.name, username).await?;
     empty()
+}
+
+fn described(user: i64, group: &GroupRecord) -> String {
+    format!("User role assignment (user_id={user}, role_id={})", group.row)
+}
+
+/// MLflow's roles have names of their own in each workspace; here a name is one group's.
+fn name_taken(error: Error, name: &str, ctx: &Ctx) -> Failure {
+    match error {
+        Error::AlreadyExists { .. } => {
+            let which = format!("(name={name}, workspace={})", ctx.workspace_name);
+            Failure::new(Code::ResourceAlreadyExists, format!("Role {which} already exists."))
+        }
+        other => other.into(),
+    }
 }
 
 pub(crate) async fn of_user(mut call: Call) -> Result<Response> {
@@ -192,7 +215,7 @@ async fn group(app: &App, ctx: &Ctx, input: &Input) -> Result<GroupRecord> {
     let row = GroupRow(input.required_int("role_id")?);
     let found = app.group_of_row(ctx, row).await;
     found.map_err(|error| match error {
-        Error::NotFound { .. } => Failure::not_found(format!("Role with id={row} not found.")),
+        Error::NotFound { .. } => Failure::not_found(format!("Role with id={row} not found")),
         other => other.into(),
     })
 }
@@ -200,7 +223,7 @@ async fn group(app: &App, ctx: &Ctx, input: &Input) -> Result<GroupRecord> {
 /// The permission that is named, which must be one of a role and no user's own.
 async fn held_by_group(app: &App, ctx: &Ctx, input: &Input) -> Result<(GroupRecord, GrantRecord)> {
     let row = GrantRow(input.required_int("role_permission_id")?);
-    let missing = || Failure::not_found(format!("Role permission with id={row} not found."));
+    let missing = || Failure::not_found(format!("Role permission with id={row} not found"));
     let grant = app.grant_get(ctx, row).await.map_err(|error| match error {
         Error::NotFound { .. } => missing(),
         other => other.into(),

@@ -55,6 +55,17 @@ enum Takes {
     Equality,
 }
 
+impl Takes {
+    fn comparators(self) -> &'static [&'static str] {
+        match self {
+            Takes::Text => &["!=", "=", "ILIKE", "IN", "LIKE", "NOT IN", "RLIKE"],
+            Takes::Nullable => &["!=", "=", "ILIKE", "IN", "IS NOT NULL", "IS NULL", "LIKE", "NOT IN", "RLIKE"],
+            Takes::Patterns => &["ILIKE", "LIKE"],
+            Takes::Equality => &["="],
+        }
+    }
+}
+
 /// Parses a filter over attributes, tags, metadata, spans, assessments and links of traces.
 ///
 /// # Errors
@@ -70,11 +81,13 @@ pub(crate) fn parse_filter(filter: &str) -> Result<Filter> {
 pub(crate) fn parse_order_by(clauses: &[String]) -> Result<Vec<Order>, OrderByError> {
     order_by::parse(clauses, |clause| {
         let (entity, key) = split(clause.identifier);
+        let key = unquote(key);
         match entity.map(strip_backticks) {
             None | Some("attribute" | "attributes" | "trace") => {}
-            Some(_) => return Err(clause.error("traces are ordered by attributes only, which has no other entity")),
+            Some("tag" | "tags") => return tag(key),
+            Some("metadata" | "request_metadata") => return Ok(Field::Trace(metadata(key)?)),
+            Some(other) => return Err(clause.error(&format!("Invalid identifier type '{}'", excerpt(other)))),
         }
-        let key = unquote(key);
         if !ORDER_KEYS.contains(&key) {
             return Err(clause.error(&messages::invalid_attribute(key, ORDER_KEYS)));
         }
@@ -132,6 +145,8 @@ fn attribute_test(clause: &Clause<'_>, key: &str) -> Result<Filter> {
         }
         "prompt" => prompt(clause),
         "text" => text(clause, "span.content", Field::Trace(TraceField::SpanContent), Takes::Patterns),
+        // To MLflow these two are a tag and an entry of the metadata, which a trace may lack.
+        "name" | "run_id" => text(clause, "attribute", attribute(key), Takes::Nullable),
         key => text(clause, "attribute", attribute(key), Takes::Text),
     }
 }
@@ -151,7 +166,7 @@ fn attribute(key: &str) -> Field {
 }
 
 fn prompt(clause: &Clause<'_>) -> Result<Filter> {
-    let filter = text(clause, "prompts filter", Field::Trace(TraceField::Prompt), Takes::Equality)?;
+    let filter = text(clause, "prompts", Field::Trace(TraceField::Prompt), Takes::Equality)?;
     if let Filter::Test(_, Predicate::Text(_, value)) = &filter
         && value.matches('/').count() != 1
     {
@@ -164,23 +179,39 @@ fn prompt(clause: &Clause<'_>) -> Result<Filter> {
 }
 
 fn tag_test(clause: &Clause<'_>, key: &str) -> Result<Filter> {
+    if key == "mlflow.linkedPrompts" {
+        return prompt(clause);
+    }
+    text(clause, "tag", tag(key)?, Takes::Nullable)
+}
+
+/// What a tag is in the record.
+fn tag(key: &str) -> Result<Field> {
     match key {
-        "mlflow.traceName" => text(clause, "tag", Field::Attribute(Attribute::Name), Takes::Nullable),
-        "mlflow.linkedPrompts" => prompt(clause),
-        key => text(clause, "tag", Field::Tag(key.to_owned()), Takes::Nullable),
+        "mlflow.traceName" => Ok(Field::Attribute(Attribute::Name)),
+        "mlflow.linkedPrompts" | "mlflow.artifactLocation" => Err(not_kept("tag", key)),
+        key => Ok(Field::Tag(key.to_owned())),
     }
 }
 
+fn not_kept(what: &str, key: &str) -> Error {
+    Error::unsupported(format!("searching by {what} '{key}' is not supported by this server"))
+}
+
 fn metadata_test(clause: &Clause<'_>, key: &str) -> Result<Filter> {
-    let field = match key {
-        "mlflow.sourceRun" => TraceField::Run,
-        "mlflow.trace.session" => TraceField::Session,
+    text(clause, "request_metadata", Field::Trace(metadata(key)?), Takes::Nullable)
+}
+
+/// What an entry of the metadata is in the record.
+fn metadata(key: &str) -> Result<TraceField> {
+    match key {
+        "mlflow.sourceRun" => Ok(TraceField::Run),
+        "mlflow.trace.session" => Ok(TraceField::Session),
         "mlflow.trace.tokenUsage" | "mlflow.trace.cost" | "mlflow.trace.infoFinalized" => {
-            return Err(Error::unsupported(format!("searching by metadata '{key}' is not supported by this server")));
+            Err(not_kept("metadata", key))
         }
-        key => TraceField::Metadata(key.to_owned()),
-    };
-    text(clause, "request_metadata", Field::Trace(field), Takes::Nullable)
+        key => Ok(TraceField::Metadata(key.to_owned())),
+    }
 }
 
 fn span_test(clause: &Clause<'_>, key: &str) -> Result<Filter> {
@@ -190,13 +221,13 @@ fn span_test(clause: &Clause<'_>, key: &str) -> Result<Filter> {
             return Err(clause.key_error("Span attribute name cannot be empty after 'attributes.'"));
         }
         let path = DocumentPath(vec!["attributes".to_owned(), attribute.to_owned()]);
-        return text(clause, "span", Field::Trace(TraceField::SpanAttribute(path)), Takes::Text);
+        return text(clause, "span.attributes", Field::Trace(TraceField::SpanAttribute(path)), Takes::Text);
     }
-    let (field, takes) = match unquote(key) {
-        "name" => (TraceField::SpanName, Takes::Text),
-        "type" => (TraceField::SpanType, Takes::Text),
-        "status" => (TraceField::SpanStatus, Takes::Text),
-        "content" => (TraceField::SpanContent, Takes::Patterns),
+    let (what, field, takes) = match unquote(key) {
+        "name" => ("span.name", TraceField::SpanName, Takes::Text),
+        "type" => ("span.type", TraceField::SpanType, Takes::Text),
+        "status" => ("span.status", TraceField::SpanStatus, Takes::Text),
+        "content" => ("span.content", TraceField::SpanContent, Takes::Patterns),
         other => {
             return Err(clause.key_error(&format!(
                 "Invalid span attribute '{}'. Supported attributes: name, status, type, attributes.<attribute_name>.",
@@ -204,7 +235,7 @@ fn span_test(clause: &Clause<'_>, key: &str) -> Result<Filter> {
             )));
         }
     };
-    text(clause, "span", Field::Trace(field), takes)
+    text(clause, what, Field::Trace(field), takes)
 }
 
 fn assessment_test(clause: &Clause<'_>, kind: AssessmentKind, name: &str) -> Result<Filter> {
@@ -256,7 +287,15 @@ fn number(clause: &Clause<'_>, key: &str) -> Result<Filter> {
 fn text(clause: &Clause<'_>, what: &str, field: Field, takes: Takes) -> Result<Filter> {
     let refused = || {
         let comparator = messages::written(clause.comparator);
-        clause.key_error(&format!("Invalid comparator '{}' for {what}", excerpt(&comparator)))
+        let comparator = excerpt(&comparator);
+        let others = quoted_list(takes.comparators());
+        clause.key_error(&match what {
+            "prompts" => format!(
+                "Invalid comparator '{comparator}' for prompts filter. Only '=' is supported with format: prompt = \"name/version\""
+            ),
+            what if what.starts_with("span.") => format!("{what} comparator '{comparator}' not one of '{{{others}}}'"),
+            _ => format!("Invalid comparator '{comparator}' not one of '{{{others}}}'"),
+        })
     };
     let value = match &clause.value {
         Value::Absent if takes == Takes::Nullable => {

@@ -40,7 +40,9 @@ async fn name_taken(app: &App, ctx: &Ctx, name: String, is_prompt: bool) -> Fail
             format!("Tried to create a prompt with name '{name}', but the name is already taken by a registered model.")
         }
         (false, true) => {
-            format!("Tried to create a registered model with name '{name}', but the name is already taken by a prompt.")
+            format!(
+                "Tried to create a registered model with name '{name}', but the name is already taken by a prompt. MLflow does not allow creating a model and a prompt with the same name."
+            )
         }
     };
     Failure::new(Code::ResourceAlreadyExists, message)

@@ -30,7 +30,8 @@ pub(crate) async fn search(mut call: Call) -> Result<Response> {
     let window = window(&input, limit)?;
     let experiments = experiments.iter().map(|id| validate::experiment_id(id)).collect::<Result<Vec<_>>>()?;
     let after = page_token::end(input.text("page_token")?.as_deref(), fingerprint);
-    let search = RunSearch { experiments, presences, query: Query { filter, order_by, window }, after };
+    let search =
+        RunSearch { experiments: experiments.into(), presences, query: Query { filter, order_by, window }, after };
     let page = call.app.run_search(&call.ctx, search).await?;
     let offset = usize::try_from(window.offset.saturating_add(window.limit)).unwrap_or(usize::MAX);
     let next = page.more.then(|| page_token::encode_with_end(offset, page.end.as_ref(), fingerprint));

@@ -93,7 +93,7 @@ fn of_trace(id: &str) -> Result<stele_domain::trace::TraceId> {
 }
 
 fn no_trace(id: &str) -> Failure {
-    Failure::not_found(format!("Trace with request_id '{id}' not found"))
+    Failure::not_found(format!("Trace with ID '{id}' not found."))
 }
 
 fn absent(error: Error, trace: &str) -> Failure {

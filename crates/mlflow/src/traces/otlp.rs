@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use prost::Message;
 use serde_json::json;
-use stele_app::LoggedSpans;
+use stele_app::{App, Ctx, LoggedSpans};
 use stele_domain::id::RunId;
 use stele_domain::otlp::{ExportRequest, ResourceSpans};
 
@@ -69,25 +69,48 @@ pub(crate) async fn export(mut call: Call) -> Result<Response> {
     let Some(experiment) = text(&call.headers, EXPERIMENT) else {
         return Ok(refusal(encoding, StatusCode::UNPROCESSABLE_ENTITY, &format!("Header {EXPERIMENT} is required")));
     };
-    match take(&mut call, encoding, &experiment).await {
+    let resources = match resources(&mut call, encoding).await {
+        Ok(resources) => resources,
+        Err(failure) => return Ok(refused(encoding, failure.status(), failure)),
+    };
+    let run = text(&call.headers, RUN).filter(|run| !run.is_empty()).map(RunId);
+    match log(&call.app, &call.ctx, &experiment, run, resources).await {
         Ok(logged) => Ok(success(encoding, &logged)),
-        Err(failure) if failure.undisclosed().is_some() => Ok(failure.into_response()),
-        Err(failure) => Ok(refusal(encoding, failure.status(), failure.message())),
+        // As MLflow's: what could be read and is wrong is apart from what could not be read.
+        Err(failure) if failure.status() == StatusCode::BAD_REQUEST => {
+            Ok(refused(encoding, StatusCode::UNPROCESSABLE_ENTITY, failure))
+        }
+        Err(failure) => Ok(refused(encoding, failure.status(), failure)),
     }
 }
 
-async fn take(call: &mut Call, encoding: Encoding, experiment: &str) -> Result<LoggedSpans> {
-    let experiment = validate::experiment_id(experiment)?;
-    let run = text(&call.headers, RUN).filter(|run| !run.is_empty()).map(RunId);
+fn refused(encoding: Encoding, status: StatusCode, failure: Failure) -> Response {
+    match failure.undisclosed() {
+        Some(_) => failure.into_response(),
+        None => refusal(encoding, status, failure.message()),
+    }
+}
+
+async fn log(
+    app: &App,
+    ctx: &Ctx,
+    experiment: &str,
+    run: Option<RunId>,
+    resources: Vec<ResourceSpans>,
+) -> Result<LoggedSpans> {
+    Ok(app.spans_log(ctx, validate::experiment_id(experiment)?, run, resources).await?)
+}
+
+/// What the body holds.
+async fn resources(call: &mut Call, encoding: Encoding) -> Result<Vec<ResourceSpans>> {
     let body = call.bytes().await?;
     let compressed = text(&call.headers, header::CONTENT_ENCODING.as_str());
-    let resources = tokio::task::spawn_blocking(move || {
+    tokio::task::spawn_blocking(move || {
         let body = decompress(body, compressed.as_deref(), MOST_JSON)?;
         read(&body, encoding)
     })
     .await
-    .map_err(|error| stele_domain::Error::internal(format!("a body could not be read: {error}")))??;
-    Ok(call.app.spans_log(&call.ctx, experiment, run, resources).await?)
+    .map_err(|error| stele_domain::Error::internal(format!("a body could not be read: {error}")))?
 }
 
 fn read(body: &[u8], encoding: Encoding) -> Result<Vec<ResourceSpans>> {

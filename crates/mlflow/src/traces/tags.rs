@@ -22,6 +22,7 @@ pub(crate) async fn set(mut call: Call) -> Result<Response> {
     let key = input.required_text("key")?;
     let value = input.text("value")?.unwrap_or_default();
     check_key(&key, "set")?;
+    validate::name("key", &key)?;
     let tag = entry("tags", key, value)?;
     if tag.key == NAME_TAG {
         call.app.trace_rename(&call.ctx, id, Some(tag.value)).await?;

@@ -208,10 +208,13 @@ impl Event {
 
 #[cfg(test)]
 mod tests {
+    use stele_domain::id::WorkspaceId;
+
     use super::*;
 
     fn told(action: &str, object: &str, before: Value, after: Value) -> Option<(String, Value)> {
         let event = webhook::Event {
+            workspace: WorkspaceId(1),
             action: action.to_owned(),
             object: object.to_owned(),
             before,

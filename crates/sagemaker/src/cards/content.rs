@@ -35,8 +35,9 @@ const FIRST: [&str; 16] = [
     "training_observations",
 ];
 
-/// The most columns of a table that fit on a page.
+/// The most columns of a table that fit on a page, of texts and of numbers.
 const MOST_COLUMNS: usize = 5;
+const MOST_NARROW_COLUMNS: usize = 10;
 
 pub(super) fn write(content: &Map<String, Value>, layout: &mut Layout) {
     let known = SECTIONS.into_iter().filter_map(|(key, title)| Some((title.to_owned(), content.get(key)?)));
@@ -97,24 +98,77 @@ fn list(label: &str, items: &[Value], depth: usize, layout: &mut Layout) {
     if !label.is_empty() {
         layout.heading(label, depth);
     }
-    if let Some((columns, rows)) = table(items) {
-        return layout.table(&columns, &rows, depth);
-    }
-    for (number, item) in (1..).zip(items) {
+    // Those of one form are together in a table, such as the metrics with one value among charts.
+    let (flat, others): (Vec<(usize, &Value)>, Vec<_>) = items.iter().enumerate().partition(|(_, item)| is_flat(item));
+    let flat: Vec<&Value> = flat.into_iter().map(|(_, item)| item).collect();
+    let others = match table(&flat) {
+        Some((columns, rows)) => {
+            layout.table(&columns, &rows, depth);
+            others
+        }
+        None => items.iter().enumerate().collect(),
+    };
+    for (index, item) in others {
         let Value::Object(members) = item else {
             layout.paragraph(&text(item), below);
             continue;
         };
-        let name = members.get("name").and_then(Value::as_str).map_or_else(|| format!("{number}"), str::to_owned);
+        let name = members.get("name").and_then(Value::as_str).map_or_else(|| format!("{}", index + 1), str::to_owned);
         layout.heading(&name, below);
-        for (key, value) in ordered(members).into_iter().filter(|(key, _)| *key != "name") {
+        let chart = chart(members);
+        let is_drawn = |key: &str| chart.is_some() && ["value", "x_axis_name", "y_axis_name"].contains(&key);
+        for (key, value) in ordered(members).into_iter().filter(|(key, _)| *key != "name" && !is_drawn(key)) {
             member(&spoken(key), value, below + 1, layout);
+        }
+        if let Some((columns, rows)) = chart {
+            layout.table(&columns, &rows, below + 1);
         }
     }
 }
 
+/// Without parts that need room of their own.
+fn is_flat(item: &Value) -> bool {
+    item.as_object().is_some_and(|members| !members.values().any(is_nested) && chart(members).is_none())
+}
+
+type Table = (Vec<String>, Vec<Vec<String>>);
+
+/// The values of a metric with names along its axes: a bar a row, or a matrix.
+fn chart(members: &Map<String, Value>) -> Option<Table> {
+    let values = members.get("value")?.as_array().filter(|values| !values.is_empty())?;
+    let names = |axis: &str| members.get(axis).and_then(Value::as_array).filter(|names| !names.is_empty());
+    let along = |axis: &str, count: usize| -> Vec<String> {
+        let named = names(axis).filter(|names| names.len() == count);
+        named.map_or_else(|| (1..=count).map(|n| n.to_string()).collect(), |names| names.iter().map(text).collect())
+    };
+    if let Some(width) = values[0].as_array().map(Vec::len) {
+        let rows = values.iter().map(|row| row.as_array().filter(|row| row.len() == width));
+        let rows: Vec<&Vec<Value>> = rows.collect::<Option<_>>()?;
+        if !(1..=MOST_NARROW_COLUMNS).contains(&width) || rows.iter().any(|row| row.iter().any(is_part)) {
+            return None;
+        }
+        let columns = [String::new()].into_iter().chain(along("x_axis_name", width)).collect();
+        let labels = along("y_axis_name", rows.len());
+        let rows =
+            labels.into_iter().zip(rows).map(|(label, row)| [label].into_iter().chain(row.iter().map(text)).collect());
+        return Some((columns, rows.collect()));
+    }
+    names("x_axis_name").filter(|names| names.len() == values.len())?;
+    if values.iter().any(is_part) {
+        return None;
+    }
+    let axis = members.get("y_axis_name").and_then(Value::as_str).unwrap_or("Value");
+    let rows =
+        along("x_axis_name", values.len()).into_iter().zip(values).map(|(label, value)| vec![label, text(value)]);
+    Some((vec![String::new(), axis.to_owned()], rows.collect()))
+}
+
+fn is_part(value: &Value) -> bool {
+    value.is_array() || value.is_object()
+}
+
 /// The columns and rows of things without further things inside.
-fn table(items: &[Value]) -> Option<(Vec<String>, Vec<Vec<String>>)> {
+fn table(items: &[&Value]) -> Option<Table> {
     let mut keys: Vec<&str> = Vec::new();
     for item in items {
         for (key, value) in ordered(item.as_object()?) {

@@ -6,15 +6,16 @@ use serde_json::{Value, json};
 use stele_app::{Checksums, Condition, Content, NewObject, NewResource};
 use stele_domain::Error;
 use stele_domain::bucket::ObjectHead;
+use stele_domain::id::Timestamp;
 use stele_domain::resource::{Document, Resource};
-use stele_domain::search::{DocumentPath, Field, Filter, Predicate, Query, ResourceSearch};
+use stele_domain::search::{Attribute, Comparison, DocumentPath, Field, Filter, Predicate, Query, ResourceSearch};
 
-use super::pdf::{Card, render};
+use super::pdf::{Card, Times, render};
 use crate::arn;
 use crate::call::Call;
 use crate::error::{Failure, Result};
 use crate::kinds::MODEL_CARD;
-use crate::paging::kept_equals;
+use crate::paging::{kept_equals, test};
 use crate::render::{self as answers, cut, put};
 use crate::resources::card_version;
 use crate::shapes;
@@ -22,11 +23,18 @@ use crate::shapes;
 const KIND: &str = "model-card-export-job";
 const IN_PROGRESS: &str = "InProgress";
 
+const FAILED: &str = "Failed";
+
+/// How long a job may take, in milliseconds. The server that made one which is older was stopped while it worked, and has
+/// told nobody that it is done.
+const LONGEST: i64 = 600_000;
+
 /// Between the name of a card and that of its job, in ARNs.
 const JOB: &str = "/export-job/";
 
 pub(crate) async fn create(call: Call) -> Result<Value> {
-    let Resource { name: card, version, document: content, .. } = card_version(&call).await?;
+    let found = card_version(&call).await?;
+    let (card, version) = (found.name.clone(), found.version);
     let job = call.required("ModelCardExportJobName").to_owned();
     let name = format!("{card}{JOB}{job}");
     let config = call.input.get("OutputConfig").cloned().unwrap_or_default();
@@ -44,12 +52,12 @@ pub(crate) async fn create(call: Call) -> Result<Value> {
         Error::AlreadyExists { .. } => Failure::conflict(format!("Modelcard export job {job} already exists")),
         other => other.into(),
     })?;
-    let exported = write(&call, &card, &job, version, content, &output).await;
+    let exported = write(&call, found, &job, &output).await;
     call.app
         .resource_rewrite(&call.ctx, KIND, made.name, move |resource| {
             let (status, member, told) = match &exported {
                 Ok(uri) => ("Completed", "ExportArtifacts", json!({ "S3ExportArtifacts": uri })),
-                Err(reason) => ("Failed", "FailureReason", json!(reason.chars().take(1024).collect::<String>())),
+                Err(reason) => (FAILED, "FailureReason", json!(reason.chars().take(1024).collect::<String>())),
             };
             put(&mut resource.document, "Status", Some(status));
             put(&mut resource.document, member, Some(told));
@@ -60,23 +68,16 @@ pub(crate) async fn create(call: Call) -> Result<Value> {
 }
 
 /// Writes the document; says where it is or why it could not be written.
-async fn write(
-    call: &Call,
-    card: &str,
-    job: &str,
-    version: i64,
-    document: Document,
-    output: &str,
-) -> Result<String, String> {
+async fn write(call: &Call, card: Resource, job: &str, output: &str) -> Result<String, String> {
+    let Resource { name: card, version, document, created_at, updated_at, .. } = card;
     let text = |member: &str| document.get(member).and_then(Value::as_str).unwrap_or_default();
     let content = serde_json::from_str(text("Content"))
         .map_err(|error| format!("The content of the model card is not a JSON object: {error}"))?;
     let place = output.strip_prefix("s3://").ok_or_else(|| format!("The path {output} is not in S3."))?;
     let (bucket, folder) = place.split_once('/').unwrap_or((place, ""));
-    let exported = DateTime::from_timestamp_millis(call.ctx.now().0).unwrap_or_default();
-    let exported = exported.format("%Y-%m-%d %H:%M UTC").to_string();
-    let (name, status) = (card.to_owned(), text("ModelCardStatus").to_owned());
-    let card_to_set = Card { name, version, status, exported, content };
+    let times = Times { created: spelled(created_at), changed: spelled(updated_at), exported: spelled(call.ctx.now()) };
+    let status = spoken_status(text("ModelCardStatus")).to_owned();
+    let card_to_set = Card { name: card.clone(), version, status, times, content };
     let bytes = tokio::task::spawn_blocking(move || render(&card_to_set))
         .await
         .map_err(|error| format!("The model card could not be set on pages: {error}"))?
@@ -102,6 +103,14 @@ async fn write(
     }
 }
 
+fn spelled(time: Timestamp) -> String {
+    DateTime::from_timestamp_millis(time.0).unwrap_or_default().format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+fn spoken_status(status: &str) -> &str {
+    if status == "PendingReview" { "Pending review" } else { status }
+}
+
 pub(crate) async fn describe(call: Call) -> Result<Value> {
     let given = call.required("ModelCardExportJobArn").to_owned();
     let missing = || Failure::not_found(format!("Modelcard export job {given} does not exist."));
@@ -121,7 +130,7 @@ pub(crate) async fn list(call: Call) -> Result<Value> {
     let mut filters = call.common_filters();
     filters.push(kept_equals(&["ModelCardName"], card));
     if let Some(status) = call.text("StatusEquals") {
-        filters.push(kept_equals(&["Status"], status));
+        filters.push(has_status(status, call.ctx.now()));
     }
     if let Some(part) = call.text("ModelCardExportJobNameContains") {
         filters.push(Filter::Test(member("ModelCardExportJobName"), Predicate::Contains(part.to_owned())));
@@ -138,8 +147,26 @@ pub(crate) async fn list(call: Call) -> Result<Value> {
     Ok(call.page_reply("ModelCardExportJobSummaries", items, page.more, window))
 }
 
+/// The status as it is told.
+fn has_status(status: &str, now: Timestamp) -> Filter {
+    let kept = |status: &str| kept_equals(&["Status"], status);
+    #[expect(clippy::cast_precision_loss, reason = "times are far below 2^53 milliseconds")]
+    let since = (now.0 - LONGEST) as f64;
+    let made = |comparison| test(Attribute::CreatedAt, Predicate::Number(comparison, since));
+    match status {
+        IN_PROGRESS => Filter::And(vec![kept(status), made(Comparison::GreaterOrEqual)]),
+        FAILED => Filter::Or(vec![kept(status), Filter::And(vec![kept(IN_PROGRESS), made(Comparison::Less)])]),
+        other => kept(other),
+    }
+}
+
 fn whole(call: &Call, Resource { name, document, created_at, updated_at, .. }: &Resource) -> Document {
     let mut whole = document.clone();
+    let is_in_progress = whole.get("Status").and_then(Value::as_str) == Some(IN_PROGRESS);
+    if is_in_progress && created_at.0 < call.ctx.now().0 - LONGEST {
+        put(&mut whole, "Status", Some(FAILED));
+        put(&mut whole, "FailureReason", Some("The server stopped before the document was written; export it again."));
+    }
     put(&mut whole, "ModelCardExportJobArn", Some(call.arn(MODEL_CARD.path, name)));
     put(&mut whole, "CreatedAt", Some(answers::time(*created_at)));
     put(&mut whole, "LastModifiedAt", Some(answers::time(*updated_at)));

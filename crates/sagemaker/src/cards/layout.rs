@@ -30,8 +30,20 @@ pub(super) enum Mark {
     Line { x: f32, y: f32, width: f32 },
 }
 
+/// A title that waits for what stands below it, since no title is the last line of a page.
+struct Heading {
+    text: String,
+    x: f32,
+    size: f32,
+    ink: Ink,
+    above: f32,
+    below: f32,
+    is_underlined: bool,
+}
+
 /// What stands on the pages.
 pub(super) struct Layout<'f> {
+    waiting: Vec<Heading>,
     regular: Face<'f>,
     bold: Face<'f>,
     pages: Vec<Vec<Mark>>,
@@ -40,11 +52,12 @@ pub(super) struct Layout<'f> {
 
 impl<'f> Layout<'f> {
     pub(super) fn new(regular: Face<'f>, bold: Face<'f>) -> Layout<'f> {
-        Layout { regular, bold, pages: vec![Vec::new()], y: MARGIN }
+        Layout { waiting: Vec::new(), regular, bold, pages: vec![Vec::new()], y: MARGIN }
     }
 
     /// The pages, unless they are too many.
-    pub(super) fn pages(self) -> Result<Vec<Vec<Mark>>, String> {
+    pub(super) fn pages(mut self) -> Result<Vec<Vec<Mark>>, String> {
+        self.write_headings(0.0);
         match self.pages.len() > MOST_PAGES {
             true => Err(format!("the card has more than {MOST_PAGES} pages")),
             false => Ok(self.pages),
@@ -59,23 +72,43 @@ impl<'f> Layout<'f> {
     }
 
     pub(super) fn section(&mut self, title: &str) {
-        self.y += 14.0;
-        // Not alone at the foot of a page.
-        self.make_room(60.0);
-        self.text(title, MARGIN, WIDTH - 2.0 * MARGIN, 13.0, true, Ink::Title);
-        self.line();
-        self.y += 6.0;
+        // One without anything in it is said all the same.
+        self.write_headings(0.0);
+        let (text, x, size, ink) = (title.to_owned(), MARGIN, 13.0, Ink::Title);
+        self.waiting.push(Heading { text, x, size, ink, above: 14.0, below: 6.0, is_underlined: true });
     }
 
     pub(super) fn heading(&mut self, title: &str, depth: usize) {
-        self.y += 5.0;
-        self.make_room(72.0);
-        let x = indent(depth);
-        self.text(title, x, WIDTH - MARGIN - x, 10.0, true, Ink::Text);
-        self.y += 1.0;
+        let (text, x, size, ink) = (title.to_owned(), indent(depth), 10.0, Ink::Text);
+        self.waiting.push(Heading { text, x, size, ink, above: 5.0, below: 1.0, is_underlined: false });
+    }
+
+    /// Writes the titles that wait, on the page that has room for them and for what comes next, or on a new one.
+    fn write_headings(&mut self, next: f32) {
+        let waiting = std::mem::take(&mut self.waiting);
+        let height = |heading: &Heading| {
+            let lines = self.broken(&heading.text, WIDTH - MARGIN - heading.x, heading.size, true).len();
+            (0..lines).map(|_| heading.size * SPACING).sum::<f32>() + heading.above + heading.below
+        };
+        let whole: f32 = waiting.iter().map(height).sum();
+        if !waiting.is_empty() {
+            self.make_room(whole + next);
+        }
+        for Heading { text, x, size, ink, above, below, is_underlined } in waiting {
+            // Nothing stands above the first line of a page.
+            if self.y > MARGIN {
+                self.y += above;
+            }
+            self.text(&text, x, WIDTH - MARGIN - x, size, true, ink);
+            if is_underlined {
+                self.line();
+            }
+            self.y += below;
+        }
     }
 
     pub(super) fn paragraph(&mut self, text: &str, depth: usize) {
+        self.write_headings(BODY * SPACING);
         let x = indent(depth);
         self.text(text, x, WIDTH - MARGIN - x, BODY, false, Ink::Text);
         self.y += 2.0;
@@ -83,6 +116,7 @@ impl<'f> Layout<'f> {
 
     /// A label with its value beside it.
     pub(super) fn field(&mut self, label: &str, value: &str, depth: usize) {
+        self.write_headings(BODY * SPACING);
         let x = indent(depth);
         let value = if value.is_empty() { "–" } else { value };
         // Values stand below each other, as long as there is room for labels.
@@ -104,6 +138,7 @@ impl<'f> Layout<'f> {
         fn texts(row: &[String]) -> Vec<&str> {
             row.iter().map(String::as_str).collect()
         }
+        self.write_headings(BODY * SPACING * 2.0 + 6.0);
         self.y += 2.0;
         let mut page = 0;
         for row in rows {

@@ -20,20 +20,28 @@ pub(super) struct Card {
     pub(super) name: String,
     pub(super) version: i64,
     pub(super) status: String,
-    /// The time of the export, as people write it.
-    pub(super) exported: String,
+    pub(super) times: Times,
     pub(super) content: Map<String, Value>,
+}
+
+/// When what happened to a card, as people write it.
+pub(super) struct Times {
+    pub(super) created: String,
+    /// Of the version.
+    pub(super) changed: String,
+    pub(super) exported: String,
 }
 
 /// Sets a card on pages of A4; says why it cannot.
 pub(super) fn render(card: &Card) -> Result<Vec<u8>, String> {
-    let Card { name, version, status, exported, content: parts } = card;
+    let Card { name, version, status, times: Times { created, changed, exported }, content: parts } = card;
     let (regular, bold) = (dejavu::sans::regular(), dejavu::sans::bold());
     let face = |bytes| Face::parse(bytes, 0).map_err(|error| format!("a font cannot be read: {error}"));
     let font = |bytes: &'static [u8]| Font::new(bytes.into(), 0).ok_or("a font cannot be used");
     let mut layout = Layout::new(face(regular)?, face(bold)?);
-    let below = format!("Model card, version {version}, {status}. Exported {exported}.");
-    layout.title(name, &below);
+    layout.title(name, &format!("Model card, version {version}"));
+    let facts = [("Status", status), ("Created", created), ("Last modified", changed), ("Exported", exported)];
+    facts.into_iter().for_each(|(label, value)| layout.field(label, value, 0));
     content::write(parts, &mut layout);
     let pages = layout.pages()?;
     let (regular, bold) = (font(regular)?, font(bold)?);
@@ -95,8 +103,8 @@ mod tests {
 
     fn card(content: Value) -> Card {
         let content = content.as_object().cloned().unwrap();
-        let (name, status, exported) = ("churn".to_owned(), "Approved".to_owned(), "today".to_owned());
-        Card { name, version: 3, status, exported, content }
+        let times = Times { created: "then".to_owned(), changed: "later".to_owned(), exported: "today".to_owned() };
+        Card { name: "churn".to_owned(), version: 3, status: "Approved".to_owned(), times, content }
     }
 
     #[test]

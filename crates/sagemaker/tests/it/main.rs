@@ -7,13 +7,18 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
+use stele_app::NewResource;
 use stele_testkit::{TestApp, apps};
 use tower::ServiceExt;
 
 const ACCOUNT: &str = "123456789012";
 
 async fn send(router: &Router, operation: &str, body: impl Into<Body>) -> (StatusCode, Value) {
-    let (method, path) = if operation == "BatchPutMetrics" { ("PUT", "/BatchPutMetrics") } else { ("POST", "/") };
+    let (method, path) = match operation {
+        "BatchPutMetrics" => ("PUT", "/BatchPutMetrics"),
+        "BatchGetMetrics" => ("POST", "/BatchGetMetrics"),
+        _ => ("POST", "/"),
+    };
     let request = Request::builder()
         .method(method)
         .uri(path)
@@ -209,4 +214,36 @@ async fn the_order_of_members_means_nothing() {
     .await;
     assert_eq!(first, other);
     assert_eq!(first.0, StatusCode::BAD_REQUEST, "{}", first.1);
+}
+
+#[tokio::test]
+async fn a_job_whose_server_stopped_has_failed_after_a_while() {
+    for TestApp { app, ctx, clock, engine, .. } in &apps().await {
+        let router = stele_sagemaker::router(app.clone(), ACCOUNT);
+        let card = json!({ "ModelCardName": "c", "Content": "{}", "ModelCardStatus": "Draft" });
+        ok(&router, "CreateModelCard", card).await;
+        let document = json!({
+            "ModelCardExportJobName": "j", "ModelCardName": "c", "ModelCardVersion": 1,
+            "OutputConfig": { "S3OutputPath": "s3://b" }, "Status": "InProgress",
+        });
+        let document = document.as_object().cloned().unwrap();
+        let (kind, name) = ("model-card-export-job", Some("c/export-job/j".to_owned()));
+        let new = NewResource { kind, name, experiment: None, document, tags: Vec::new() };
+        app.resource_create(ctx, new).await.unwrap();
+        let arn = format!("arn:aws:sagemaker:us-east-1:{ACCOUNT}:model-card/c/export-job/j");
+        let told = async |expected: &str| {
+            let job = ok(&router, "DescribeModelCardExportJob", json!({ "ModelCardExportJobArn": arn })).await;
+            assert_eq!(job["Status"], expected, "{engine}");
+            for status in ["InProgress", "Failed", "Completed"] {
+                let list = json!({ "ModelCardName": "c", "StatusEquals": status });
+                let found = ok(&router, "ListModelCardExportJobs", list).await;
+                let found = found["ModelCardExportJobSummaries"].as_array().unwrap().len();
+                assert_eq!(found, usize::from(status == expected), "{engine} {status}");
+            }
+            job["FailureReason"].as_str().map(str::to_owned)
+        };
+        assert_eq!(told("InProgress").await, None);
+        clock.advance(600_001);
+        assert!(told("Failed").await.unwrap().contains("The server stopped"), "{engine}");
+    }
 }

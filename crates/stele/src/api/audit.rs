@@ -2,10 +2,10 @@ use axum::body::Body;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stele_app::{AuditFilter, AuditReport, write_line};
+use stele_app::{AuditExport, AuditFilter, AuditReport, closing_line, write_line};
 use stele_domain::Error;
 use stele_domain::audit::{AuditEntry, ChainEnd, Faulty, hash_of_hex};
 use stele_domain::id::Timestamp;
@@ -60,12 +60,13 @@ pub(super) fn window(call: &Call) -> Result<(Option<i64>, i64)> {
 }
 
 pub(super) async fn export(call: Call) -> Result<Response> {
-    let pages = call.app.audit_export(&call.ctx).await?;
+    let AuditExport { pages, ends } = call.app.audit_export(&call.ctx).await?;
     let lines = pages.and_then(|entries| async move {
         let mut lines = Vec::new();
         entries.iter().try_for_each(|entry| write_line(entry, &mut lines))?;
         Ok::<_, Error>(Bytes::from(lines))
     });
+    let lines = lines.chain(stream::iter([Ok(Bytes::from(closing_line(&ends)))]));
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
 }
 

@@ -27,6 +27,7 @@ const OPEN: &str = "get_server";
 pub(super) struct Call {
     pub(super) app: App,
     pub(super) ctx: Ctx,
+    pub(super) account: Arc<str>,
     pub(super) instance: Arc<str>,
     pub(super) method: Method,
     pub(super) headers: HeaderMap,
@@ -40,7 +41,7 @@ impl Call {
     /// Makes the context of a request that the login lets in, and reads what every route reads.
     pub(super) async fn admit(request: Request, state: State, route: &Route) -> Result<Call> {
         let (mut parts, body) = request.into_parts();
-        let State { app, instance } = state;
+        let State { app, account, instance } = state;
         let request_id = app.request_id(parts.extensions.remove::<RequestId>());
         let ctx = match app.admit(parts.extensions.remove::<Admission>(), Script::Native, request_id.clone()) {
             // By it a command finds a server, before it knows who it is there.
@@ -63,6 +64,7 @@ impl Call {
         Ok(Call {
             app,
             ctx,
+            account,
             instance,
             method: parts.method,
             headers: parts.headers,

@@ -51,11 +51,13 @@ type Result<T, E = Problem> = std::result::Result<T, E>;
 #[derive(Clone)]
 struct State {
     app: App,
+    /// Twelve digits, of the workspace `default`.
+    account: Arc<str>,
     /// Tells this start of the server from any other.
     instance: Arc<str>,
 }
 
-pub(crate) fn router(app: App, instance: &str) -> Router {
+pub(crate) fn router(app: App, account: &str, instance: &str) -> Router {
     let mut methods: BTreeMap<String, MethodRouter<State>> = BTreeMap::new();
     for route in routes() {
         let filter = MethodFilter::try_from(route.method.clone()).unwrap_or(MethodFilter::GET);
@@ -67,7 +69,7 @@ pub(crate) fn router(app: App, instance: &str) -> Router {
         .into_iter()
         .fold(Router::new(), |router, (path, method)| router.route(&path, method))
         .route(&format!("{ROOT}/{{*rest}}"), any(no_such_path))
-        .with_state(State { app, instance: instance.into() })
+        .with_state(State { app, account: account.into(), instance: instance.into() })
 }
 
 /// Every route: its method, its path and its name.

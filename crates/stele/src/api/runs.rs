@@ -35,7 +35,8 @@ pub(super) async fn list(call: Call) -> Result<Response> {
     };
     let query = Query { filter, order_by, window: paging.window() };
     let after = paging.after.clone().map(SortPosition);
-    let found = call.app.run_search(&call.ctx, RunSearch { experiments, presences, query, after }).await?;
+    let found =
+        call.app.run_search(&call.ctx, RunSearch { experiments: experiments.into(), presences, query, after }).await?;
     let end = found.end.filter(|_| found.more);
     reply(&RunPage {
         runs: found.items.into_iter().map(RunDto::from).collect(),

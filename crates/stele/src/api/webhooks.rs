@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use stele_app::{DeliveryFilter, NewWebhook, WebhookChange, WebhookTest};
 use stele_domain::Error;
 use stele_domain::event::{EVENTS, action_of};
-use stele_domain::id::{DeliveryRow, Timestamp};
+use stele_domain::id::{DeliveryRow, Timestamp, WorkspaceId};
 use stele_domain::search::Window;
 use stele_domain::webhook::{Delivery, DeliveryStatus, Event, Subscription, Webhook, WebhookFormat, WebhookStatus};
 use utoipa::ToSchema;
@@ -95,13 +95,16 @@ pub(super) async fn delete(call: Call) -> Result<Response> {
 pub(super) async fn test(call: Call) -> Result<Response> {
     let id = call.path("webhook_id").to_owned();
     let webhook = call.app.webhook_to_test(&call.ctx, id.clone()).await?;
-    let translations = translations(stele_sagemaker::DEFAULT_ACCOUNT);
+    let translations = translations(&call.app, &call.account);
     let translation = translations
         .get(&webhook.format)
         .filter(|_| FORMATS.contains(&webhook.format))
         .ok_or_else(|| Error::unsupported(format!("webhooks of format {} are tested there", webhook.format)))?;
-    let now = call.ctx.now();
-    let told = webhook.subscriptions.iter().find_map(|wanted| (translation.translate)(&example(wanted, now), "test"));
+    let (now, workspace) = (call.ctx.now(), call.ctx.workspace);
+    let told = webhook
+        .subscriptions
+        .iter()
+        .find_map(|wanted| (translation.translate)(&example(workspace, wanted, now), "test"));
     let Some(told) = told else {
         return Err(Problem::invalid(format!("format {} has no words for what the webhook wants", webhook.format)));
     };
@@ -120,10 +123,11 @@ pub(super) async fn test(call: Call) -> Result<Response> {
     })
 }
 
-fn example(wanted: &Subscription, at: Timestamp) -> Event {
+fn example(workspace: WorkspaceId, wanted: &Subscription, at: Timestamp) -> Event {
     let object = if wanted.action.starts_with("model.") { "example" } else { "example/1" };
     let version = serde_json::json!({ "stage": "staging", "approval": "pending", "created_at": at.0 });
     Event {
+        workspace,
         action: wanted.action.clone(),
         object: object.to_owned(),
         before: serde_json::Value::Null,

@@ -215,13 +215,21 @@ pub(super) fn entry_table(entries: &[Entry]) -> Table {
     table
 }
 
+/// As much of a change as a table shows; `--json` has all of it.
+const LONGEST_CHANGE: usize = 300;
+
 fn change(before: Option<&Value>, after: Option<&Value>) -> String {
-    match (before, after) {
+    let mut change = match (before, after) {
         (Some(before), Some(after)) => format!("{before} -> {after}"),
         (Some(before), None) => format!("was {before}"),
         (None, Some(after)) => after.to_string(),
         (None, None) => String::new(),
+    };
+    if let Some((end, _)) = change.char_indices().nth(LONGEST_CHANGE) {
+        change.truncate(end);
+        change.push('\u{2026}');
     }
+    change
 }
 
 async fn export(output: &Output, client: &Client, file: &Path) -> anyhow::Result<()> {

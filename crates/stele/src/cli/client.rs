@@ -402,9 +402,7 @@ fn hint(code: &str, detail: &str, path: &[&str]) -> Option<&'static str> {
         ("not_found", ["grants", ..]) => "`stele auth grants list` shows the roles that are held",
         ("invalid", _) if detail.contains("order_by") => "orders look like \"metrics.loss ASC, start_time DESC\"",
         ("invalid", ["runs"]) => "conditions look like \"metrics.loss < 0.3 AND params.optimizer = 'adam'\"",
-        ("invalid", ["experiments" | "models", ..]) => {
-            "conditions look like \"name LIKE 'a%' AND tags.team = 'growth'\""
-        }
+        ("invalid", ["experiments" | "models"]) => "conditions look like \"name LIKE 'a%' AND tags.team = 'growth'\"",
         ("internal", _) => "the log of the server says more; `stele doctor` looks at what it stands on",
         ("unavailable", _) => "`stele doctor` looks at what the server stands on",
         _ => return None,

@@ -38,7 +38,7 @@ async fn every_route_is_closed_to_who_does_not_say_who_they_are() {
         app.authentication_require(&ctx, "ann".to_owned(), "correct horse".to_owned()).await.unwrap();
         let bare = stele_mlflow::router(app.clone())
             .merge(stele_sagemaker::router(app.clone(), stele_sagemaker::DEFAULT_ACCOUNT))
-            .merge(crate::api::router(app.clone(), "test"));
+            .merge(crate::api::router(app.clone(), stele_sagemaker::DEFAULT_ACCOUNT, "test"));
         let behind = bare.clone().layer(from_fn_with_state(app.clone(), identify));
         for router in [&bare, &behind] {
             for route in stele_mlflow::routes() {
@@ -58,6 +58,7 @@ async fn every_route_is_closed_to_who_does_not_say_who_they_are() {
             for operation in stele_sagemaker::operation_names() {
                 let (method, path) = match operation {
                     "BatchPutMetrics" => (Method::PUT, "/BatchPutMetrics"),
+                    "BatchGetMetrics" => (Method::POST, "/BatchGetMetrics"),
                     _ => (Method::POST, "/"),
                 };
                 let (status, body) = ask(router, &method, path, Some(&format!("SageMaker.{operation}"))).await;

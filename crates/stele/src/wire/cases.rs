@@ -169,7 +169,13 @@ fn outcome(status: StatusCode, body: &str) -> Outcome {
     if status.is_success() {
         // Of many objects each may be denied by itself.
         let is_denied = body.contains("<DeleteResult") && body.contains("<Code>AccessDenied</Code>");
-        return if is_denied { Outcome::Forbidden } else { Outcome::Done };
+        // Each metric is refused by itself, also for a component that is not there.
+        let is_absent = body.starts_with(r#"{"Errors":["#) && body.contains("VALIDATION_ERROR");
+        return match (is_denied, is_absent) {
+            (true, _) => Outcome::Forbidden,
+            (_, true) => Outcome::Absent,
+            _ => Outcome::Done,
+        };
     }
     match code(body).as_str() {
         "RESOURCE_DOES_NOT_EXIST"

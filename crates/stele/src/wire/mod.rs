@@ -146,7 +146,7 @@ impl World {
         let router = stele_mlflow::router(test.app.clone())
             .merge(stele_sagemaker::router(test.app.clone(), account))
             .merge(stele_aws::router(test.app.clone(), account))
-            .merge(crate::api::router(test.app.clone(), "test"));
+            .merge(crate::api::router(test.app.clone(), account, "test"));
         let things = things::made(&test.app, &router).await;
         let new = NewExperiment { name: "elsewhere".to_owned(), artifact_location: None, tags: Vec::new() };
         let experiment = test.app.experiment_create(&test.ctx, new).await.unwrap();

@@ -53,6 +53,7 @@ pub(super) static CASES: &[Case] = cases! { Sagemaker;
     "DescribeTrialComponent" => Sight, r#"{"TrialComponentName":"veiled-component"}"#;
     "UpdateTrialComponent" => Verb(LogRun), r#"{"TrialComponentName":"veiled-component","DisplayName":"other"}"#;
     "BatchPutMetrics" => Verb(LogRun), r#"{"TrialComponentName":"veiled-component","MetricData":[{"MetricName":"m","Timestamp":1700000000,"Step":1,"Value":0.5}]}"#;
+    "BatchGetMetrics" => Sight, r#"{"MetricQueries":[{"MetricName":"veiled-metric","ResourceArn":"arn:aws:sagemaker:us-east-1:123456789012:experiment-trial-component/veiled-component","MetricStat":"Last","Period":"IterationNumber","XAxisType":"IterationNumber"}]}"#;
     "AssociateTrialComponent" => Verb(LogRun), r#"{"TrialName":"veiled-trial","TrialComponentName":"veiled-component"}"#;
     "ListTrialComponents" => Sight, "{}";
     "DisassociateTrialComponent" => Verb(LogRun), r#"{"TrialName":"veiled-trial","TrialComponentName":"veiled-component"}"#;
@@ -87,6 +88,7 @@ pub(super) static CASES: &[Case] = cases! { Sagemaker;
 pub(super) fn request(route: &str, with: &With) -> Request<String> {
     let (method, path) = match route {
         "BatchPutMetrics" => ("PUT", "/BatchPutMetrics"),
+        "BatchGetMetrics" => ("POST", "/BatchGetMetrics"),
         _ => ("POST", "/"),
     };
     let target = format!("SageMaker.{route}");

@@ -100,11 +100,15 @@ impl Postgres {
     pub(crate) async fn state(self: &Arc<Self>) -> Result<StoreState> {
         const SIZE: &str = "SELECT pg_database_size(current_database())";
         let bytes = self.read(|tx| Ok(tx.query(SIZE, params![], |row| row.int(0))?.first().copied())).await?;
-        let writes_under_way = self.pool.as_ref().map_or(0, |pool| {
+        let bytes = bytes.and_then(|bytes| bytes.try_into().ok()).unwrap_or(0);
+        Ok(StoreState { bytes, writes_under_way: self.writes_under_way() })
+    }
+
+    pub(crate) fn writes_under_way(&self) -> usize {
+        self.pool.as_ref().map_or(0, |pool| {
             let state = pool.state();
             state.connections.saturating_sub(state.idle_connections) as usize
-        });
-        Ok(StoreState { bytes: bytes.and_then(|bytes| bytes.try_into().ok()).unwrap_or(0), writes_under_way })
+        })
     }
 
     async fn on_thread<T: Send + 'static>(

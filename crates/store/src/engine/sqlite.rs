@@ -94,7 +94,11 @@ impl Sqlite {
         let files = [self.path.clone(), with_suffix(&self.path, "-wal")];
         let measure = move || files.iter().map(|file| file.metadata().map_or(0, |found| found.len())).sum();
         let bytes = tokio::task::spawn_blocking(measure).await.map_err(|e| Error::internal(e.to_string()))?;
-        Ok(StoreState { bytes, writes_under_way: WRITES - self.write_slots.available_permits() })
+        Ok(StoreState { bytes, writes_under_way: self.writes_under_way() })
+    }
+
+    pub(crate) fn writes_under_way(&self) -> usize {
+        WRITES - self.write_slots.available_permits()
     }
 
     /// Runs `work` in one transaction after another until it says that nothing is left to do. The connection is one of
@@ -198,7 +202,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
     configure(
         &connection,
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
-         PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;",
+         PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -49152; PRAGMA temp_store = MEMORY;",
     )?;
     Ok(connection)
 }

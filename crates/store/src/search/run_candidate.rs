@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use stele_domain::Result;
-use stele_domain::search::{Attribute, Comparison, DatasetField, Field, Filter, Predicate, Presences, RunSearch};
+use stele_domain::search::{
+    Attribute, Comparison, DatasetField, Field, Filter, Predicate, Presences, RunSearch, Searched,
+};
 
 use super::builder::Sql;
 use super::predicate::{self, Column};
@@ -188,9 +190,15 @@ fn select_runs<'s>(sql: &mut Sql<'s>, search: &'s RunSearch) {
 
 /// `column` is one of the searched experiments. One experiment is compared directly, so that an index stays in order.
 pub(super) fn in_experiments<'s>(sql: &mut Sql<'s>, column: &'static str, search: &'s RunSearch) {
-    match search.experiments[..] {
-        [experiment] => sql.push(column).push(" = ").bind(experiment),
-        _ => sql.push(column).push(" ").is_one_of_ints(search.experiments.iter().map(|experiment| experiment.0)),
+    match &search.experiments {
+        Searched::Workspace(workspace) => {
+            sql.push(column).push(" IN (SELECT id FROM experiment WHERE workspace_id = ");
+            sql.bind(*workspace).push(" AND presence = 'active')")
+        }
+        Searched::Among(experiments) => match experiments[..] {
+            [experiment] => sql.push(column).push(" = ").bind(experiment),
+            _ => sql.push(column).push(" ").is_one_of_ints(experiments.iter().map(|experiment| experiment.0)),
+        },
     };
 }
 

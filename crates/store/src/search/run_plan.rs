@@ -22,7 +22,7 @@ use stele_domain::Result;
 use stele_domain::authz::{Extent, Visibility};
 use stele_domain::record::RunInfo;
 use stele_domain::search::{
-    Comparison, Direction, Field, Filter, Order, Page, Predicate, RunSearch, SortPosition, SortValue, Window,
+    Comparison, Direction, Field, Filter, Order, Page, Predicate, RunSearch, Searched, SortPosition, SortValue, Window,
 };
 
 use super::builder::{Sql, is_long};
@@ -65,14 +65,18 @@ const MOST_GROUPS: usize = 20;
 pub(super) fn search(tx: &mut Tx, visible: &Visibility, search: &RunSearch) -> Result<Page<RunInfo>> {
     if visible.extent() != &Extent::Whole {
         // Every statement of the plan is about these alone.
-        let seen = RunSearch { experiments: visible.among(&search.experiments), ..search.clone() };
-        return search_all(tx, visible, &seen);
+        let experiments = match (&search.experiments, visible.extent().experiments()) {
+            (Searched::Among(experiments), _) => Searched::Among(visible.among(experiments)),
+            (Searched::Workspace(_), Some(_)) => Searched::Among(tx.experiments_active(visible, None)?),
+            (Searched::Workspace(workspace), None) => Searched::Workspace(*workspace),
+        };
+        return search_all(tx, visible, &RunSearch { experiments, ..search.clone() });
     }
     search_all(tx, visible, search)
 }
 
 fn search_all(tx: &mut Tx, visible: &Visibility, search: &RunSearch) -> Result<Page<RunInfo>> {
-    if search.experiments.is_empty() {
+    if search.experiments == Searched::default() {
         return Ok(Page::empty());
     }
     let mut page = match walk(search) {

@@ -56,9 +56,7 @@ pub(super) enum Output {
 
 /// The index that has the runs in the wanted order, if there is one.
 pub(super) fn walk(search: &RunSearch) -> Option<Walk<'_>> {
-    if search.experiments.len() != 1 {
-        return None;
-    }
+    search.experiments.only()?;
     match search.query.order_by.first() {
         None => of_one_presence(search, Walk::Start(Direction::Descending)),
         Some(Order { field, direction }) => match field {

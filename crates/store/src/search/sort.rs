@@ -39,12 +39,7 @@ pub(super) fn terms(search: &RunSearch) -> Result<Vec<Term>> {
     let mut terms = Vec::new();
     for (index, order) in search.query.order_by.iter().enumerate() {
         let direction = order.direction;
-        let joined = |column, kind, direction| Term {
-            expression: Expression::Joined(index, column),
-            kind,
-            direction,
-            optional: true,
-        };
+        let joined = |column, kind, direction| joined(index, column, kind, direction);
         match &order.field {
             Field::Metric(_) => {
                 terms.push(joined(".is_nan", Kind::Integer, Direction::Ascending));
@@ -73,6 +68,11 @@ pub(super) fn terms(search: &RunSearch) -> Result<Vec<Term>> {
 
 pub(super) fn plain(expression: &'static str, kind: Kind, direction: Direction) -> Term {
     Term { expression: Expression::Plain(expression), kind, direction, optional: false }
+}
+
+/// A column of the table that is joined for the order clause at an index; things may lack a row there.
+pub(super) fn joined(index: usize, column: &'static str, kind: Kind, direction: Direction) -> Term {
+    Term { expression: Expression::Joined(index, column), kind, direction, optional: true }
 }
 
 impl Term {

@@ -115,17 +115,35 @@ fn from_and_where<'v>(
     if let Some(few) = few {
         sql.push("(SELECT DISTINCT trace_id FROM (");
         trace_candidate::select(few, sql, search)?;
-        sql.push(") AS any_few) AS few CROSS JOIN trace WHERE trace.id = few.trace_id AND ");
+        sql.push(") AS any_few) AS few CROSS JOIN trace");
+        order_joins(sql, search);
+        sql.push(" WHERE trace.id = few.trace_id AND ");
         // As sums, which no index has: PostgreSQL would rather walk the whole experiment for each of the few, as long as
         // it does not know how large that is.
         sql.push("(trace.workspace_id + 0) = ").bind(visible.workspace()).push(" AND ");
         in_experiments(sql, "(trace.experiment_id + 0)", search);
     } else {
-        sql.push("trace WHERE trace.workspace_id = ").bind(visible.workspace()).push(" AND ");
+        sql.push("trace");
+        order_joins(sql, search);
+        // As a sum, which no index has, so that no order walks the whole workspace for one experiment.
+        sql.push(" WHERE (trace.workspace_id + 0) = ").bind(visible.workspace()).push(" AND ");
         in_experiments(sql, "trace.experiment_id", search);
     }
     sql.push(" AND ");
     filter(sql, &search.query.filter)
+}
+
+/// Joins what orders by tags and metadata need.
+fn order_joins<'v>(sql: &mut Sql<'v>, search: &'v TraceSearch) {
+    for (index, order) in search.query.order_by.iter().enumerate() {
+        let (table, key) = match &order.field {
+            Field::Tag(key) => (TAGS, key),
+            Field::Trace(TraceField::Metadata(key)) => (METADATA, key),
+            _ => continue,
+        };
+        sql.push(" LEFT JOIN ").push(table.name).push(" AS ").alias(index).push(" ON ").alias(index);
+        sql.push(".trace_id = trace.id AND ").alias(index).push(".key = ").bind(key);
+    }
 }
 
 /// One experiment is compared with, so that an index gives the traces in order.
@@ -140,7 +158,7 @@ pub(super) fn in_experiments<'v>(sql: &mut Sql<'v>, column: &'static str, search
 /// The terms that make the order of a search total.
 pub(super) fn terms(search: &TraceSearch) -> Result<Vec<Term>> {
     let mut terms = Vec::new();
-    for order in &search.query.order_by {
+    for (index, order) in search.query.order_by.iter().enumerate() {
         let direction = order.direction;
         terms.push(match &order.field {
             Field::Attribute(Attribute::StartTime) => sort::plain("trace.requested_at", Kind::Integer, direction),
@@ -154,6 +172,9 @@ pub(super) fn terms(search: &TraceSearch) -> Result<Vec<Term>> {
             Field::Trace(TraceField::Session) => sort::plain("trace.session", Kind::Text, direction).optional(),
             Field::Trace(TraceField::ClientRequestId) => {
                 sort::plain("trace.client_request_id", Kind::Text, direction).optional()
+            }
+            Field::Tag(_) | Field::Trace(TraceField::Metadata(_)) => {
+                sort::joined(index, ".value", Kind::Text, direction)
             }
             other => return Err(no_field("traces", other)),
         });
@@ -320,6 +341,9 @@ fn assessment_test<'v>(sql: &mut Sql<'v>, kind: AssessmentKind, name: &'v str, p
                 && number.is_finite()
             {
                 sql.push(" OR COALESCE(part.number = ").bind(number).push(", FALSE)");
+            }
+            if let Ok(document @ (serde_json::Value::Array(_) | serde_json::Value::Object(_))) = text.parse() {
+                sql.push(" OR part.value = ").bind(document.to_string());
             }
             sql.push(")");
             Ok(())

@@ -44,8 +44,11 @@ impl Record {
     }
 
     async fn runs(&self) -> Vec<Run> {
-        let search =
-            RunSearch { experiments: vec![self.experiment.id], presences: Presences::All, ..RunSearch::default() };
+        let search = RunSearch {
+            experiments: vec![self.experiment.id].into(),
+            presences: Presences::All,
+            ..RunSearch::default()
+        };
         let visible = self.visible.clone();
         self.store.read(move |tx| tx.runs_search(&visible, &search)).await.unwrap().items
     }
@@ -221,7 +224,7 @@ async fn a_deferred_load_ends_with_every_index() {
 
 async fn by_accuracy_above(record: &Record, least: f64) -> Vec<String> {
     let accuracy = || Field::Metric("accuracy".to_owned());
-    let mut search = RunSearch { experiments: vec![record.experiment.id], ..RunSearch::default() };
+    let mut search = RunSearch { experiments: vec![record.experiment.id].into(), ..RunSearch::default() };
     search.query.filter = Filter::And(vec![
         Filter::Test(accuracy(), Predicate::Number(Comparison::Greater, least)),
         Filter::Test(Field::Attribute(Attribute::User), Predicate::IsNotNull),

@@ -87,7 +87,7 @@ impl Logger {
     }
 
     pub(crate) async fn merge(&self) {
-        while self.store.write(|tx| tx.series_merge_one()).await.unwrap() {}
+        while self.store.series_merge_one().await.unwrap() {}
     }
 
     /// Every stored point, and the newest one as the run shows it.
@@ -135,7 +135,7 @@ fn a_series_is_the_set_of_its_points_however_they_arrive() {
                     let expected: Vec<Point> = expected.into_iter().collect();
                     let newest = expected.last().copied();
                     prop_assert_eq!(logger.stored().await, (expected.clone(), newest));
-                    while logger.store.write(|tx| tx.series_merge_one()).await.unwrap() {}
+                    while logger.store.series_merge_one().await.unwrap() {}
                     prop_assert_eq!(logger.stored().await, (expected, newest), "after merging");
                     Ok(())
                 })
@@ -163,7 +163,7 @@ async fn merging_while_everybody_logs_loses_and_repeats_nothing() {
             async move {
                 let mut merged = 0;
                 for _ in 0..200 {
-                    merged += u32::from(store.write(|tx| tx.series_merge_one()).await.unwrap());
+                    merged += u32::from(store.series_merge_one().await.unwrap());
                 }
                 merged
             }

@@ -39,7 +39,8 @@ async fn send_body(app: &App, method: Method, path: &str, document: Option<Value
 
 async fn bytes(app: &App, request: Request<Body>) -> (StatusCode, HeaderMap, Vec<u8>) {
     app.enable_access_keys(stele_app::SecretKey::from_text("a passphrase of some length").unwrap());
-    let routes = router(app.clone(), "test").layer(axum::middleware::from_fn(crate::login::as_local_owner));
+    let routes =
+        router(app.clone(), "123456789012", "test").layer(axum::middleware::from_fn(crate::login::as_local_owner));
     let response = routes.oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     (parts.status, parts.headers, to_bytes(body, usize::MAX).await.unwrap().to_vec())

@@ -90,7 +90,7 @@ pub(super) fn test(output: &Output, policies: &[Policy], cases: Option<&Path>) -
         rules.extend(rules_in(policy).map_err(|error| Failure::new(error.to_string()))?);
     }
     let Some(path) = cases else {
-        output.done(format_args!("{} rules in {} policies can be held to", rules.len(), policies.len()));
+        output.done(format_args!("nothing is wrong with the rules: {}", rules.join(", ")));
         return if output.is_json() { output.json(&json!({ "rules": rules })) } else { Ok(()) };
     };
     let set = PolicySet::compile(policies).map_err(|error| Failure::new(error.to_string()))?;

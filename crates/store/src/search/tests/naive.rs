@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use stele_domain::search::{
-    Attribute, Comparison, DatasetField, Direction, Field, Filter, Order, Predicate, Presences, RunSearch,
+    Attribute, Comparison, DatasetField, Direction, Field, Filter, Order, Predicate, Presences, RunSearch, Searched,
 };
 
 use super::record::TestRun;
@@ -13,7 +13,7 @@ pub(super) fn search(runs: &[TestRun], search: &RunSearch) -> (Vec<String>, bool
     let query = &search.query;
     let mut found: Vec<&TestRun> = runs
         .iter()
-        .filter(|run| search.experiments.iter().any(|experiment| experiment.0 == run.experiment))
+        .filter(|run| is_searched(&search.experiments, run.experiment))
         .filter(|run| match search.presences {
             Presences::All => true,
             Presences::Active => run.presence == "active",
@@ -31,6 +31,14 @@ pub(super) fn search(runs: &[TestRun], search: &RunSearch) -> (Vec<String>, bool
     let (offset, limit) = (query.window.offset as usize, query.window.limit as usize);
     let page = found.iter().skip(offset).take(limit).map(|run| run.id.clone()).collect();
     (page, found.len() > offset + limit)
+}
+
+fn is_searched(searched: &Searched, experiment: i64) -> bool {
+    match searched {
+        Searched::Among(experiments) => experiments.iter().any(|known| known.0 == experiment),
+        // There is one workspace, and both of its experiments are active.
+        Searched::Workspace(_) => true,
+    }
 }
 
 fn holds(filter: &Filter, run: &TestRun) -> bool {

@@ -17,7 +17,7 @@ use crate::search::run_statement::{self, Output, Source, parts, walk};
 
 fn search(filter: Filter, order_by: Vec<Order>) -> RunSearch {
     let query = Query { filter, order_by, window: Window { offset: 0, limit: 100 } };
-    RunSearch { experiments: vec![ExperimentId(1)], query, ..RunSearch::default() }
+    RunSearch { experiments: vec![ExperimentId(1)].into(), query, ..RunSearch::default() }
 }
 
 fn by(field: Field, direction: Direction) -> Vec<Order> {

@@ -3,11 +3,11 @@
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use stele_domain::Result;
-use stele_domain::id::ExperimentId;
+use stele_domain::id::{ExperimentId, WorkspaceId};
 use stele_domain::record::RunInfo;
 use stele_domain::search::{
     Attribute, Comparison, DatasetField, Direction, Field, Filter, Order, Page, Predicate, Presences, Query, RunSearch,
-    SortPosition, SortValue, Window,
+    Searched, SortPosition, SortValue, Window,
 };
 
 use super::record::{runs, stores, texts, write_runs};
@@ -105,7 +105,7 @@ fn a_position_of_another_order_is_not_looked_at() {
         ] {
             let query = Query { window: Window { offset: 3, limit: 5 }, ..Query::default() };
             let search = RunSearch {
-                experiments: vec![ExperimentId(1)],
+                experiments: vec![ExperimentId(1)].into(),
                 query,
                 after: Some(SortPosition(odd)),
                 ..RunSearch::default()
@@ -148,13 +148,19 @@ fn every_plan(tx: &mut Tx, search: &RunSearch) -> Result<Vec<(String, Page<RunIn
 }
 
 fn any_search() -> impl Strategy<Value = RunSearch> {
-    let experiments = prop_oneof![4 => Just(vec![1]), 1 => Just(vec![1, 2]), 1 => Just(vec![2, 77])];
+    let among = |ids: &[i64]| Searched::Among(ids.iter().copied().map(ExperimentId).collect());
+    let experiments = prop_oneof![
+        4 => Just(among(&[1])),
+        1 => Just(among(&[1, 2])),
+        1 => Just(among(&[2, 77])),
+        1 => Just(Searched::Workspace(WorkspaceId(1))),
+    ];
     let presences = prop_oneof![3 => Just(Presences::Active), 1 => Just(Presences::Deleted), 1 => Just(Presences::All)];
     let window = (prop_oneof![2 => Just(0), 1 => 0..50_i64], 1..20_i64);
     let order_by = prop::collection::vec(any_order(), 0..3);
     (experiments, presences, any_filter(), order_by, window).prop_map(
         |(experiments, presences, filter, order_by, (offset, limit))| RunSearch {
-            experiments: experiments.into_iter().map(ExperimentId).collect(),
+            experiments,
             presences,
             query: Query { filter, order_by, window: Window { offset, limit } },
             after: None,

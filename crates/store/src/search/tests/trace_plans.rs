@@ -2,7 +2,8 @@
 
 use stele_domain::id::ExperimentId;
 use stele_domain::search::{
-    Comparison, Field, Filter, Predicate, Query, SortPosition, SortValue, TraceField, TraceSearch, Window,
+    Comparison, Direction, Field, Filter, Order, Predicate, Query, SortPosition, SortValue, TraceField, TraceSearch,
+    Window,
 };
 
 use super::everything;
@@ -35,6 +36,17 @@ fn newest_first_and_from_where_a_page_ended() {
     insta::assert_snapshot!(explained(walked(&newest)), @"SEARCH trace USING INDEX trace_by_time (experiment_id=?)");
     newest.after = Some(SortPosition(vec![SortValue::Integer(5), SortValue::Text("tr-1".to_owned())]));
     insta::assert_snapshot!(explained(walked(&newest)), @"SEARCH trace USING INDEX trace_by_time (experiment_id=? AND requested_at<?)");
+}
+
+#[test]
+fn tags_that_order_are_looked_up_by_trace() {
+    let mut by_tag = search(Filter::All);
+    by_tag.query.order_by = vec![Order { field: Field::Tag("t".to_owned()), direction: Direction::Ascending }];
+    insta::assert_snapshot!(explained(walked(&by_tag)), @"
+    SEARCH trace USING INDEX trace_by_time (experiment_id=?)
+    SEARCH order_0 USING PRIMARY KEY (trace_id=? AND key=?) LEFT-JOIN
+    USE TEMP B-TREE FOR ORDER BY
+    ");
 }
 
 #[test]

@@ -2,6 +2,7 @@ import json
 import re
 import urllib.error
 import urllib.request
+from xml.etree import ElementTree
 
 import boto3
 import mlflow
@@ -49,6 +50,39 @@ def test_what_buckets_do_not_have(s3, bucket):
     versioning = {"Status": "Enabled"}
     refused("NotImplemented", 501, s3.put_bucket_versioning, Bucket=bucket, VersioningConfiguration=versioning)
     refused("NotImplemented", 501, s3.put_bucket_policy, Bucket=bucket, Policy=json.dumps({}))
+
+
+def test_tags_of_a_bucket(s3, bucket):
+    tags = [{"Key": "cost center", "Value": "fraud/1"}, {"Key": "équipe", "Value": ""}]
+    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags})
+    assert s3.get_bucket_tagging(Bucket=bucket)["TagSet"] == tags
+    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags[:1]})
+    for code, refusable in (
+        ("InvalidTag", [{"Key": "aws:a", "Value": ""}]),
+        ("InvalidTag", [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]),
+        ("InvalidTag", [{"Key": "k" * 128, "Value": "v" * 257}]),
+        ("InvalidTag", [{"Key": "a#b", "Value": ""}]),
+        ("BadRequest", [{"Key": str(number), "Value": ""} for number in range(51)]),
+    ):
+        refused(code, 400, s3.put_bucket_tagging, Bucket=bucket, Tagging={"TagSet": refusable})
+    assert s3.get_bucket_tagging(Bucket=bucket)["TagSet"] == tags[:1]
+    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": str(n), "Value": ""} for n in range(50)]})
+    assert len(s3.get_bucket_tagging(Bucket=bucket)["TagSet"]) == 50
+    s3.delete_bucket_tagging(Bucket=bucket)
+    refused("NoSuchTagSet", 404, s3.get_bucket_tagging, Bucket=bucket)
+    s3.delete_bucket_tagging(Bucket=bucket)
+    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags})
+    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": []})
+    refused("NoSuchTagSet", 404, s3.get_bucket_tagging, Bucket=bucket)
+    refused("NoSuchBucket", 404, s3.put_bucket_tagging, Bucket=f"{bucket}-not", Tagging={"TagSet": tags})
+
+
+def test_a_side_of_a_bucket_that_is_not_offered_never_reaches_the_bucket(s3, bucket):
+    refused("NotImplemented", 501, s3.delete_bucket_inventory_configuration, Bucket=bucket, Id="i")
+    refused("NotImplemented", 501, s3.put_bucket_cors, Bucket=bucket, CORSConfiguration={"CORSRules": [
+        {"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}
+    ]})
+    s3.head_bucket(Bucket=bucket)
 
 
 def test_names(client_of, server):
@@ -120,6 +154,36 @@ def test_policies_are_simulated_for_every_resource(client_of):
     with pytest.raises(ClientError) as refusal:
         iam.simulate_principal_policy(**asked, ResourceArns=[f"arn:aws:s3:::{n}" for n in range(501)])
     assert refusal.value.response["Error"]["Code"] == "ValidationError"
+
+
+def test_identities_that_others_vouch_for_are_refused_in_the_words_of_sts(client_of):
+    sts = client_of("sts")
+    role = {"RoleArn": "arn:aws:iam::123456789012:role/R", "RoleSessionName": "me"}
+    refused("InvalidAction", 400, sts.assume_role_with_web_identity, **role, WebIdentityToken="a.b.c.d")
+    provider = "arn:aws:iam::123456789012:saml-provider/P"
+    refused(
+        "InvalidAction", 400, sts.assume_role_with_saml,
+        RoleArn=role["RoleArn"], PrincipalArn=provider, SAMLAssertion="PHNhbWw+",
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "namespace"),
+    [
+        ("Action=DecodeAuthorizationMessage&Version=2011-06-15", "https://sts.amazonaws.com/doc/2011-06-15/"),
+        ("Action=ListRoles&Version=2010-05-08", "https://iam.amazonaws.com/doc/2010-05-08/"),
+        ("Action=SendMessage&Version=2012-11-05", "http://webservices.amazon.com/AWSFault/2005-15-09"),
+        ("", "http://webservices.amazon.com/AWSFault/2005-15-09"),
+    ],
+)
+def test_forms_that_nobody_signed_are_answered_in_the_words_of_their_service(server, form, namespace):
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        urllib.request.urlopen(f"{server.url}/", data=form.encode())
+    told = refusal.value
+    assert (told.code, told.headers["content-type"]) == (400, "text/xml")
+    root = ElementTree.fromstring(told.read())
+    assert root.tag == f"{{{namespace}}}ErrorResponse"
+    assert root.findtext(f".//{{{namespace}}}Code") == "InvalidAction"
 
 
 def test_assumed_roles(client_of, server, bucket):

@@ -10,26 +10,29 @@ use stele_app::Refusal;
 use stele_domain::authz::WriteObject;
 
 use crate::Server;
-use crate::query::{self, Call, Failure, Result};
+use crate::query::{self, Call, Failure, Result, Service, operations};
 
 const NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 
 /// The most pairs of an action and a resource that are simulated at once.
 const MOST_SIMULATED: usize = 1_000;
 
+pub(crate) static SERVICE: Service = Service {
+    name: "IAM",
+    namespace: NAMESPACE,
+    operations: operations! {
+        GetRole => get_role;
+        SimulatePrincipalPolicy => simulate_principal_policy;
+    },
+    vouched: &[],
+};
+
 pub(crate) async fn dispatch(State(server): State<Server>, request: Request) -> Response {
-    query::answer(server, request, NAMESPACE, |call, action| async move {
-        match action.as_str() {
-            "GetRole" => get_role(&call),
-            "SimulatePrincipalPolicy" => simulate_principal_policy(&call).await,
-            _ => Err(query::unknown("IAM", &action)),
-        }
-    })
-    .await
+    query::answer(server, request, Some(&SERVICE)).await
 }
 
 /// A role of the name that is asked for, which SageMaker may assume.
-fn get_role(call: &Call) -> Result<Response> {
+async fn get_role(call: &Call) -> Result<Response> {
     let name = call.required("RoleName")?;
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"+=,.@-_".contains(&byte);
     if name.len() > 64 || !name.bytes().all(fits) {

@@ -2,7 +2,8 @@
 //! what says who asks.
 //!
 //! Their paths are anybody's (`/`, `/<bucket>/<key>`), so a request is one of theirs by the service that its signature
-//! is for. Such requests are led to a path of their own before routing; what was asked for travels along as [`Sent`].
+//! is for; forms that nobody signed are of STS and IAM too. Such requests are led to a path of their own before routing;
+//! what was asked for travels along as [`Sent`].
 
 mod iam;
 mod query;
@@ -22,10 +23,21 @@ use stele_app::App;
 #[derive(Debug, Clone)]
 pub struct Sent(pub Uri);
 
+/// Marks an answer with the operation that gave it.
+#[derive(Debug, Clone, Copy)]
+pub struct Operation(pub &'static str);
+
+/// The name of every operation that is offered.
+pub fn operation_names() -> impl Iterator<Item = &'static str> {
+    let of_queries = [&sts::SERVICE, &iam::SERVICE].into_iter().flat_map(|service| service.operations);
+    s3::operations::names().chain(of_queries.map(|row| row.name))
+}
+
 /// Paths that no client asks for.
 const S3: &str = "/.aws/s3";
 const STS: &str = "/.aws/sts";
 const IAM: &str = "/.aws/iam";
+const QUERY: &str = "/.aws/query";
 
 #[derive(Clone)]
 pub(crate) struct Server {
@@ -39,20 +51,21 @@ pub fn router(app: App, account: &str) -> Router {
         .route(S3, any(s3::dispatch).layer(DefaultBodyLimit::disable()))
         .route(STS, post(sts::dispatch))
         .route(IAM, post(iam::dispatch))
+        .route(QUERY, post(query::dispatch))
         .with_state(Server { app, account: account.into() })
 }
 
-/// Where a request is answered that is signed for one of these services.
+/// Where a request is answered that is signed for one of these services, or that speaks as theirs do.
 pub fn route(uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
     if is_of_version_2(uri, headers) {
         return Some(S3);
     }
-    let scope = scope(uri, headers)?;
-    match scope.rsplit('/').nth(1)? {
-        "s3" => Some(S3),
-        "sts" => Some(STS),
-        "iam" => Some(IAM),
-        _ => None,
+    let scope = scope(uri, headers);
+    match scope.as_deref().and_then(|scope| scope.rsplit('/').nth(1)) {
+        Some("s3") => Some(S3),
+        Some("sts") => Some(STS),
+        Some("iam") => Some(IAM),
+        _ => query::is_form(uri, headers).then_some(QUERY),
     }
 }
 
@@ -101,6 +114,12 @@ mod tests {
         assert_eq!(of_header("sagemaker").0, None);
         let presigned = Uri::from_static("/b/k?X-Amz-Credential=A%2F20261128%2Fus-east-1%2Fs3%2Faws4_request");
         assert_eq!(route(&presigned, &HeaderMap::new()), Some(S3));
+        let form = HeaderMap::from_iter([(
+            header::CONTENT_TYPE,
+            "application/x-www-form-urlencoded; charset=utf-8".parse().unwrap(),
+        )]);
+        assert_eq!(route(&Uri::from_static("/"), &form), Some(QUERY));
+        assert_eq!(route(&Uri::from_static("/login"), &form), None);
         assert_eq!(route(&Uri::from_static("/api/2.0/mlflow/runs/get?run_id=x"), &HeaderMap::new()), None);
     }
 }

@@ -1,18 +1,54 @@
 //! AWS's query protocol: a form that names an action, and answers in XML.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 
 use axum::body::Body;
-use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use stele_app::{Admission, Ctx, Refusal, RequestId, Script, SignedBy, Undisclosed};
 
-use crate::Server;
 use crate::xml::Xml;
+use crate::{Operation, Server};
 
 /// The largest request, in bytes.
 const MOST_BODY: usize = 64 * 1024;
+
+/// What is told of a request that is of no service.
+const FAULTS: &str = "http://webservices.amazon.com/AWSFault/2005-15-09";
+
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Response>> + Send>>;
+
+/// A service that speaks the protocol.
+pub(crate) struct Service {
+    pub(crate) name: &'static str,
+    /// Of its documents; it ends in the version that requests name.
+    pub(crate) namespace: &'static str,
+    pub(crate) operations: &'static [Row],
+    /// Actions that clients ask for without credentials, for which a provider of identities vouches instead.
+    pub(crate) vouched: &'static [&'static str],
+}
+
+/// An operation of a service.
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) handler: fn(Call) -> Answer,
+}
+
+/// `Name => handler;`
+macro_rules! operations {
+    ($($name:ident => $handler:path;)+) => {
+        &[$($crate::query::Row {
+            name: stringify!($name),
+            handler: |call| Box::pin(async move { $handler(&call).await }),
+        }),+]
+    };
+}
+pub(crate) use operations;
+
+/// The services, of which a request that nobody signed is told by the version that it names.
+const SERVICES: [&Service; 2] = [&crate::sts::SERVICE, &crate::iam::SERVICE];
 
 /// A request of a service, with its form.
 pub(crate) struct Call {
@@ -99,33 +135,56 @@ impl Call {
     }
 }
 
-/// Reads a request, lets `act` answer it, and words what goes wrong.
-pub(crate) async fn answer<F>(
-    server: Server,
-    request: Request,
-    namespace: &str,
-    act: impl FnOnce(Call, String) -> F,
-) -> Response
-where
-    F: Future<Output = Result<Response>>,
-{
+/// Whether a request that is signed for no service of ours is one of the protocol: a form, which no script takes at
+/// `POST /`.
+pub(crate) fn is_form(uri: &Uri, headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    uri.path() == "/"
+        && kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        && !headers.contains_key("x-amz-target")
+}
+
+/// A form that is signed for no service of ours.
+pub(crate) async fn dispatch(State(server): State<Server>, request: Request) -> Response {
+    answer(server, request, None).await
+}
+
+/// Reads a request, lets the operation that it names answer it, and words what goes wrong.
+pub(crate) async fn answer(server: Server, request: Request, service: Option<&'static Service>) -> Response {
     let (mut head, body) = request.into_parts();
     let request_id = server.app.request_id(head.extensions.remove::<RequestId>());
     let admission = head.extensions.remove::<Admission>();
     let signed_by = head.extensions.remove::<SignedBy>();
+    let (mut service, mut reached) = (service, None);
     let called = async {
+        let form = form(body).await?;
+        let version = form.get("Version").map_or("", String::as_str);
+        let of_version = |service: &&&Service| !version.is_empty() && service.namespace.contains(version);
+        let service = *service.get_or_insert_with(|| SERVICES.iter().find(of_version).copied().unwrap_or(&NO_SERVICE));
+        let action = form.get("Action").map_or("", String::as_str);
+        let unknown = || unknown(service.name, action);
+        if service.operations.is_empty() || service.vouched.contains(&action) {
+            return Err(unknown());
+        }
         let ctx = server.app.admit(admission, Script::Aws, request_id.clone())?;
         let ctx = server.app.at_home(ctx).await.map_err(Refusal::from)?;
+        let row = service.operations.iter().find(|row| row.name == action).ok_or_else(unknown)?;
+        reached = Some(Operation(row.name));
         let server = Server { account: server.app.account_number(&ctx, &server.account).into(), ..server };
-        let form = form(body).await?;
-        let action = form.get("Action").cloned().unwrap_or_default();
-        act(Call { server, ctx, request_id: request_id.clone(), signed_by, form }, action).await
+        (row.handler)(Call { server, ctx, request_id: request_id.clone(), signed_by, form }).await
     };
-    match called.await {
-        Ok(response) => response,
-        Err(failure) => failed(failure, namespace, &request_id),
+    let called: Result<Response> = called.await;
+    let namespace = service.map_or(FAULTS, |service| service.namespace);
+    let mut response = called.unwrap_or_else(|failure| failed(failure, namespace, &request_id));
+    if let Some(operation) = reached {
+        response.extensions_mut().insert(operation);
     }
+    response
 }
+
+/// Of requests that name a version of another service, or none.
+static NO_SERVICE: Service = Service { name: "this service", namespace: FAULTS, operations: &[], vouched: &[] };
 
 async fn form(body: Body) -> Result<BTreeMap<String, String>> {
     let bytes = axum::body::to_bytes(body, MOST_BODY)
@@ -134,7 +193,7 @@ async fn form(body: Body) -> Result<BTreeMap<String, String>> {
     Ok(url::form_urlencoded::parse(&bytes).into_owned().collect())
 }
 
-pub(crate) fn unknown(service: &str, action: &str) -> Failure {
+fn unknown(service: &str, action: &str) -> Failure {
     let shown: String = action.chars().take(100).collect();
     Failure::new("InvalidAction", format!("this server does not offer the action '{shown}' of {service}"))
 }

@@ -7,34 +7,38 @@ use stele_domain::authz::Principal;
 use stele_domain::id::Timestamp;
 
 use crate::Server;
-use crate::query::{self, Call, Failure, Result};
+use crate::query::{self, Call, Failure, Result, Service, operations};
 use crate::xml::{Xml, time};
 
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
+/// Whom a provider of identities vouches for logs in to this server itself, and gets an access key there.
+pub(crate) static SERVICE: Service = Service {
+    name: "STS",
+    namespace: NAMESPACE,
+    operations: operations! {
+        GetCallerIdentity => get_caller_identity;
+        AssumeRole => assume_role;
+        GetSessionToken => get_session_token;
+        GetAccessKeyInfo => get_access_key_info;
+    },
+    vouched: &["AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"],
+};
+
 pub(crate) async fn dispatch(State(server): State<Server>, request: Request) -> Response {
-    query::answer(server, request, NAMESPACE, |call, action| async move {
-        match action.as_str() {
-            "GetCallerIdentity" => Ok(get_caller_identity(&call)),
-            "AssumeRole" => assume_role(&call).await,
-            "GetSessionToken" => get_session_token(&call).await,
-            "GetAccessKeyInfo" => get_access_key_info(&call),
-            _ => Err(query::unknown("STS", &action)),
-        }
-    })
-    .await
+    query::answer(server, request, Some(&SERVICE)).await
 }
 
-fn get_caller_identity(call: &Call) -> Response {
+async fn get_caller_identity(call: &Call) -> Result<Response> {
     let account = &call.server.account;
     let name = call.ctx.principal.name();
-    call.answer("GetCallerIdentity", NAMESPACE, |xml| {
+    Ok(call.answer("GetCallerIdentity", NAMESPACE, |xml| {
         xml.text("Arn", format!("arn:aws:iam::{account}:user/{name}")).text("UserId", name).text("Account", account);
-    })
+    }))
 }
 
 /// All keys here are of one account.
-fn get_access_key_info(call: &Call) -> Result<Response> {
+async fn get_access_key_info(call: &Call) -> Result<Response> {
     let key = call.required("AccessKeyId")?;
     if !(16..=128).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
         return Err(invalid(format!("'{key}' cannot be the id of an access key")));

@@ -13,6 +13,8 @@ pub const MOST_KEY_BYTES: usize = 1024;
 pub const MOST_METADATA_BYTES: usize = 2048;
 /// The most tags of an object.
 pub const MOST_TAGS: usize = 10;
+/// The most tags of a bucket.
+pub const MOST_BUCKET_TAGS: usize = 50;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bucket {

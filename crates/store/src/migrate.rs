@@ -25,6 +25,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V20__policies", include_str!("../migrations/V20__policies.sql")),
     ("V21__review", include_str!("../migrations/V21__review.sql")),
     ("V22__lineage", include_str!("../migrations/V22__lineage.sql")),
+    ("V23__bucket_tags", include_str!("../migrations/V23__bucket_tags.sql")),
 ];
 
 /// What the placeholders stand for, an engine a column: SQLite, PostgreSQL.

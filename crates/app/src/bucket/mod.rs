@@ -11,10 +11,11 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde_json::json;
 use stele_domain::authz::ManageBucket;
-use stele_domain::bucket::{Bucket, check_bucket_name};
+use stele_domain::bucket::{Bucket, MOST_BUCKET_TAGS, check_bucket_name};
 use stele_domain::change::Change;
 use stele_domain::{Kind, Result};
 
+use self::object::check_tags;
 pub use self::object::{Condition, FoundObject, NewObject};
 pub use self::upload::CompletedPart;
 use crate::transact::Changed;
@@ -63,6 +64,28 @@ impl App {
     pub async fn buckets_list(&self, ctx: &Ctx, prefix: String, after: String, most: i64) -> Result<Vec<Bucket>> {
         let visible = ctx.visible();
         self.read(move |tx| tx.buckets_list(&visible, &prefix, &after, most)).await
+    }
+
+    pub async fn bucket_tags(&self, ctx: &Ctx, name: String) -> Result<BTreeMap<String, String>> {
+        let visible = ctx.visible();
+        self.read(move |tx| tx.bucket_tags(&visible, &name)).await
+    }
+
+    /// Replaces the tags of a bucket.
+    pub async fn bucket_tag(&self, ctx: &Ctx, name: String, tags: BTreeMap<String, String>) -> Result<()> {
+        check_tags("a bucket", &tags, MOST_BUCKET_TAGS)?;
+        self.change::<ManageBucket, _>(ctx, &name.clone(), move |tx, permit| {
+            let before = tx.bucket_tag(permit, &name, &tags)?;
+            let change = Change::quiet("bucket.tag", Kind::Bucket, &name);
+            Ok(Changed::one((), change.before(json!({ "tags": before })).after(json!({ "tags": tags }))))
+        })
+        .await
+    }
+
+    /// A bucket that the one who asks may change, for changes that come to nothing; a denial is recorded.
+    pub async fn bucket_to_change(&self, ctx: &Ctx, name: String) -> Result<Bucket> {
+        self.permit::<ManageBucket>(ctx, &name).await?;
+        self.bucket_get(ctx, name).await
     }
 
     /// Removes a bucket, which must be empty.

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::Range;
 
@@ -130,7 +131,7 @@ impl App {
         ctx: &Ctx,
         bucket: String,
         key: String,
-        tags: std::collections::BTreeMap<String, String>,
+        tags: BTreeMap<String, String>,
     ) -> Result<()> {
         check_head(&ObjectHead { tags: tags.clone(), ..ObjectHead::default() })?;
         self.change::<WriteObject, _>(ctx, &named(&bucket, &key), move |tx, permit| {
@@ -211,7 +212,7 @@ pub(super) fn check_key(key: &str) -> Result<()> {
 
 pub(super) fn check_head(head: &ObjectHead) -> Result<()> {
     let ObjectHead { headers, metadata, tags } = head;
-    for (name, value) in headers.iter().chain(metadata).chain(tags) {
+    for (name, value) in headers.iter().chain(metadata) {
         check_text(name, name)?;
         check_text(name, value)?;
     }
@@ -223,8 +224,17 @@ pub(super) fn check_head(head: &ObjectHead) -> Result<()> {
             ),
         });
     }
-    if tags.len() > MOST_TAGS {
-        return Err(Error::invalid(format!("an object has at most {MOST_TAGS} tags")));
+    check_tags("an object", tags, MOST_TAGS)
+}
+
+/// Refuses more tags than `what` may have, and longer ones.
+pub(super) fn check_tags(what: &str, tags: &BTreeMap<String, String>, most: usize) -> Result<()> {
+    for (name, value) in tags {
+        check_text(name, name)?;
+        check_text(name, value)?;
+    }
+    if tags.len() > most {
+        return Err(Error::invalid(format!("{what} has at most {most} tags")));
     }
     let is_long = |(name, value): (&String, &String)| {
         name.is_empty() || name.chars().count() > 128 || value.chars().count() > 256

@@ -1,9 +1,8 @@
 use axum::body::Body;
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use stele_domain::Error;
-use stele_domain::authz::ManageBucket;
 use stele_domain::bucket::check_bucket_name;
 
 use super::NAMESPACE;
@@ -113,112 +112,54 @@ pub(super) async fn location(call: Call) -> Result<Response> {
     Ok(xml_response(StatusCode::OK, document))
 }
 
-/// A side of buckets that has a request of its own, with what is told of a bucket that was never given any.
-pub(super) struct Aspect {
-    name: &'static str,
-    unset: Unset,
+/// The code and the message of the error of a bucket that was never given something.
+pub(super) type Missing = (&'static str, &'static str);
+
+pub(super) const POLICY: Missing = ("NoSuchBucketPolicy", "The bucket policy does not exist");
+pub(super) const CORS: Missing = ("NoSuchCORSConfiguration", "The CORS configuration does not exist");
+pub(super) const LIFECYCLE: Missing = ("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist");
+pub(super) const WEBSITE: Missing =
+    ("NoSuchWebsiteConfiguration", "The specified bucket does not have a website configuration");
+pub(super) const ENCRYPTION: Missing =
+    ("ServerSideEncryptionConfigurationNotFoundError", "The server side encryption configuration was not found");
+pub(super) const REPLICATION: Missing =
+    ("ReplicationConfigurationNotFoundError", "The replication configuration was not found");
+pub(super) const OBJECT_LOCK: Missing =
+    ("ObjectLockConfigurationNotFoundError", "Object Lock configuration does not exist for this bucket");
+pub(super) const PUBLIC_ACCESS: Missing =
+    ("NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found");
+pub(super) const OWNERSHIP: Missing =
+    ("OwnershipControlsNotFoundError", "The bucket ownership controls were not found");
+pub(super) const TAGS: Missing = ("NoSuchTagSet", "The TagSet does not exist");
+
+/// What is told of a side that no bucket is given.
+pub(super) async fn missing(call: Call, missing: Missing) -> Result<Response> {
+    let bucket = call.app.bucket_get(&call.ctx, call.bucket).await?;
+    Err(lacks(missing, bucket.name))
 }
 
-enum Unset {
-    /// An error with this code and message.
-    Missing(&'static str, &'static str),
-    /// A document with this root and what is in it.
-    Document(&'static str, &'static str),
-    Owned,
-    /// Nothing is known of it.
-    Unknown,
+pub(super) fn lacks((code, message): Missing, bucket: String) -> Failure {
+    Failure::not_found(code, message).about("BucketName", bucket)
 }
 
-const ASPECTS: &[Aspect] = &[
-    Aspect { name: "acl", unset: Unset::Owned },
-    Aspect { name: "policy", unset: Unset::Missing("NoSuchBucketPolicy", "The bucket policy does not exist") },
-    Aspect { name: "policyStatus", unset: Unset::Missing("NoSuchBucketPolicy", "The bucket policy does not exist") },
-    Aspect { name: "tagging", unset: Unset::Missing("NoSuchTagSet", "The TagSet does not exist") },
-    Aspect { name: "cors", unset: Unset::Missing("NoSuchCORSConfiguration", "The CORS configuration does not exist") },
-    Aspect {
-        name: "lifecycle",
-        unset: Unset::Missing("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist"),
-    },
-    Aspect {
-        name: "website",
-        unset: Unset::Missing(
-            "NoSuchWebsiteConfiguration",
-            "The specified bucket does not have a website configuration",
-        ),
-    },
-    Aspect {
-        name: "encryption",
-        unset: Unset::Missing(
-            "ServerSideEncryptionConfigurationNotFoundError",
-            "The server side encryption configuration was not found",
-        ),
-    },
-    Aspect {
-        name: "replication",
-        unset: Unset::Missing("ReplicationConfigurationNotFoundError", "The replication configuration was not found"),
-    },
-    Aspect {
-        name: "object-lock",
-        unset: Unset::Missing(
-            "ObjectLockConfigurationNotFoundError",
-            "Object Lock configuration does not exist for this bucket",
-        ),
-    },
-    Aspect {
-        name: "publicAccessBlock",
-        unset: Unset::Missing(
-            "NoSuchPublicAccessBlockConfiguration",
-            "The public access block configuration was not found",
-        ),
-    },
-    Aspect {
-        name: "ownershipControls",
-        unset: Unset::Missing("OwnershipControlsNotFoundError", "The bucket ownership controls were not found"),
-    },
-    Aspect { name: "versioning", unset: Unset::Document("VersioningConfiguration", "") },
-    Aspect { name: "logging", unset: Unset::Document("BucketLoggingStatus", "") },
-    Aspect { name: "notification", unset: Unset::Document("NotificationConfiguration", "") },
-    Aspect { name: "accelerate", unset: Unset::Document("AccelerateConfiguration", "") },
-    Aspect {
-        name: "requestPayment",
-        unset: Unset::Document("RequestPaymentConfiguration", "<Payer>BucketOwner</Payer>"),
-    },
-    Aspect { name: "inventory", unset: Unset::Unknown },
-    Aspect { name: "analytics", unset: Unset::Unknown },
-    Aspect { name: "metrics", unset: Unset::Unknown },
-    Aspect { name: "intelligent-tiering", unset: Unset::Unknown },
-];
-
-/// The side of a bucket that a request is about.
-pub(super) fn aspect(call: &Call) -> Option<&'static Aspect> {
-    ASPECTS.iter().find(|aspect| call.asks(aspect.name))
+/// A side that buckets have in its first state, as a document with this root and what is in it.
+pub(super) async fn plain(call: Call, root: &str, inner: &str) -> Result<Response> {
+    call.app.bucket_get(&call.ctx, call.bucket).await?;
+    let document = Xml::document(root, NAMESPACE, |xml| {
+        xml.raw(inner);
+    });
+    Ok(xml_response(StatusCode::OK, document))
 }
 
-pub(super) async fn answer_aspect(method: &Method, call: Call, aspect: &Aspect) -> Result<Response> {
-    let is_asked = *method == Method::GET && !matches!(aspect.unset, Unset::Unknown);
-    // What was never given is removed already.
-    let is_removed = *method == Method::DELETE && matches!(aspect.unset, Unset::Missing(..));
-    if !is_asked && !is_removed {
-        return Err(Failure::not_offered(&format!("'{}' of buckets", aspect.name)));
-    }
-    let bucket = call.app.bucket_get(&call.ctx, call.bucket.clone()).await?;
-    if is_removed {
-        if !call.app.may_in_workspace::<ManageBucket>(&call.ctx).await? {
-            let message = format!("changing the bucket '{}' takes a role on the workspace", bucket.name);
-            return Err(Error::Forbidden { message }.into());
-        }
-        return Ok(StatusCode::NO_CONTENT.into_response());
-    }
-    match aspect.unset {
-        Unset::Missing(code, message) => Err(Failure::not_found(code, message).about("BucketName", bucket.name)),
-        Unset::Document(root, inner) => {
-            let document = Xml::document(root, NAMESPACE, |xml| {
-                xml.raw(inner);
-            });
-            Ok(xml_response(StatusCode::OK, document))
-        }
-        Unset::Owned | Unset::Unknown => Ok(access(&call)),
-    }
+/// Takes away what no bucket is given, which is done already.
+pub(super) async fn unset(call: Call) -> Result<Response> {
+    call.app.bucket_to_change(&call.ctx, call.bucket).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+pub(super) async fn acl(call: Call) -> Result<Response> {
+    call.app.bucket_get(&call.ctx, call.bucket.clone()).await?;
+    Ok(access(&call))
 }
 
 /// What there is of access control lists: whoever is let in to the workspace owns what is in it.

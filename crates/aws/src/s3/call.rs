@@ -185,7 +185,7 @@ impl Call {
 
     fn tags_in_header(&self) -> Result<BTreeMap<String, String>> {
         let given = self.header("x-amz-tagging").unwrap_or("");
-        super::tags::checked(url::form_urlencoded::parse(given.as_bytes()).into_owned())
+        super::tags::checked(url::form_urlencoded::parse(given.as_bytes()).into_owned(), &super::tags::OF_OBJECTS)
     }
 
     /// Refuses versions, which objects do not have.

@@ -19,7 +19,15 @@ use super::objects::{checksums, quoted};
 /// What S3 calls bytes that nobody gave a type.
 const ANY: &str = "binary/octet-stream";
 
-pub(super) async fn get(method: &Method, call: Call) -> Result<Response> {
+pub(super) async fn get(call: Call) -> Result<Response> {
+    answer(&Method::GET, call).await
+}
+
+pub(super) async fn head(call: Call) -> Result<Response> {
+    answer(&Method::HEAD, call).await
+}
+
+async fn answer(method: &Method, call: Call) -> Result<Response> {
     let found = call.app.object_get(&call.ctx, call.bucket.clone(), call.key.clone()).await?;
     let object = found.object.clone();
     match Conditions::of(&call.headers, &READ).answer(&object) {

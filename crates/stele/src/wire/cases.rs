@@ -24,6 +24,8 @@ pub(super) enum Needs {
     Own,
     /// A role on the thing; nothing is changed.
     Sight,
+    /// A role on the thing, which has nothing of what is asked for; nothing is changed.
+    Lack,
     /// A role on the thing, or else the audit log, since it may be gone; nothing is changed.
     Past,
     /// A role that allows the verb; something is changed.
@@ -32,6 +34,8 @@ pub(super) enum Needs {
     Power(Action),
     /// This server does not do it, for anybody.
     Unoffered,
+    /// The same, of what clients ask for without credentials.
+    Unknown,
 }
 
 impl Needs {
@@ -50,6 +54,8 @@ pub(super) enum Outcome {
     /// Answered like a success, though all that came of it is a denial.
     Nothing,
     Absent,
+    /// The thing is there, without what is asked for.
+    Unset,
     Forbidden,
     Unauthenticated,
     /// Forbidden or unauthenticated: the answer to a HEAD has no words.
@@ -65,6 +71,7 @@ impl Outcome {
             Outcome::Done => "done",
             Outcome::Nothing => "nothing",
             Outcome::Absent => "absent",
+            Outcome::Unset => "unset",
             Outcome::Forbidden => "forbidden",
             Outcome::Unauthenticated => "who?",
             Outcome::Mute => "mute",
@@ -94,7 +101,8 @@ pub(super) fn offered() -> BTreeSet<String> {
     let of_mlflow = stele_mlflow::routes().into_iter().map(|route| format!("mlflow {} {}", route.method, route.path));
     let of_sagemaker = stele_sagemaker::operation_names().map(|name| format!("sagemaker {name}"));
     let of_native = crate::api::paths().into_iter().map(|(_, _, name)| format!("native {name}"));
-    of_mlflow.chain(of_sagemaker).chain(of_native).collect()
+    let of_aws = stele_aws::operation_names().map(|name| format!("aws {name}"));
+    of_mlflow.chain(of_sagemaker).chain(of_aws).chain(of_native).collect()
 }
 
 /// A request to a route. `$new` and the names after `$` in `with` stand for things.
@@ -149,20 +157,28 @@ impl With {
     }
 }
 
+pub(super) struct Answered {
+    pub(super) outcome: Outcome,
+    pub(super) text: String,
+    /// Which of AWS's operations answered, if one did.
+    pub(super) operation: Option<&'static str>,
+}
+
 /// Sends a request as the login lets it in, and says what came of it.
-pub(super) async fn ask(router: &Router, request: Request<String>, admission: Admission) -> (Outcome, String) {
+pub(super) async fn ask(router: &Router, request: Request<String>, admission: Admission) -> Answered {
     let mut request = crate::paths::plain(request.map(Body::from), "");
     request.extensions_mut().insert(admission);
     let is_mute = request.method() == Method::HEAD;
     let response = router.clone().oneshot(request).await.unwrap();
     let status = response.status();
+    let operation = response.extensions().get::<stele_aws::Operation>().map(|operation| operation.0);
     let body = to_bytes(response.into_body(), 1 << 24).await.unwrap();
     let body = String::from_utf8_lossy(&body).into_owned();
     let outcome = match outcome(status, &body) {
         Outcome::Forbidden if is_mute => Outcome::Mute,
         outcome => outcome,
     };
-    (outcome, format!("{} {body}", status.as_u16()))
+    Answered { outcome, text: format!("{} {body}", status.as_u16()), operation }
 }
 
 fn outcome(status: StatusCode, body: &str) -> Outcome {
@@ -186,6 +202,7 @@ fn outcome(status: StatusCode, body: &str) -> Outcome {
         | "NoSuchUpload" => Outcome::Absent,
         // SageMaker says of some kinds of things that it is invalid to name one that is not there.
         "ValidationException" if body.contains("does not exist") || body.contains("Could not find") => Outcome::Absent,
+        code if code.starts_with("NoSuch") || code.ends_with("NotFoundError") => Outcome::Unset,
         "PERMISSION_DENIED" | "AccessDeniedException" | "forbidden" => Outcome::Forbidden,
         // S3 says the same to whom it does not know.
         "AccessDenied" if body.contains("wants to know who asks") => Outcome::Unauthenticated,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use stele_app::{Admission, App, Script, Translations};
 use stele_domain::authz::Principal;
 
-use super::cases::{self, Outcome};
+use super::cases::{self, Answered, Outcome};
 
 /// In every name and every value, so that an answer that tells of any is found.
 pub(super) const MARKER: &str = "veiled";
@@ -87,7 +87,8 @@ impl Maker<'_> {
     /// Sends a request as the owner of the server, and gives back the text that comes.
     async fn send(&mut self, script: Script, route: &'static str, with: &str) -> String {
         let request = cases::request(script, route, with, &mut self.things);
-        let (outcome, answer) = cases::ask(self.router, request, Admission::Admitted(Principal::LocalOwner)).await;
+        let answered = cases::ask(self.router, request, Admission::Admitted(Principal::LocalOwner)).await;
+        let Answered { outcome, text: answer, .. } = answered;
         assert_eq!(outcome, Outcome::Done, "{route} {with}: {answer}");
         answer[4..].to_owned()
     }
@@ -388,6 +389,10 @@ async fn of_sagemaker(maker: &mut Maker<'_>) {
 async fn buckets(maker: &mut Maker<'_>) {
     for made in ["s3 PUT /$bucket", "s3 PUT /veiled-spare-bucket", "s3 PUT /$bucket/veiled.txt veiled-content"] {
         maker.s3(made).await;
+    }
+    for bucket in ["$bucket", "veiled-spare-bucket"] {
+        let tag = "<Tag><Key>veiled-key</Key><Value>veiled-value</Value></Tag>";
+        maker.s3(&format!("s3 PUT /{bucket}?tagging <Tagging><TagSet>{tag}</TagSet></Tagging>")).await;
     }
     for (name, key) in [("upload", "veiled-large"), ("left_upload", "veiled-left")] {
         let made = maker.s3(&format!("s3 POST /$bucket/{key}?uploads")).await;

@@ -6,11 +6,14 @@ mod upload;
 pub use self::object::{Listed, ListedObject, ObjectRow};
 pub use self::upload::{OpenUpload, StaleUpload, StoredPart};
 
+use std::collections::BTreeMap;
+
 use stele_domain::authz::{ManageBucket, Permit, Place, Verb, Visibility};
 use stele_domain::bucket::{Bucket, Piece};
 use stele_domain::id::{Timestamp, WorkspaceId};
 use stele_domain::{Error, Kind, Result};
 
+use self::object::written;
 use crate::Tx;
 use crate::engine::{Value, params};
 
@@ -52,6 +55,32 @@ impl Tx<'_> {
             Ok(Bucket { name: row.text(0)?, created_at: Timestamp(row.int(1)?) })
         })?;
         Ok(buckets.into_iter().take_while(|bucket| bucket.name.starts_with(prefix)).collect())
+    }
+
+    /// The tags of a bucket.
+    pub fn bucket_tags(&mut self, visible: &Visibility, name: &str) -> Result<BTreeMap<String, String>> {
+        const FIND: &str = "SELECT tags FROM bucket WHERE workspace_id = $1 AND name = $2";
+        visible.require(Place::Workspace, Kind::Bucket, name)?;
+        let tags = self.query_opt(FIND, params![visible.workspace(), name], |row| row.opt_text(0))?;
+        tags.ok_or_else(|| Error::not_found(Kind::Bucket, name)).and_then(|tags| read_tags(tags.as_deref()))
+    }
+
+    /// Replaces the tags of a bucket, and gives back what they were.
+    pub fn bucket_tag(
+        &mut self,
+        permit: &Permit<ManageBucket>,
+        name: &str,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, String>> {
+        const SET: &str = "UPDATE bucket SET tags = $2 WHERE id = $1";
+        let find = format!("SELECT id, tags FROM bucket WHERE workspace_id = $1 AND name = $2{}", self.for_update());
+        permit.require_workspace()?;
+        let (row, before) = self
+            .query_opt(&find, params![permit.workspace(), name], |row| Ok((row.int(0)?, row.opt_text(1)?)))?
+            .ok_or_else(|| Error::not_found(Kind::Bucket, name))?;
+        let text = (!tags.is_empty()).then(|| written(tags)).transpose()?;
+        self.execute(SET, params![row, text])?;
+        read_tags(before.as_deref())
     }
 
     /// Removes a bucket that holds nothing.
@@ -108,4 +137,10 @@ impl Tx<'_> {
         self.insert_rows("INSERT INTO artifact_garbage (workspace_id, owner, uri, created_at)", 4, "", &values)
             .map(|_| ())
     }
+}
+
+fn read_tags(text: Option<&str>) -> Result<BTreeMap<String, String>> {
+    let tags = text.map(serde_json::from_str).transpose();
+    tags.map(Option::unwrap_or_default)
+        .map_err(|error| Error::internal(format!("the tags of a bucket cannot be read: {error}")))
 }

@@ -8,7 +8,11 @@ use stele_domain::{Error, Result};
 
 use crate::ask;
 use crate::needs::Needs;
-use crate::read::{concerns, read};
+use crate::read::{STACK, concerns, read};
+
+/// How many signs a rule may have whose needs are looked for. Cedar makes JSON of a rule by functions that call themselves
+/// for each operator in another one, and do not look whether there is room for that.
+const MOST_SIGNS: usize = 1_000;
 
 /// Rules that are ready to be asked, those about each verb by themselves.
 pub struct PolicySet {
@@ -72,11 +76,22 @@ impl Ready {
     fn new(rule: &CedarRule) -> Result<Ready> {
         let unready =
             |error: &dyn fmt::Display| Error::invalid(format!("rule '{}' cannot be asked: {error}", rule.id()));
-        let needs = Needs::of(&rule.to_json().map_err(|error| unready(&error))?);
+        let needs = match rule.to_cedar() {
+            Some(text) if signs(&text) <= MOST_SIGNS => stacker::grow(STACK, || match rule.to_json() {
+                Ok(json) => Ok(Needs::of(&json)),
+                Err(error) => Err(unready(&error)),
+            })?,
+            _ => Needs::default(),
+        };
         let alone = cedar_policy::PolicySet::from_policies([rule.clone()]).map_err(|error| unready(&error))?;
         let reason = rule.annotation("reason").map(str::to_owned);
         Ok(Ready { needs, alone, effect: rule.effect(), told: Rule { name: rule.id().to_string(), reason } })
     }
+}
+
+/// At least as many as there are operators in each other.
+fn signs(text: &str) -> usize {
+    text.chars().filter(char::is_ascii_punctuation).count() + text.matches("if").count()
 }
 
 impl Rules {

@@ -12,6 +12,12 @@ use stele_domain::{Error, Result};
 
 use crate::schema::{COMPILED, TYPES};
 
+/// How deep brackets and conditionals may lie in each other, which Cedar reads by functions that call themselves.
+const DEEPEST: usize = 100;
+
+/// Room for that, also in a build that was not optimised.
+pub(crate) const STACK: usize = 64 << 20;
+
 /// The names of the rules of a policy in the order in which they are written, if all of them can be held to.
 pub fn rules_in(policy: &Policy) -> Result<Vec<String>> {
     policy.check()?;
@@ -20,6 +26,55 @@ pub fn rules_in(policy: &Policy) -> Result<Vec<String>> {
 
 /// The rules of one policy under their own names: that of the policy with the `@id` of the rule, or else its place.
 pub(crate) fn read(policy: &Policy) -> Result<Vec<Rule>> {
+    let Policy { name, text, enabled: _ } = policy;
+    if depth(text) > DEEPEST {
+        return Err(Error::invalid(format!(
+            "policy '{name}' has a rule with more than {DEEPEST} brackets and conditionals in each other"
+        )));
+    }
+    stacker::grow(STACK, || read_shallow(policy))
+}
+
+/// An upper bound of how deep brackets and conditionals lie in each other within a statement.
+fn depth(text: &str) -> usize {
+    let (mut open, mut conditionals, mut deepest) = (0_usize, 0, 0);
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let word = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+        let length = match first {
+            '"' => quoted(rest),
+            '/' if rest.starts_with("//") => rest.find(['\n', '\r']).unwrap_or(rest.len()),
+            _ if word > 0 => {
+                conditionals += usize::from(&rest[..word] == "if");
+                word
+            }
+            _ => first.len_utf8(),
+        };
+        match first {
+            '(' | '[' | '{' => open += 1,
+            ')' | ']' | '}' => open = open.saturating_sub(1),
+            ';' => (open, conditionals) = (0, 0),
+            _ => {}
+        }
+        deepest = deepest.max(open + conditionals);
+        rest = &rest[length..];
+    }
+    deepest
+}
+
+/// How long the string is that a text begins with, with its quotes.
+fn quoted(text: &str) -> usize {
+    let mut is_escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            '"' if !is_escaped => return at + 1,
+            c => is_escaped = c == '\\' && !is_escaped,
+        }
+    }
+    text.len()
+}
+
+fn read_shallow(policy: &Policy) -> Result<Vec<Rule>> {
     let Policy { name, text, enabled: _ } = policy;
     let set: cedar_policy::PolicySet = text.parse().map_err(|error: cedar_policy::ParseErrors| {
         let first = error.iter().next();

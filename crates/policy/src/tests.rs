@@ -299,6 +299,51 @@ fn the_examples_of_the_documentation_can_be_held_to() {
     }
 }
 
+/// Cedar's functions call themselves for each operator in another one; a server has only so much room for that.
+#[test]
+fn no_depth_of_conditions_is_too_much() {
+    let many = |part: &str, times: usize, end: &str| format!("{}true{}", part.repeat(times), end.repeat(times));
+    let judged_by = |policy: Policy| {
+        let set = PolicySet::compile(&[policy]).map_err(|error| error.to_string())?;
+        Ok::<_, String>(names(&judged(&set, Action::PromoteModel, &version(), &Intent::default()).forbidding).len())
+    };
+    for (condition, applies) in [
+        (many("(context has alias && ", 40, ")"), false),
+        (many("(context has alias || ", 40, ")"), true),
+        (many("(", 90, ")"), true),
+        (many("if context has alias then true else ", 80, ""), true),
+    ] {
+        let text = format!("forbid (principal, action, resource) when {{ {condition} }};");
+        let rules = judged_by(Policy { name: "deep".to_owned(), text, enabled: true });
+        assert_eq!(rules, Ok(usize::from(applies)), "{condition:.100}");
+    }
+    // It depends on the room that there is whether Cedar evaluates these; where it does not, they forbid.
+    for condition in [many("context has alias && ", 450, ""), many("context has alias && ", 1_500, "")] {
+        let text = format!("forbid (principal, action, resource) when {{ {condition} }};");
+        let rules = judged_by(Policy { name: "deep".to_owned(), text, enabled: true });
+        assert!(rules.is_ok(), "{rules:?}");
+    }
+    for condition in [
+        many("(", 30_000, ")"),
+        many("[[", 10_000, ";"),
+        many("if context has alias then true else ", 1_500, ""),
+        many("if//\n", 10_000, ""),
+    ] {
+        let text = format!("forbid (principal, action, resource) when {{ {condition} }};");
+        assert!(text.len() <= 64 << 10, "{}", text.len());
+        let refused = wrong(&text);
+        assert!(refused.contains("more than 100 brackets and conditionals in each other"), "{refused}");
+    }
+}
+
+/// What is in strings and comments is no bracket.
+#[test]
+fn many_rules_are_not_deep() {
+    let rule = "// if (((( \"\nforbid (principal, action, resource)\n\
+                when { context has alias && context.alias == \"((\\\";if\" };\n";
+    assert_eq!(rules_in(&policy(&rule.repeat(500))).unwrap().len(), 500);
+}
+
 fn scope() -> impl Strategy<Value = Scope> {
     prop_oneof![
         Just(Scope::Organisation),

@@ -179,6 +179,9 @@ impl Tx<'_> {
         cutoff: Timestamp,
         most: usize,
     ) -> Result<Vec<Purged>> {
+        // Names of experiments are ids, of which an import may bring one again.
+        const GRANTS: &str = "DELETE FROM role_grant WHERE scope = 'experiment' AND scope_name IN
+             (SELECT CAST(id AS TEXT) FROM experiment WHERE id";
         const OF_EXPERIMENT: [&str; 8] = [
             "DELETE FROM experiment_tag WHERE experiment_id",
             "DELETE FROM issue WHERE experiment_id",
@@ -212,6 +215,7 @@ impl Tx<'_> {
             self.execute(&format!("{delete} {one_of}"), params![rows.clone()])?;
         }
         self.artifact_versions_purge(&datasets)?;
+        self.execute(&format!("{GRANTS} {one_of})"), params![rows.clone()])?;
         self.execute(&format!("DELETE FROM experiment WHERE id {one_of}"), params![rows])?;
         // An experiment's location may hold more than its runs, so that no files go with it.
         Ok(due)

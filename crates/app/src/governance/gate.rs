@@ -1,11 +1,11 @@
 use serde_json::json;
-use stele_domain::authz::{ManageGate, Place};
+use stele_domain::authz::{ApproveModel, ManageGate, Place, authorize};
 use stele_domain::change::Change;
-use stele_domain::gate::{Evidence, Gate, GateDefinition, Outcome, Target, Verdict, evaluate};
+use stele_domain::gate::{Evidence, Gate, GateDefinition, Outcome, Target, Verdict};
 use stele_domain::{Kind, Result};
 use stele_store::{GateRecord, VerdictRecord};
 
-use super::evidence::gather;
+use super::answer::answer;
 use crate::transact::Changed;
 use crate::{App, Ctx};
 
@@ -70,14 +70,14 @@ impl App {
     /// Says what the gates would answer if the caller asked to move a version now. Nothing is kept.
     pub async fn gate_check(&self, ctx: &Ctx, model: String, number: i64, target: Target) -> Result<Checked> {
         self.reports_read(ctx, &model, number).await?;
-        let (now, visible, subject) = (ctx.now(), ctx.visible(), (**ctx).clone());
+        let (now, visible) = (ctx.now(), ctx.visible());
+        let approving = authorize::<ApproveModel>(ctx, self.rules(ctx).await?);
         self.read(move |tx| {
             let version = tx.model_version_get(&visible, &model, number)?;
             let head = tx.model_head(&visible, &model)?;
             let gates = tx.gates(visible.workspace())?.into_iter().map(|record| record.gate);
             let gates: Vec<Gate> = gates.filter(|gate| gate.definition.guards(&model, &target)).collect();
-            let evidence = gather(tx, &subject, &head, version.row, &target, now)?;
-            let verdicts: Vec<Verdict> = gates.iter().map(|gate| evaluate(gate, &evidence)).collect();
+            let (evidence, verdicts) = answer(tx, &approving, &head, version.row, &target, &gates, now)?;
             let passed = verdicts.iter().all(|verdict| verdict.outcome != Outcome::Failed);
             Ok(Checked { target, passed, verdicts, evidence })
         })

@@ -1,5 +1,6 @@
 //! What must hold before a version moves, who says so, and what was answered.
 
+mod answer;
 mod artifacts;
 mod evaluation;
 mod evidence;

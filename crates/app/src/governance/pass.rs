@@ -1,13 +1,13 @@
 use serde_json::json;
 use stele_domain::authz::{ManageGate, Permit, Verb};
 use stele_domain::change::Change;
-use stele_domain::gate::{Gate, Outcome, Refusal, Target, Verdict, Vote, evaluate};
+use stele_domain::gate::{Gate, Outcome, Refusal, Target, Verdict, Vote};
 use stele_domain::id::{ModelVersionRow, Timestamp};
 use stele_domain::registry::version_id;
 use stele_domain::{Error, Kind, Result};
 use stele_store::{ModelHead, Tx};
 
-use super::evidence::gather;
+use super::answer::answer;
 
 /// Lets a version become `target`, or refuses with everything that its gates found. Verdicts that let it pass are kept
 /// with the move; those of a refusal travel in the error, since the transaction of the move is undone.
@@ -102,14 +102,8 @@ fn pass_those<V: Verb>(
     if gates.is_empty() {
         return Ok(Vec::new());
     }
-    let evidence = gather(tx, permit.subject(), model, row, target, now)?;
-    let verdicts: Vec<(Gate, Verdict)> = gates
-        .into_iter()
-        .map(|gate| {
-            let verdict = evaluate(&gate, &evidence);
-            (gate, verdict)
-        })
-        .collect();
+    let (evidence, verdicts) = answer(tx, &permit.other(), model, row, target, &gates, now)?;
+    let verdicts: Vec<(Gate, Verdict)> = gates.into_iter().zip(verdicts).collect();
     if verdicts.iter().any(|(_, verdict)| verdict.outcome == Outcome::Failed) {
         return Err(Refusal { target: target.clone(), verdicts, evidence, vote }.into_error());
     }

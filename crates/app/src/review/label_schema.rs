@@ -7,7 +7,7 @@ use stele_domain::search::{Page, Window};
 use stele_domain::{Error, Kind, Result};
 use stele_store::Origin;
 
-use super::look_at;
+use super::{if_there, look_at};
 use crate::experiment::open_active;
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
@@ -132,7 +132,10 @@ impl App {
     /// Deletes a question; its answers stay. The one that every experiment has cannot be deleted.
     pub async fn label_schema_delete(&self, ctx: &Ctx, id: String) -> Result<()> {
         self.change::<ManageReview, _>(ctx, &id.clone(), move |tx, permit| {
-            let schema = tx.label_schema_open(permit, &id)?;
+            let opened = tx.label_schema_open(permit, &id);
+            let Some(schema) = if_there(tx, permit, Kind::LabelSchema, &id, opened)? else {
+                return Ok(Changed::nothing(()));
+            };
             if schema.is_default {
                 return Err(Error::invalid("The experiment's default question cannot be deleted."));
             }

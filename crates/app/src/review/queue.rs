@@ -10,7 +10,7 @@ use stele_domain::search::{Page, Window};
 use stele_domain::{Error, Kind, Result};
 use stele_store::Tx;
 
-use super::{account, look_at};
+use super::{account, if_there, look_at};
 use crate::experiment::open_active;
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
@@ -182,7 +182,10 @@ impl App {
     /// Deletes a queue; what reviewers said of its traces stays.
     pub async fn review_queue_delete(&self, ctx: &Ctx, id: String) -> Result<()> {
         self.change::<ManageReview, _>(ctx, &id.clone(), move |tx, permit| {
-            let (row, queue) = tx.review_queue_open(permit, &id)?;
+            let opened = tx.review_queue_open(permit, &id);
+            let Some((row, queue)) = if_there(tx, permit, Kind::ReviewQueue, &id, opened)? else {
+                return Ok(Changed::nothing(()));
+            };
             tx.review_queue_delete(permit, row)?;
             let change = Change::event("review-queue.delete", Kind::ReviewQueue, &id);
             Ok(Changed::one((), change.before(told(&queue))))

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
 use stele_app::{
     App, Asked, AskedThing, AuditFilter, CheckedSource, Ctx, Explained, NewAccount, NewCredential, NewExperiment,
     NewModel, NewModelVersion, NewReview, NewWorkspace, ReviewKind, Script, VersionChange,
 };
 use stele_domain::authz::{Action, Decision, Intent, Principal, Reason, Rule};
 use stele_domain::directory::Holder;
+use stele_domain::gate::Target;
 use stele_domain::identity::{Account, AccountKind, Grant, Role, Scope};
 use stele_domain::lifecycle::{ApprovalStatus, Stage};
 use stele_domain::policy::{Policy, PolicyRecord};
@@ -291,6 +293,49 @@ async fn rules_are_told_what_a_change_wants() {
         decide(ApprovalStatus::Approved).await.unwrap();
         let other = app.local_owner(Script::Sagemaker, "test");
         by("scripts", app.model_describe(&other, "team-m".into(), None).await.map(|_| ()));
+    }
+}
+
+/// Whoever is told whom to ask is told of nobody who would be refused.
+#[tokio::test]
+async fn a_gate_names_nobody_whom_a_rule_forbids_to_approve() {
+    for test in &apps().await {
+        let (app, ctx) = (&test.app, &test.ctx);
+        let gate = json!({ "name": "g", "target": { "stage": "production" },
+            "rules": [{ "approvals": { "quorum": 1 } }] });
+        app.gate_apply(ctx, serde_json::from_value(gate).unwrap()).await.unwrap();
+        for name in ["bob", "cyd", "eve"] {
+            app.account_create(ctx, NewAccount::user(name)).await.unwrap();
+            let holder = Holder::Account(name.to_owned());
+            app.grant_create(ctx, holder, Role::Approver, Scope::Organisation).await.unwrap();
+        }
+        let ann = person(app, "ann", &[Role::Contributor, Role::Deployer], &[]);
+        model(app, &ann, "credit", vec![tag("team", "risk")], 1).await;
+        let could = || async {
+            let target: Target = serde_json::from_value(json!({ "stage": "production" })).unwrap();
+            let checked = app.gate_check(&ann, "credit".to_owned(), 1, target).await.unwrap();
+            let refused = match promote(app, &ann, "credit", 1, Stage::Production).await {
+                Err(Error::GateFailed { message, .. }) => message,
+                other => panic!("a gate should have refused: {other:?}"),
+            };
+            (checked.verdicts[0].findings[0].could_approve.clone(), refused)
+        };
+        let (names, refused) = could().await;
+        assert_eq!(names, ["bob", "cyd", "eve"], "{}", test.engine);
+        assert!(refused.contains("(could approve: bob, cyd, eve)"), "{refused}");
+
+        let not_bob = r#"forbid (principal == User::"bob", action == Action::"model:approve", resource)
+            when { resource.model.hasTag("team") && resource.model.getTag("team") == "risk" &&
+                context has target_approval && context.target_approval == "approved" };"#;
+        apply(app, ctx, "bob", not_bob).await.unwrap();
+        let (names, refused) = could().await;
+        assert_eq!(names, ["cyd", "eve"], "{}", test.engine);
+        assert!(refused.contains("(could approve: cyd, eve)"), "{refused}");
+
+        apply(app, ctx, "all", r#"forbid (principal, action == Action::"model:approve", resource);"#).await.unwrap();
+        let (names, refused) = could().await;
+        assert_eq!(names, Vec::<String>::new(), "{}", test.engine);
+        assert!(refused.contains("and nobody else may give them"), "{refused}");
     }
 }
 

@@ -1,8 +1,10 @@
 //! Freeing what is in the trash: rows, files, and what a purge that was killed left.
 
 use bytes::Bytes;
-use stele_app::{ArtifactRoot, LoadedModel, LoadedVersion, NewExperiment, NewRun, RunValues};
-use stele_domain::id::{ExperimentId, RunId, Timestamp};
+use stele_app::{ArtifactRoot, LoadedModel, LoadedVersion, NewAccount, NewExperiment, NewRun, RunValues};
+use stele_domain::directory::Holder;
+use stele_domain::id::{ExperimentId, GrantRow, RunId, Timestamp};
+use stele_domain::identity::{Role, Scope};
 use stele_domain::lifecycle::Stage;
 use stele_domain::record::{MetricValue, Param, Tag};
 use stele_domain::{ArtifactPath, Error, Point};
@@ -102,6 +104,29 @@ async fn a_deleted_experiment_goes_whole_and_its_name_is_free() {
         assert_eq!((report.runs, report.experiments, report.roots), (3, 1, 3), "{}", test.engine);
         assert!(app.experiment_get(ctx, gone).await.is_err());
         assert_ne!(experiment(&test, "gone").await, gone, "{}", test.engine);
+    }
+}
+
+/// An import may bring an experiment of the same id, which is another one.
+#[tokio::test(flavor = "multi_thread")]
+async fn roles_on_an_experiment_go_with_it() {
+    for test in stele_testkit::apps().await {
+        let (app, ctx) = (&test.app, &test.ctx);
+        let (gone, kept) = (experiment(&test, "gone").await, experiment(&test, "kept").await);
+        app.account_create(ctx, NewAccount::user("ann")).await.unwrap();
+        let ann = || Holder::Account("ann".to_owned());
+        let on = |experiment: ExperimentId| Scope::Experiment(experiment.to_string());
+        for scope in [on(gone), on(kept), Scope::Workspace("default".to_owned())] {
+            app.grant_create(ctx, ann(), Role::Viewer, scope).await.unwrap();
+        }
+        let held = || async {
+            let held = app.grants_list(ctx, Some(ann()), GrantRow(0), 10).await.unwrap().items;
+            held.into_iter().map(|grant| grant.scope).collect::<Vec<_>>()
+        };
+        app.experiment_delete(ctx, gone).await.unwrap();
+        assert_eq!(held().await.len(), 3, "{}: it may still be restored", test.engine);
+        app.purge(ctx, ctx.now(), |_| ()).await.unwrap();
+        assert_eq!(held().await, [on(kept), Scope::Workspace("default".to_owned())], "{}", test.engine);
     }
 }
 

@@ -158,6 +158,12 @@ impl<V> Permit<V> {
         self.decide(version, &version.to_string())
     }
 
+    /// Whether somebody else might do the verb to a version, by their roles and the team's rules. Nothing is allowed by it.
+    pub fn would_allow(&self, principal: Principal, version: &Thing) -> bool {
+        let Inner { subject, rules, action, intent, .. } = &*self.inner;
+        explain(&Subject { principal, ..subject.clone() }, rules, *action, version, intent).is_allowed
+    }
+
     fn decide(&self, thing: &Thing, what: &str) -> Result<()> {
         let Inner { subject, rules, action, intent, .. } = &*self.inner;
         match explain(subject, rules, *action, thing, intent) {

@@ -82,13 +82,11 @@ pub(crate) async fn update(mut call: Call) -> Result<Response> {
     reply_schema(updated.map_err(|error| taken(error, ""))?)
 }
 
-/// What is not there need not be deleted.
+/// What is not there need not be deleted, as those are told who see the workspace.
 pub(crate) async fn delete(mut call: Call) -> Result<Response> {
     let id = call.input().await?.required_text("schema_id")?;
-    match call.app.label_schema_delete(&call.ctx, id).await {
-        Ok(()) | Err(Error::NotFound { kind: Kind::LabelSchema, .. }) => empty(),
-        Err(other) => Err(other.into()),
-    }
+    call.app.label_schema_delete(&call.ctx, id).await?;
+    empty()
 }
 
 /// How a question is answered, which is one of four messages.

@@ -90,7 +90,7 @@ impl Actor {
 
     /// What may come of a request that needs `needs`.
     fn expects(self, needs: Needs) -> &'static [Outcome] {
-        use Outcome::{Absent, Done, Forbidden, Invalid, Mute, Nothing, Unauthenticated, Unset};
+        use Outcome::{Absent, Done, Forbidden, Invalid, Mute, Unauthenticated, Unset};
         match (self, needs) {
             (_, Needs::Nothing) => &[Done],
             (_, Needs::Unknown) => &[Invalid],
@@ -103,7 +103,7 @@ impl Actor {
             (Actor::Stranger | Actor::Neighbour, Needs::Sight) => &[Absent, Done],
             // The same for every name, whether there is or was such a thing.
             (Actor::Stranger | Actor::Neighbour, Needs::Past) => &[Forbidden],
-            (Actor::Stranger | Actor::Neighbour, Needs::Verb(_) | Needs::Power(_)) => &[Absent, Forbidden, Nothing],
+            (Actor::Stranger | Actor::Neighbour, Needs::Verb(_) | Needs::Power(_)) => &[Absent, Forbidden],
             (Actor::Holder(role), Needs::Verb(action) | Needs::Power(action)) => match action.is_allowed_by(role) {
                 true => &[Done],
                 false => &[Forbidden],

@@ -61,10 +61,12 @@ pub(crate) async fn run(output: &Output, Import { from: From::Mlflow(options) }:
         subscription: Some(stele_mlflow::webhook_subscription),
     };
     let bar = Watched::new(progress::spinner("reading"), "runs");
+    // Without the password that a URL may have.
+    let named = source.to_string();
     let imported = stele_transfer::import(&app, &ctx, source, settings, |progress| bar.on(&progress)).await;
     bar.finish();
     let report = imported.map_err(|error| {
-        Failure::new(format!("cannot import {}: {error}", options.source))
+        Failure::new(format!("cannot import {named}: {error}"))
             .hint("what was loaded stays, and the same command goes on from there")
     })?;
     tell(output, &report)

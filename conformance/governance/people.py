@@ -11,7 +11,7 @@ import boto3
 from botocore.config import Config
 from raw_http import Answer, Wire
 
-ROLES = ("contributor", "approver", "deployer", "administrator")
+ROLES = ("viewer", "contributor", "approver", "deployer", "administrator")
 REGION = "eu-west-1"
 
 

@@ -52,6 +52,9 @@ trap 'exit 143' TERM
 as_owner "$bin/initdb" -D "$folder/data" -U stele -A trust -E UTF8 --locale=C --no-sync >"$folder/initdb.log" 2>&1 ||
   { cat "$folder/initdb.log" >&2; exit 1; }
 
+if ! command -v openssl >/dev/null && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends openssl; } >&2
+fi
 command -v openssl >/dev/null || { echo "error: openssl was not found" >&2; echo "hint: apt-get install -y openssl" >&2; exit 1; }
 
 # Authorities, and what the first of them signs.

@@ -1,7 +1,6 @@
 //! The files of runs, logged models and model versions, wherever their roots lie.
 
 mod area;
-mod digest;
 mod direct;
 mod owner;
 mod place;

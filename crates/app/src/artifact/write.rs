@@ -4,14 +4,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use metrics::counter;
+use parking_lot::Mutex;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use stele_domain::change::Change;
 use stele_domain::{ArtifactPath, Kind, Result};
 use stele_store::Tx;
-use tokio::sync::Mutex;
 
 use super::ArtifactRoot;
-use super::digest::StreamDigest;
 use crate::{App, Ctx};
 
 impl App {
@@ -31,19 +31,16 @@ impl App {
         E: Display,
     {
         let (permit, place) = self.artifact_place_to_write(ctx, root, path).await?;
-        let digest = Arc::new(Mutex::new(StreamDigest::default()));
-        let taking = Arc::clone(&digest);
-        let content = content.then(move |part| {
-            let (part, taking) = (part.map_err(|reason| reason.to_string()), Arc::clone(&taking));
-            async move {
-                let part = part?;
-                taking.lock().await.take(part.clone()).await.map_err(|error| error.to_string())?;
-                Ok::<Bytes, String>(part)
+        let digest = Arc::new(Mutex::new(Sha256::new()));
+        let hashed = Arc::clone(&digest);
+        let content = content.inspect(move |part| {
+            if let Ok(part) = part {
+                hashed.lock().update(part);
             }
         });
         let bytes = place.blobs.put(&place.path, length, content).await?;
         counter!("stele_artifact_bytes_total", "direction" => "in").increment(bytes);
-        let digest = digest.lock().await.finish().await?;
+        let digest = hex::encode(std::mem::take(&mut *digest.lock()).finalize());
         let change =
             Change::quiet("artifact.put", Kind::Artifact, place.uri).after(json!({ "bytes": bytes, "sha256": digest }));
         let (file, now, writer) = (place.file, ctx.now(), permit.clone());

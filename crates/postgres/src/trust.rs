@@ -22,10 +22,8 @@ const PROTOCOL: &[u8] = b"postgresql";
 
 pub(crate) fn client_config(options: &TlsOptions, config: &postgres::Config) -> Result<ClientConfig> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier: Arc<dyn ServerCertVerifier> = match &options.roots {
-        Some(roots) => Arc::new(Checked::new(roots, options.checks(), &provider)?),
-        None => Arc::new(Unchecked { provider: Arc::clone(&provider) }),
-    };
+    let authorities = options.roots.as_ref().map(|roots| Authorities::new(roots, options.checks(), &provider));
+    let verifier = Arc::new(Verifier { provider: Arc::clone(&provider), authorities: authorities.transpose()? });
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| Error::internal(format!("TLS cannot be spoken: {e}")))?
@@ -57,22 +55,26 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
         .map_err(|e| Error::invalid(format!("sslkey {} cannot be read: {e}", path.display())))
 }
 
-/// Takes any certificate, as long as the server has its key.
+/// Takes certificates that `authorities` do, or any if there are none, as long as the server has the key.
 #[derive(Debug)]
-struct Unchecked {
+struct Verifier {
     provider: Arc<CryptoProvider>,
+    authorities: Option<Authorities>,
 }
 
-impl ServerCertVerifier for Unchecked {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
+        certificate: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        host: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
-        Ok(ServerCertVerified::assertion())
+        match &self.authorities {
+            Some(authorities) => authorities.verify(certificate, between, host, ocsp, now),
+            None => Ok(ServerCertVerified::assertion()),
+        }
     }
 
     fn verify_tls12_signature(
@@ -102,15 +104,15 @@ impl ServerCertVerifier for Unchecked {
 
 /// Takes certificates that a trusted authority signed, and with `verify-full` only those for the host.
 #[derive(Debug)]
-struct Checked {
-    authorities: Arc<WebPkiServerVerifier>,
+struct Authorities {
+    all: Arc<WebPkiServerVerifier>,
     /// Those of the file. One that signed itself may be the server's own, which an authority's check would refuse.
     named: Vec<CertificateDer<'static>>,
     host_too: bool,
 }
 
-impl Checked {
-    fn new(roots: &Roots, mode: SslMode, provider: &Arc<CryptoProvider>) -> Result<Checked> {
+impl Authorities {
+    fn new(roots: &Roots, mode: SslMode, provider: &Arc<CryptoProvider>) -> Result<Authorities> {
         let mut store = RootCertStore::empty();
         let named = match roots {
             Roots::File(path) => {
@@ -127,15 +129,13 @@ impl Checked {
                 Vec::new()
             }
         };
-        let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider))
+        let all = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider))
             .build()
             .map_err(|e| Error::invalid(format!("sslrootcert names nobody to trust: {e}")))?;
-        Ok(Checked { authorities, named, host_too: mode == SslMode::VerifyFull })
+        Ok(Authorities { all, named, host_too: mode == SslMode::VerifyFull })
     }
-}
 
-impl ServerCertVerifier for Checked {
-    fn verify_server_cert(
+    fn verify(
         &self,
         certificate: &CertificateDer<'_>,
         between: &[CertificateDer<'_>],
@@ -149,34 +149,12 @@ impl ServerCertVerifier for Checked {
             }
             return Ok(ServerCertVerified::assertion());
         }
-        match self.authorities.verify_server_cert(certificate, between, host, ocsp, now) {
+        match self.all.verify_server_cert(certificate, between, host, ocsp, now) {
             // The host is looked at last, so that all else is well.
             Err(TlsError::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) if !self.host_too => Ok(ServerCertVerified::assertion()),
             outcome => outcome,
         }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.authorities.verify_tls12_signature(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.authorities.verify_tls13_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.authorities.supported_verify_schemes()
     }
 }

@@ -23,14 +23,19 @@ const FULL: i64 = CHUNK_POINTS.get() as i64;
 /// all that follow.
 const CHUNKS_LEFT: usize = 16;
 
-/// Small chunks of one series as the larger ones that they make, which are not stored yet.
+/// What is to be done for one series.
 struct Merge {
     series: SeriesRow,
-    small: Small,
-    /// Numbered as the first of the small ones, in whose place they come. None when there is nothing to gain.
-    large: Vec<(i64, Vec<Point>)>,
+    /// None when there is nothing to gain.
+    replacement: Option<Replacement>,
     /// No chunk before this number need be looked at again.
     looked: i64,
+}
+
+/// Small chunks, and the larger ones that they make: numbered as the first of the small ones, in whose place they come.
+struct Replacement {
+    small: Small,
+    large: Vec<(i64, Vec<Point>)>,
 }
 
 /// Those chunks of a series, from one number to another, that are not full. Chunks never change, and whoever merges
@@ -77,22 +82,21 @@ impl Tx<'_> {
         let looked = fresh.last().map_or(next_chunk, |(number, _)| number + 1);
         let small = small_to_merge(&left, &fresh);
         let Some(small) = small else {
-            let none = Small { first: 0, last: -1, chunks: 0, points: 0 };
-            return Ok(Some(Merge { series: id, small: none, large: Vec::new(), looked }));
+            return Ok(Some(Merge { series: id, replacement: None, looked }));
         };
         let chunks = self.query(CHUNKS, params![id, FULL, small.first, small.last], |row| row.blob(0))?;
-        let merge = match chunks.iter().map(|chunk| decode(chunk)).collect::<Result<Vec<_>>>() {
+        let replacement = match chunks.iter().map(|chunk| decode(chunk)).collect::<Result<Vec<_>>>() {
             Ok(chunks) => {
                 let large = (small.first..).zip(series::merge(chunks, CHUNK_POINTS)).collect();
-                Merge { series: id, small, large, looked: small.last + 1 }
+                Some(Replacement { small, large })
             }
             Err(error) => {
                 // Others must be merged all the same.
                 tracing::error!(%error, series = id.0, "a metric series cannot be merged");
-                Merge { series: id, small, large: Vec::new(), looked: small.last + 1 }
+                None
             }
         };
-        Ok(Some(merge))
+        Ok(Some(Merge { series: id, replacement, looked: small.last + 1 }))
     }
 
     /// Does what was found to do, unless the small chunks are not there any more.
@@ -100,13 +104,13 @@ impl Tx<'_> {
         const SMALL: &str = "FROM chunk WHERE series_id = $1 AND points < $2 AND number BETWEEN $3 AND $4";
         const LOOKED: &str = "UPDATE series SET unmerged = CASE WHEN next_chunk - unmerged < $2 THEN next_chunk - $2
              ELSE unmerged END WHERE id = $1";
-        let Merge { series: id, small, large, looked } = merge;
+        let Merge { series: id, replacement, looked } = merge;
         // Locked, since other servers merge too, and whoever logs numbers chunks.
         let series = format!("SELECT id FROM series WHERE id = $1{}", self.for_update());
         if self.query_opt(&series, params![*id], |row| row.int(0))?.is_none() {
             return Ok(());
         }
-        if !large.is_empty() {
+        if let Some(Replacement { small, large }) = replacement {
             let range = params![*id, FULL, small.first, small.last];
             let counted = format!("SELECT COUNT(*), CAST(COALESCE(SUM(points), 0) AS BIGINT) {SMALL}");
             let there = self.query_one(&counted, range, |row| Ok((row.int(0)?, row.int(1)?)))?;

@@ -45,7 +45,7 @@ enum Test {
     In(Party, Vec<Named>),
     HasTag(Tagged, String),
     TagIs(Tagged, String, String),
-    Has(String),
+    Has(Text),
     TextIs(Text, String),
     NumberIs(Number, Comparison, i64),
     ChangesTag(String),
@@ -90,6 +90,9 @@ enum Comparison {
     Less,
     LessOrEqual,
 }
+
+/// What a change may not want at all; all of it is text.
+const MAY_BE_ABSENT: [&str; 4] = ["target_stage", "target_approval", "alias", "new_name"];
 
 /// The needs of one rule, in order.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -166,7 +169,10 @@ fn test(expression: &Value) -> Option<Test> {
         "is" if operands.get("in").is_none() => {
             Some(Test::Is(party(left)?, operands["entity_type"].as_str()?.to_owned()))
         }
-        "has" if is_variable(left, "context") => Some(Test::Has(operands["attr"].as_str()?.to_owned())),
+        "has" if is_variable(left, "context") => {
+            let name = operands["attr"].as_str().filter(|name| MAY_BE_ABSENT.contains(name))?;
+            Some(Test::Has(Text::Context(name.to_owned())))
+        }
         "hasTag" => Some(Test::HasTag(tagged(left)?, string(right)?)),
         "contains" => match attribute(left)? {
             (of, "changed_tags") if is_variable(of, "context") => Some(Test::ChangesTag(string(right)?)),
@@ -271,7 +277,7 @@ impl Test {
             }
             Test::HasTag(of, key) => Some(facts.tag(*of, key)?.is_some()),
             Test::TagIs(of, key, value) => Some(facts.tag(*of, key)?? == value),
-            Test::Has(name) => facts.has(name),
+            Test::Has(text) => Some(facts.text(text).is_some()),
             Test::TextIs(text, value) => Some(facts.text(text)? == value),
             Test::NumberIs(number, comparison, value) => {
                 let number = facts.number(*number)?;
@@ -345,17 +351,6 @@ impl<'a> Facts<'a> {
             (Tagged::Model, _) => return None,
         };
         Some(tags.iter().find(|tag| tag.key == key).map(|tag| tag.value.as_str()))
-    }
-
-    fn has(&self, attribute: &str) -> Option<bool> {
-        let intent = self.question.intent;
-        match attribute {
-            "target_stage" => Some(intent.stage.is_some()),
-            "target_approval" => Some(intent.approval.is_some()),
-            "alias" => Some(intent.alias.is_some()),
-            "new_name" => Some(intent.name.is_some()),
-            _ => None,
-        }
     }
 
     fn text(&self, text: &Text) -> Option<&str> {

@@ -1,11 +1,12 @@
 use serde_json::json;
 use stele_domain::authz::{ApproveModel, ManageGate, Place, authorize};
 use stele_domain::change::Change;
-use stele_domain::gate::{Evidence, Gate, GateDefinition, Outcome, Target, Verdict};
+use stele_domain::gate::{Evidence, GateDefinition, Outcome, Target, Verdict};
 use stele_domain::{Kind, Result};
 use stele_store::{GateRecord, VerdictRecord};
 
 use super::answer::answer;
+use super::pass::gates_of;
 use crate::transact::Changed;
 use crate::{App, Ctx};
 
@@ -75,8 +76,7 @@ impl App {
         self.read(move |tx| {
             let version = tx.model_version_get(&visible, &model, number)?;
             let head = tx.model_head(&visible, &model)?;
-            let gates = tx.gates(visible.workspace())?.into_iter().map(|record| record.gate);
-            let gates: Vec<Gate> = gates.filter(|gate| gate.definition.guards(&model, &target)).collect();
+            let gates = gates_of(tx, visible.workspace(), &model, &target)?;
             let (evidence, verdicts) = answer(tx, &approving, &head, version.row, &target, &gates, now)?;
             let passed = verdicts.iter().all(|verdict| verdict.outcome != Outcome::Failed);
             Ok(Checked { target, passed, verdicts, evidence })

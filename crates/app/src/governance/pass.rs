@@ -2,7 +2,7 @@ use serde_json::json;
 use stele_domain::authz::{ManageGate, Permit, Verb};
 use stele_domain::change::Change;
 use stele_domain::gate::{Gate, Outcome, Refusal, Target, Verdict, Vote};
-use stele_domain::id::{ModelVersionRow, Timestamp};
+use stele_domain::id::{ModelVersionRow, Timestamp, WorkspaceId};
 use stele_domain::registry::version_id;
 use stele_domain::{Error, Kind, Result};
 use stele_store::{ModelHead, Tx};
@@ -20,7 +20,7 @@ pub(crate) fn pass<V: Verb>(
     vote: Option<Vote>,
     now: Timestamp,
 ) -> Result<Vec<Change>> {
-    let gates = gates_of(tx, permit, &model.name, target)?;
+    let gates = gates_of(tx, permit.workspace(), &model.name, target)?;
     pass_those(tx, permit, model, row, target, gates, vote, now)
 }
 
@@ -83,8 +83,9 @@ pub(crate) fn pass_all<V: Verb>(
     Ok(changes)
 }
 
-fn gates_of<V: Verb>(tx: &mut Tx, permit: &Permit<V>, model: &str, target: &Target) -> Result<Vec<Gate>> {
-    let gates = tx.gates(permit.workspace())?.into_iter().map(|record| record.gate);
+/// The gates that guard `target` for a model.
+pub(super) fn gates_of(tx: &mut Tx, workspace: WorkspaceId, model: &str, target: &Target) -> Result<Vec<Gate>> {
+    let gates = tx.gates(workspace)?.into_iter().map(|record| record.gate);
     Ok(gates.filter(|gate| gate.definition.guards(model, target)).collect())
 }
 

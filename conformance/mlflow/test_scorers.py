@@ -158,6 +158,7 @@ def test_online_scoring(register, v3, experiment):
     )
     put(sample_rate=2).invalid(exactly="sample_rate must be between 0.0 and 1.0, got 2.0")
     put().invalid(exactly=missing("sample_rate"))
+    put(sample_rate=0, filter_string="status").invalid("Invalid clause(s) in filter string: 'status'")
     put(sample_rate=0, filter_string=5).invalid("Expected type 'str' or None.")
     put(name="none", sample_rate=0).absent(exactly=f"Scorer with name 'none' not found for experiment {experiment}.")
     v3.get("scorers/online-configs").invalid(exactly=missing("scorer_ids"))

@@ -158,6 +158,7 @@ def test_updates_change_what_they_name(api, new_webhook, receiver):
         ({"url": "ftp://x"}, "Invalid webhook URL scheme: 'ftp'. Allowed schemes are: http, https."),
         ({"url": " "}, "Webhook URL cannot be empty or just whitespace: ' '"),
         ({"url": "http://"}, "Webhook URL must include a hostname: 'http://'"),
+        ({"url": "http:///x"}, "Webhook URL must include a hostname: 'http:///x'"),
         ({"url": "no url"}, "Invalid webhook URL scheme: ''. Allowed schemes are: http, https."),
         (
             {"events": [{"entity": "REGISTERED_MODEL", "action": "SET"}]},

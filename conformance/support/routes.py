@@ -220,6 +220,12 @@ GET    /ajax-api/2.0/mlflow/metrics/get-history-bulk                      run_id
 GET    /ajax-api/2.0/mlflow/logged-models/{model_id}/artifacts/files      model_id:model artifact_file_path:path
 POST   /ajax-api/2.0/mlflow/experiments/search-datasets                   experiment_ids:experiments
 GET    /ajax-api/2.0/mlflow/gateway-proxy                                 gateway_path:path
+GET    /ajax-api/3.0/mlflow/gateway/endpoints/list
+GET    /ajax-api/3.0/mlflow/gateway/endpoints/bindings/list
+GET    /ajax-api/3.0/mlflow/gateway/model-definitions/list
+GET    /ajax-api/3.0/mlflow/gateway/secrets/list
+GET    /ajax-api/3.0/mlflow/gateway/secrets/config
+GET    /ajax-api/3.0/mlflow/gateway/supported-providers
 GET    /ajax-api/3.0/mlflow/assistant/config                              provider:string
 GET    /ajax-api/3.0/mlflow/assistant/providers                           provider:string
 GET    /ajax-api/3.0/mlflow/ui-telemetry                                  installation_id:string

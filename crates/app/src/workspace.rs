@@ -79,6 +79,16 @@ impl App {
         Ok(ctx)
     }
 
+    /// The context of the same request in another workspace than the one that it names, for calls that name theirs in
+    /// their fields.
+    pub async fn turn_to(&self, ctx: &Ctx, name: &str) -> Result<Ctx> {
+        match name {
+            _ if *ctx.workspace_name == *name => Ok(ctx.clone()),
+            DEFAULT => Ok(ctx.within(self.parts.workspace, DEFAULT)),
+            _ => self.enter(ctx.clone(), name).await,
+        }
+    }
+
     /// The context of the same request in the workspace that whoever asks belongs to, for clients that cannot name one.
     pub async fn at_home(&self, ctx: Ctx) -> Result<Ctx> {
         match home(&ctx.principal) {

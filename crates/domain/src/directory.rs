@@ -25,6 +25,8 @@ pub struct GroupRecord {
     pub row: GroupRow,
     pub name: String,
     pub description: String,
+    /// The name of the workspace that it was made for, if it is of one alone.
+    pub workspace: Option<String>,
     pub members: i64,
     pub created_at: Timestamp,
 }

@@ -3,7 +3,7 @@
 use axum::response::Response;
 use serde_json::json;
 
-use crate::call::{Call, reply};
+use crate::call::{Call, empty, reply};
 use crate::error::Result;
 
 /// Before the pages report to MLflow's makers what people click on. They are told not to.
@@ -20,6 +20,20 @@ pub(crate) async fn take_telemetry(mut call: Call) -> Result<Response> {
 /// The model endpoints of a gateway that is configured nowhere, as MLflow's server lists them.
 pub(crate) async fn gateway_endpoints(_call: Call) -> Result<Response> {
     reply(&json!({ "endpoints": [] }))
+}
+
+/// The secrets, models and endpoints of that gateway, none of which there are.
+pub(crate) async fn gateway_lists(_call: Call) -> Result<Response> {
+    empty()
+}
+
+pub(crate) async fn gateway_secrets(_call: Call) -> Result<Response> {
+    reply(&json!({ "secrets_available": false, "using_default_passphrase": false }))
+}
+
+/// Which providers an endpoint can be made for: it can be made for none.
+pub(crate) async fn gateway_providers(_call: Call) -> Result<Response> {
+    reply(&json!({ "providers": [] }))
 }
 
 pub(crate) async fn assistant_settings(_call: Call) -> Result<Response> {

@@ -77,6 +77,12 @@ pub fn routes() -> Vec<Route> {
         POST Ajax "3.0/mlflow/ui-telemetry" => pages::take_telemetry;
         GET Ajax "2.0/mlflow/gateway-proxy" => pages::gateway_endpoints;
         POST Ajax "2.0/mlflow/gateway-proxy" => unsupported::refuse;
+        GET Ajax "3.0/mlflow/gateway/endpoints/list" => pages::gateway_lists;
+        GET Ajax "3.0/mlflow/gateway/endpoints/bindings/list" => pages::gateway_lists;
+        GET Ajax "3.0/mlflow/gateway/model-definitions/list" => pages::gateway_lists;
+        GET Ajax "3.0/mlflow/gateway/secrets/list" => pages::gateway_lists;
+        GET Ajax "3.0/mlflow/gateway/secrets/config" => pages::gateway_secrets;
+        GET Ajax "3.0/mlflow/gateway/supported-providers" => pages::gateway_providers;
         GET Ajax "3.0/mlflow/assistant/config" => pages::assistant_settings;
         GET Ajax "3.0/mlflow/assistant/providers" => pages::assistant_providers;
         GET Root "graphql" => graphql;

@@ -26,6 +26,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V21__review", include_str!("../migrations/V21__review.sql")),
     ("V22__lineage", include_str!("../migrations/V22__lineage.sql")),
     ("V23__bucket_tags", include_str!("../migrations/V23__bucket_tags.sql")),
+    ("V26__roles", include_str!("../migrations/V26__roles.sql")),
 ];
 
 /// What the placeholders stand for, an engine a column: SQLite, PostgreSQL.

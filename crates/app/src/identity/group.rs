@@ -2,7 +2,7 @@ use serde_json::json;
 use stele_domain::authz::ManageIdentity;
 use stele_domain::change::Change;
 use stele_domain::directory::{GroupRecord, check_name};
-use stele_domain::id::GroupRow;
+use stele_domain::id::{GroupRow, WorkspaceId};
 use stele_domain::search::Page;
 use stele_domain::{Error, Kind, Result};
 
@@ -13,12 +13,28 @@ use crate::{App, Ctx};
 const MOST_DESCRIPTION: usize = 1024;
 
 impl App {
+    /// Makes a group of all workspaces.
     pub async fn group_create(&self, ctx: &Ctx, name: String, description: String) -> Result<GroupRecord> {
+        self.group_make(ctx, name, description, None).await
+    }
+
+    /// Makes a group for the workspace of the request, which it goes with.
+    pub async fn group_create_here(&self, ctx: &Ctx, name: String, description: String) -> Result<GroupRecord> {
+        self.group_make(ctx, name, description, Some(ctx.workspace)).await
+    }
+
+    async fn group_make(
+        &self,
+        ctx: &Ctx,
+        name: String,
+        description: String,
+        workspace: Option<WorkspaceId>,
+    ) -> Result<GroupRecord> {
         check_name("a group", &name)?;
         check_description(&description)?;
         let now = ctx.now();
         self.change_identity::<ManageIdentity, _>(ctx, &name.clone(), move |tx, permit| {
-            tx.group_create(permit, &name, &description, now)?;
+            tx.group_create(permit, &name, &description, workspace, now)?;
             let made = tx.group_get(&name)?;
             Ok(Changed::one(made, Change::quiet("group.create", Kind::Group, &name)))
         })
@@ -40,6 +56,13 @@ impl App {
     pub async fn groups_list(&self, ctx: &Ctx, after: String, limit: i64) -> Result<Page<GroupRecord>> {
         self.may_read_identity(ctx).await?;
         self.read(move |tx| tx.groups_list(&after, limit)).await
+    }
+
+    /// Those for the workspace of the request and those of all, by name.
+    pub async fn groups_here(&self, ctx: &Ctx, limit: i64) -> Result<Vec<GroupRecord>> {
+        self.may_read_identity(ctx).await?;
+        let workspace = ctx.workspace;
+        self.read(move |tx| tx.groups_in(workspace, limit)).await
     }
 
     /// The names of the members after a name, by name.

@@ -26,7 +26,9 @@ pub(super) async fn check(text: &str, schemes: &[String], private_too: bool) -> 
         )));
     }
     let url = Url::parse(text);
-    let Some(host) = url.as_ref().ok().and_then(Url::host) else {
+    // `http:///path` is read as if its path began with a host, which nobody wrote.
+    let names_host = text.split_once("//").is_some_and(|(_, rest)| !rest.starts_with(['/', '?', '#']));
+    let Some(host) = url.as_ref().ok().and_then(Url::host).filter(|_| names_host) else {
         return Err(Error::invalid(format!("Webhook URL must include a hostname: '{text}'")));
     };
     if private_too {
@@ -173,6 +175,8 @@ mod tests {
             ("http://1.1.1.1", "Invalid webhook URL scheme: 'http'. Allowed schemes are: https."),
             ("no url", "Invalid webhook URL scheme: ''."),
             ("https://", "must include a hostname"),
+            ("https:///1.1.1.1", "must include a hostname"),
+            ("https:1.1.1.1", "must include a hostname"),
             ("https://127.0.0.1/x", "'127.0.0.1' resolves to 127.0.0.1."),
             ("https://[::1]:8443", "must not resolve to a non-public IP address"),
             // Old spellings of an address are the address.

@@ -33,10 +33,11 @@ struct PermissionDto {
 }
 
 impl RoleDto {
-    /// A group with its grants.
+    /// A group with its grants, as of its workspace; one of all workspaces is as of that of the request.
     pub(super) async fn read(app: &App, ctx: &Ctx, group: GroupRecord) -> Result<RoleDto> {
+        let ctx = &home(app, ctx, &group).await?;
         let permissions = permissions(app, ctx, &group).await?;
-        let GroupRecord { row, name, description, members: _, created_at: _ } = group;
+        let GroupRecord { row, name, description, workspace: _, members: _, created_at: _ } = group;
         let description = Some(description).filter(|text| !text.is_empty());
         Ok(RoleDto { id: row.0, name, workspace: ctx.workspace_name.to_string(), description, permissions })
     }
@@ -64,25 +65,30 @@ impl PermissionDto {
 pub(crate) async fn create(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
     let (name, description) = (input.required_text("name")?, input.text("description")?);
-    check_workspace(&input.required_text("workspace")?, &call.ctx)?;
-    let made = call.app.group_create(&call.ctx, name.clone(), description.unwrap_or_default()).await;
-    let made = made.map_err(|error| name_taken(error, &name, &call.ctx))?;
-    reply(&json!({ "role": RoleDto::read(&call.app, &call.ctx, made).await? }))
+    let ctx = in_workspace(&call.app, &call.ctx, &input.required_text("workspace")?).await?;
+    let made = call.app.group_create_here(&ctx, name.clone(), description.unwrap_or_default()).await;
+    let made = made.map_err(|error| name_taken(error, &name, &ctx))?;
+    reply(&json!({ "role": RoleDto::read(&call.app, &ctx, made).await? }))
 }
 
 pub(crate) async fn get(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
-    let group = group(&call.app, &call.ctx, &input).await?;
+    let (_, group) = group(&call.app, &call.ctx, &input).await?;
     reply(&json!({ "role": RoleDto::read(&call.app, &call.ctx, group).await? }))
 }
 
 pub(crate) async fn list(mut call: Call) -> Result<Response> {
-    if let Some(workspace) = call.input().await?.text("workspace")? {
-        check_workspace(&workspace, &call.ctx)?;
-    }
+    let (ctx, groups) = match call.input().await?.text("workspace")? {
+        Some(workspace) => {
+            let ctx = in_workspace(&call.app, &call.ctx, &workspace).await?;
+            let groups = call.app.groups_here(&ctx, MOST).await?;
+            (ctx, groups)
+        }
+        None => (call.ctx.clone(), call.app.groups_list(&call.ctx, String::new(), MOST).await?.items),
+    };
     let mut roles = Vec::new();
-    for group in call.app.groups_list(&call.ctx, String::new(), MOST).await?.items {
-        roles.push(RoleDto::read(&call.app, &call.ctx, group).await?);
+    for group in groups {
+        roles.push(RoleDto::read(&call.app, &ctx, group).await?);
     }
     reply(&json!({ "roles": roles }))
 }
@@ -93,80 +99,79 @@ pub(crate) async fn update(mut call: Call) -> Result<Response> {
     if name.is_none() && description.is_none() {
         return Err(Failure::invalid("At least one of 'name' or 'description' must be provided to update a role."));
     }
-    let group = group(&call.app, &call.ctx, &input).await?;
+    let (ctx, group) = group(&call.app, &call.ctx, &input).await?;
     let wanted = name.clone().unwrap_or_default();
-    let changed = call.app.group_update(&call.ctx, group.name, name, description).await;
-    let changed = changed.map_err(|error| name_taken(error, &wanted, &call.ctx))?;
-    reply(&json!({ "role": RoleDto::read(&call.app, &call.ctx, changed).await? }))
+    let changed = call.app.group_update(&ctx, group.name, name, description).await;
+    let changed = changed.map_err(|error| name_taken(error, &wanted, &ctx))?;
+    reply(&json!({ "role": RoleDto::read(&call.app, &ctx, changed).await? }))
 }
 
 pub(crate) async fn delete(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
-    let group = group(&call.app, &call.ctx, &input).await?;
-    call.app.group_delete(&call.ctx, group.name).await?;
+    let (ctx, group) = group(&call.app, &call.ctx, &input).await?;
+    call.app.group_delete(&ctx, group.name).await?;
     empty()
 }
 
 pub(crate) async fn add_permission(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
-    let (Asked { kind, resource, scope }, role) =
-        Asked::with_role(&input, "resource_pattern", &call.ctx.workspace_name)?;
-    let group = group(&call.app, &call.ctx, &input).await?;
-    let held = permissions(&call.app, &call.ctx, &group).await?;
-    if let Some((of_kind, pattern)) = resource_of(&scope, &call.ctx.workspace_name)
+    let (ctx, group) = group(&call.app, &call.ctx, &input).await?;
+    let (Asked { kind, resource, scope }, role) = Asked::with_role(&input, "resource_pattern", &ctx.workspace_name)?;
+    let held = permissions(&call.app, &ctx, &group).await?;
+    if let Some((of_kind, pattern)) = resource_of(&scope, &ctx.workspace_name)
         && held.iter().any(|held| held.resource_type == of_kind && held.resource_pattern == pattern)
     {
         let which = format!("(role_id={}, resource_type={kind}, resource_pattern={resource})", group.row);
         return Err(Failure::new(Code::ResourceAlreadyExists, format!("Role permission {which} already exists.")));
     }
-    let granted = call.app.grant_create(&call.ctx, Holder::Group(group.name), role, scope).await?;
-    reply(&json!({ "role_permission": PermissionDto::new(group.row, &granted, &call.ctx.workspace_name) }))
+    let granted = call.app.grant_create(&ctx, Holder::Group(group.name), role, scope).await?;
+    reply(&json!({ "role_permission": PermissionDto::new(group.row, &granted, &ctx.workspace_name) }))
 }
 
 pub(crate) async fn remove_permission(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
-    let (_, grant) = held_by_group(&call.app, &call.ctx, &input).await?;
-    call.app.grant_delete(&call.ctx, grant.row).await?;
+    let (ctx, _, grant) = held_by_group(&call.app, &call.ctx, &input).await?;
+    call.app.grant_delete(&ctx, grant.row).await?;
     empty()
 }
 
 pub(crate) async fn list_permissions(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
-    let group = group(&call.app, &call.ctx, &input).await?;
-    reply(&json!({ "role_permissions": permissions(&call.app, &call.ctx, &group).await? }))
+    let (ctx, group) = group(&call.app, &call.ctx, &input).await?;
+    reply(&json!({ "role_permissions": permissions(&call.app, &ctx, &group).await? }))
 }
 
 pub(crate) async fn update_permission(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
     let permission = input.required_text("permission")?;
-    let (group, grant) = held_by_group(&call.app, &call.ctx, &input).await?;
+    let (ctx, group, grant) = held_by_group(&call.app, &call.ctx, &input).await?;
     let role = role_of(&permission, &grant.scope)?;
-    let granted = call.app.grant_change(&call.ctx, grant.row, role).await?;
-    reply(&json!({ "role_permission": PermissionDto::new(group.row, &granted, &call.ctx.workspace_name) }))
+    let granted = call.app.grant_change(&ctx, grant.row, role).await?;
+    reply(&json!({ "role_permission": PermissionDto::new(group.row, &granted, &ctx.workspace_name) }))
 }
 
 pub(crate) async fn assign(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
     let username = input.required_text("username")?;
-    let group = group(&call.app, &call.ctx, &input).await?;
-    let user = call.app.account_held(&call.ctx, username.clone()).await?;
+    let (ctx, group) = group(&call.app, &call.ctx, &input).await?;
+    let user = call.app.account_held(&ctx, username.clone()).await?;
     if user.groups.contains(&group.name) {
         let message = format!("{} already exists", described(user.record.row.0, &group));
         return Err(Failure::new(Code::ResourceAlreadyExists, message));
     }
-    call.app.group_member_add(&call.ctx, group.name.clone(), username).await?;
+    call.app.group_member_add(&ctx, group.name.clone(), username).await?;
     reply(&json!({ "assignment": assignment(user.record.row.0, &group) }))
 }
 
 pub(crate) async fn unassign(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
     let username = input.required_text("username")?;
-    let group = group(&call.app, &call.ctx, &input).await?;
-    let user = call.app.account_held(&call.ctx, username.clone()).await?;
+    let (ctx, group) = group(&call.app, &call.ctx, &input).await?;
+    let user = call.app.account_held(&ctx, username.clone()).await?;
     if !user.groups.contains(&group.name) {
         return Err(Failure::not_found(format!("{} not found", described(user.record.row.0, &group))));
     }
-    call.app.group_member_remove(&call.ctx, group.name, username).await?;
+    call.app.group_member_remove(&ctx, group.name, username).await?;
     empty()
 }
 
@@ -196,7 +201,7 @@ pub(crate) async fn of_user(mut call: Call) -> Result<Response> {
 
 pub(crate) async fn users(mut call: Call) -> Result<Response> {
     let input = call.input().await?;
-    let group = group(&call.app, &call.ctx, &input).await?;
+    let (_, group) = group(&call.app, &call.ctx, &input).await?;
     let members = call.app.group_members(&call.ctx, group.name.clone(), String::new(), MOST).await?.items;
     let mut assignments = Vec::new();
     for member in members {
@@ -211,35 +216,47 @@ fn assignment(user: i64, group: &GroupRecord) -> serde_json::Value {
     json!({ "id": user, "user_id": user, "role_id": group.row.0 })
 }
 
-async fn group(app: &App, ctx: &Ctx, input: &Input) -> Result<GroupRecord> {
+/// The group that is named, and the request in its workspace.
+async fn group(app: &App, ctx: &Ctx, input: &Input) -> Result<(Ctx, GroupRecord)> {
     let row = GroupRow(input.required_int("role_id")?);
-    let found = app.group_of_row(ctx, row).await;
-    found.map_err(|error| match error {
+    let found = app.group_of_row(ctx, row).await.map_err(|error| match error {
         Error::NotFound { .. } => Failure::not_found(format!("Role with id={row} not found")),
         other => other.into(),
-    })
+    })?;
+    Ok((home(app, ctx, &found).await?, found))
 }
 
 /// The permission that is named, which must be one of a role and no user's own.
-async fn held_by_group(app: &App, ctx: &Ctx, input: &Input) -> Result<(GroupRecord, GrantRecord)> {
+async fn held_by_group(app: &App, ctx: &Ctx, input: &Input) -> Result<(Ctx, GroupRecord, GrantRecord)> {
     let row = GrantRow(input.required_int("role_permission_id")?);
     let missing = || Failure::not_found(format!("Role permission with id={row} not found"));
     let grant = app.grant_get(ctx, row).await.map_err(|error| match error {
         Error::NotFound { .. } => missing(),
         other => other.into(),
     })?;
-    match &grant.holder {
-        Holder::Group(name) if resource_of(&grant.scope, &ctx.workspace_name).is_some() => {
-            Ok((app.group_get(ctx, name.clone()).await?, grant))
-        }
-        Holder::Group(_) | Holder::Account(_) => Err(missing()),
+    let Holder::Group(name) = &grant.holder else { return Err(missing()) };
+    let group = app.group_get(ctx, name.clone()).await?;
+    let ctx = home(app, ctx, &group).await?;
+    match resource_of(&grant.scope, &ctx.workspace_name) {
+        Some(_) => Ok((ctx, group, grant)),
+        None => Err(missing()),
     }
 }
 
-/// Roles are those of the workspace that the request is in.
-fn check_workspace(workspace: &str, ctx: &Ctx) -> Result<()> {
-    match *ctx.workspace_name == *workspace {
-        true => Ok(()),
-        false => Err(Failure::not_found(format!("Workspace '{workspace}' not found."))),
+/// The request in the workspace that a group is for, whichever the client is in: MLflow's clients name roles by number
+/// alone.
+async fn home(app: &App, ctx: &Ctx, group: &GroupRecord) -> Result<Ctx> {
+    match &group.workspace {
+        Some(workspace) => in_workspace(app, ctx, workspace).await,
+        None => Ok(ctx.clone()),
     }
+}
+
+async fn in_workspace(app: &App, ctx: &Ctx, workspace: &str) -> Result<Ctx> {
+    app.turn_to(ctx, workspace).await.map_err(|error| match error {
+        Error::NotFound { .. } | Error::Unsupported { .. } => {
+            Failure::not_found(format!("Workspace '{workspace}' not found."))
+        }
+        other => other.into(),
+    })
 }

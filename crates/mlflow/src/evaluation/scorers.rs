@@ -9,6 +9,7 @@ use stele_domain::{Error, Kind};
 use super::parse;
 use crate::call::{Call, empty, reply};
 use crate::error::{Failure, Result};
+use crate::filter::traces;
 use crate::input::{Input, float, invalid_value, missing};
 use crate::python::type_name;
 use crate::validate::{self, experiment_id};
@@ -121,6 +122,9 @@ pub(crate) async fn set_online_config(mut call: Call) -> Result<Response> {
     };
     if !(0.0..=1.0).contains(&sample_rate) {
         return Err(Failure::invalid(format!("sample_rate must be between 0.0 and 1.0, got {sample_rate:?}")));
+    }
+    if let Some(filter) = &filter {
+        traces::parse_filter(filter)?;
     }
     let experiment = experiment_id(&experiment)?;
     if sample_rate > 0.0 {

@@ -25,7 +25,8 @@ pub(crate) async fn create(mut call: Call) -> Result<Response> {
     let trace = input.path("trace_id").to_owned();
     let id = known_id(&trace)?;
     let given = input.message("assessment")?.ok_or_else(|| missing("assessment"))?.at("assessment");
-    let new = read_assessment(&given, call.ctx.now())?;
+    // One that is made is valid until another one overrides it, whatever it says of itself.
+    let new = Assessment { valid: true, ..read_assessment(&given, call.ctx.now())? };
     let made = call.app.assessment_create(&call.ctx, id, new).await.map_err(|error| absent(error, &trace))?;
     reply(&json!({ "assessment": assessment_dto(&trace, made) }))
 }

@@ -1,6 +1,6 @@
 use stele_domain::authz::{ManageIdentity, Permit};
 use stele_domain::directory::GroupRecord;
-use stele_domain::id::{AccountRow, GroupRow, Timestamp};
+use stele_domain::id::{AccountRow, GroupRow, Timestamp, WorkspaceId};
 use stele_domain::search::{Page, Window};
 use stele_domain::{Error, Kind, Result};
 
@@ -8,6 +8,7 @@ use crate::Tx;
 use crate::engine::{Row, params};
 
 const SELECT: &str = "SELECT id, name, description,
+         (SELECT workspace.name FROM workspace WHERE workspace.id = account_group.workspace_id),
          (SELECT COUNT(*) FROM group_member WHERE group_member.group_id = account_group.id), created_at
      FROM account_group";
 
@@ -17,11 +18,12 @@ impl Tx<'_> {
         _permit: &Permit<ManageIdentity>,
         name: &str,
         description: &str,
+        workspace: Option<WorkspaceId>,
         now: Timestamp,
     ) -> Result<GroupRow> {
-        const INSERT: &str = "INSERT INTO account_group (name, description, created_at) VALUES ($1, $2, $3)
-             ON CONFLICT (name) DO NOTHING RETURNING id";
-        self.query_opt(INSERT, params![name, description, now], |row| row.int(0))?
+        const INSERT: &str = "INSERT INTO account_group (name, description, workspace_id, created_at)
+             VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING RETURNING id";
+        self.query_opt(INSERT, params![name, description, workspace, now], |row| row.int(0))?
             .map(GroupRow)
             .ok_or_else(|| Error::already_exists(Kind::Group, name))
     }
@@ -42,6 +44,12 @@ impl Tx<'_> {
         let sql = format!("{SELECT} WHERE name > $1 ORDER BY name LIMIT $2");
         let found = self.query(&sql, params![after, limit + 1], group)?;
         Ok(Page::of(found, Window { offset: 0, limit }))
+    }
+
+    /// Those of a workspace and of all, by name.
+    pub fn groups_in(&mut self, workspace: WorkspaceId, limit: i64) -> Result<Vec<GroupRecord>> {
+        let sql = format!("{SELECT} WHERE workspace_id IS NULL OR workspace_id = $1 ORDER BY name LIMIT $2");
+        self.query(&sql, params![workspace, limit], group)
     }
 
     /// The names of the groups of an account.
@@ -144,7 +152,8 @@ fn group(row: &Row) -> Result<GroupRecord> {
         row: GroupRow(row.int(0)?),
         name: row.text(1)?,
         description: row.text(2)?,
-        members: row.int(3)?,
-        created_at: Timestamp(row.int(4)?),
+        workspace: row.opt_text(3)?,
+        members: row.int(4)?,
+        created_at: Timestamp(row.int(5)?),
     })
 }

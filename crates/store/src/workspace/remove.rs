@@ -144,8 +144,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Deletes the workspace itself, with the roles that were held on it. `moved` says that what was in it is in
-    /// `default` now; roles on its experiments and models went along.
+    /// Deletes the workspace itself, with the roles that were held on it and the groups that were for it alone. `moved`
+    /// says that what was in it is in `default` now; roles on its experiments and models went along.
     pub fn workspace_delete(
         &mut self,
         permit: &Permit<ManageWorkspace>,
@@ -160,6 +160,11 @@ impl Tx<'_> {
         const MODELS: &str = "DELETE FROM role_grant WHERE scope = 'model' AND scope_name LIKE $1";
         const EXPERIMENTS: &str = "DELETE FROM role_grant WHERE scope = 'experiment' AND scope_name IN
              (SELECT CAST(id AS TEXT) FROM experiment WHERE workspace_id = $1)";
+        const GROUPS: [&str; 2] = [
+            "DELETE FROM account_group WHERE workspace_id = $1
+                 AND NOT EXISTS (SELECT 1 FROM role_grant WHERE role_grant.group_id = account_group.id)",
+            "UPDATE account_group SET workspace_id = NULL WHERE workspace_id = $1",
+        ];
         const DELETE: &str = "UPDATE workspace SET name = $2, deleted_at = $3, moved = $4 WHERE id = $1";
         permit.require_workspace()?;
         self.execute(GRANTS, params![name])?;
@@ -170,6 +175,10 @@ impl Tx<'_> {
         } else {
             self.execute(MODELS, params![&models])?;
             self.execute(EXPERIMENTS, params![workspace])?;
+        }
+        // A group that holds something elsewhere stays, as one of all workspaces.
+        for statement in GROUPS {
+            self.execute(statement, params![workspace])?;
         }
         self.execute(DELETE, params![workspace, format!("{name}#{workspace}"), now, moved]).map(|_| ())
     }

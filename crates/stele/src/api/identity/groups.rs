@@ -82,6 +82,9 @@ pub(in crate::api) struct GroupPage {
 pub(in crate::api) struct GroupDto {
     name: String,
     description: String,
+    /// The workspace that it is for, if it is for one alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workspace: Option<String>,
     /// How many accounts are in it.
     members: i64,
     /// Milliseconds since 1970.
@@ -90,8 +93,8 @@ pub(in crate::api) struct GroupDto {
 
 impl From<GroupRecord> for GroupDto {
     fn from(group: GroupRecord) -> GroupDto {
-        let GroupRecord { row: _, name, description, members, created_at } = group;
-        GroupDto { name, description, members, created_at: created_at.0 }
+        let GroupRecord { row: _, name, description, workspace, members, created_at } = group;
+        GroupDto { name, description, workspace, members, created_at: created_at.0 }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod evaluation;
 mod registry;
+mod review;
 mod runs;
 mod traces;
 mod tracking;
@@ -50,6 +51,12 @@ const TABLES: &[&str] = &[
     "scorers",
     "scorer_versions",
     "online_scoring_configs",
+    "issues",
+    "label_schemas",
+    "review_queues",
+    "review_queue_users",
+    "review_queue_label_schemas",
+    "review_queue_items",
     "webhooks",
     "webhook_events",
 ];
@@ -75,6 +82,7 @@ pub async fn export_mlflow(
     writer.runs(&record, &progress).await?;
     writer.traces(&record).await?;
     writer.evaluation(&record).await?;
+    writer.reviews(&record).await?;
     writer.registry(&record).await?;
     partial.publish(writer.finish()?)
 }

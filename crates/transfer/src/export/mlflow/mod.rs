@@ -188,3 +188,43 @@ fn table_of(insert: &'static str) -> &'static str {
 fn failed(sql: &str, error: &rusqlite::Error) -> Error {
     Error::Unavailable { message: format!("cannot write the MLflow database: {error} in: {sql}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::params;
+
+    use super::*;
+
+    #[test]
+    fn rows_that_name_nothing_are_left_out_with_what_is_theirs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.db");
+        let writer = Writer::create(&path).unwrap();
+        let experiment = "INSERT INTO experiments (experiment_id, name, lifecycle_stage, workspace)
+             VALUES (1, 'one', 'active', 'default')";
+        writer.insert(experiment, params![]).unwrap();
+        for (run, experiment) in [("a", 1), ("b", 2)] {
+            let head = "INSERT INTO runs (run_uuid, status, lifecycle_stage, experiment_id)
+                 VALUES (?1, 'FINISHED', 'active', ?2)";
+            writer.insert(head, params![run, experiment]).unwrap();
+            writer.insert("INSERT INTO tags (key, value, run_uuid) VALUES ('k', 'v', ?1)", params![run]).unwrap();
+            let tag = "INSERT INTO experiment_tags (key, value, experiment_id) VALUES ('k', 'v', ?1)";
+            writer.insert(tag, params![experiment]).unwrap();
+        }
+        let counts = writer.finish().unwrap();
+        let rows = |name: &str| counts.iter().find(|table| table.name == name).map(|table| table.rows);
+        assert_eq!([rows("runs"), rows("tags"), rows("experiment_tags")], [Some(1); 3]);
+
+        let connection = Connection::open(&path).unwrap();
+        let left: Vec<(String, String)> = connection
+            .prepare("SELECT runs.run_uuid, tags.run_uuid FROM runs, tags")
+            .unwrap()
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+            .collect::<rusqlite::Result<_>>()
+            .unwrap();
+        assert_eq!(left, [("a".to_owned(), "a".to_owned())]);
+        let strays = connection.prepare("PRAGMA foreign_key_check").unwrap().exists([]).unwrap();
+        assert!(!strays);
+    }
+}

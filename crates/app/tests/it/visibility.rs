@@ -10,19 +10,20 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, stream};
 use stele_app::{
     App, ArtifactRoot, CheckedSource, ComponentChange, Ctx, Faceted, HistoryStart, NewComponent, NewEvaluationDataset,
-    NewExperiment, NewIssue, NewLoggedModel, NewModel, NewModelVersion, NewResource, NewRun, RunInputs, RunUpdate,
-    RunValues, ScorersOf, Script, SourceRequest, StartedTrace, TRIAL, Towards, VersionChange,
+    NewExperiment, NewIssue, NewLabelSchema, NewLoggedModel, NewModel, NewModelVersion, NewResource, NewRun, RunInputs,
+    RunUpdate, RunValues, ScorersOf, Script, SourceRequest, StartedTrace, TRIAL, Towards, VersionChange,
 };
 use stele_domain::authz::Principal;
 use stele_domain::id::{
-    ArtifactRow, EvaluationDatasetRow, ExperimentId, LoggedModelId, ModelRow, RunId, RunRow, Timestamp, TraceRow,
+    ArtifactRow, EvaluationDatasetRow, ExperimentId, IssueRow, LabelSchemaRow, LoggedModelId, ModelRow, ReviewQueueRow,
+    RunId, RunRow, Timestamp, TraceRow,
 };
 use stele_domain::identity::{Account, AccountKind, Grant, Role, Scope};
 use stele_domain::lifecycle::{ApprovalStatus, Stage};
 use stele_domain::record::{Dataset, DatasetInput, MetricValue, Tag};
 use stele_domain::registry::Occupants;
 use stele_domain::resource::{Document, LineageNode};
-use stele_domain::review::{IssueSearch, IssueStatus};
+use stele_domain::review::{IssueSearch, IssueStatus, LabelInput, LabelKind};
 use stele_domain::search::{
     EvaluationDatasetSearch, ExperimentSearch, LoggedModelSearch, Query, ResourceSearch, RunSearch, Window,
 };
@@ -107,6 +108,15 @@ pub(crate) async fn fill_in(app: &App, ctx: &Ctx, side: &'static str) -> Things 
     app.scorer_register(ctx, experiment, named("scorer"), "{}".to_owned()).await.unwrap();
     app.issue_create(ctx, issue(experiment, named("issue"))).await.unwrap();
     app.review_queue_of_user(ctx, experiment, named("reviewer")).await.unwrap();
+    let question = NewLabelSchema {
+        experiment,
+        name: named("question"),
+        kind: LabelKind::Feedback,
+        input: LabelInput::Text { max_length: None },
+        instruction: None,
+        has_comment: false,
+    };
+    app.label_schema_create(ctx, question).await.unwrap();
     let trace = StartedTrace {
         id: Some(TraceId::parse(&named("trace")).unwrap()),
         experiment,
@@ -238,6 +248,9 @@ pub(crate) async fn lists(app: &App, ctx: &Ctx, sides: &[Things]) -> Answers {
         models_after(ModelRow(0), 10) of app for ctx;
         scorers_whole(experiments.clone()) of app for ctx;
         traces_after(TraceRow(0), 10) of app for ctx;
+        issues_after(IssueRow(0), 10) of app for ctx;
+        label_schemas_after(LabelSchemaRow(0), 10) of app for ctx;
+        review_queues_after(ReviewQueueRow(0), 10) of app for ctx;
     };
     answers.push((
         "runs_known",

@@ -8,7 +8,7 @@ use crate::Tx;
 use crate::engine::{Row, params};
 
 const SELECT: &str = "SELECT id, name, description,
-         (SELECT workspace.name FROM workspace WHERE workspace.id = account_group.workspace_id),
+         (SELECT workspace.name FROM workspace WHERE workspace.id = account_group.workspace_id) AS workspace,
          (SELECT COUNT(*) FROM group_member WHERE group_member.group_id = account_group.id), created_at
      FROM account_group";
 

@@ -359,3 +359,10 @@ def test_how_filters_go_together(v3, some):
     assert (never["npmi"], never["filter1_count"], never["filter2_count"], never["joint_count"]) == (-1.0, 1, 1, 0)
     based = ask("status = 'OK'", "span.name = 'ask'", base_filter="tags.env IS NOT NULL")
     assert (based["total_count"], based["joint_count"], based["filter2_count"]) == (2, 1, 2)
+
+
+def test_nothing_is_found_in_no_experiment(api):
+    """As the page of judges asks before it knows its experiment."""
+    v3 = api.under("/api/3.0/mlflow/")
+    assert v3.post("traces/search", locations=[], max_results=1).ok == {}
+    v3.post("traces/search", max_results=1).invalid(exactly=missing("locations"))

@@ -136,3 +136,19 @@ def test_a_run_gets_a_tag(opened, seeded, call):
     expect(dialog).to_have_count(0)
     tags = call("runs/get", run_id=run)["run"]["data"]["tags"]
     assert {"key": "reviewed", "value": "yes"} in tags
+
+
+@pytest.mark.parametrize(
+    "place", ["overview/usage", "overview/quality", "overview/tool-calls", "chat-sessions", "evaluation-runs", "datasets", "judges", "prompts", "playground"]
+)  # fmt: skip
+def test_the_other_pages_of_an_experiment_open(opened, seeded, place):
+    """What is wrong on the way is in the network's log, which every page is held to."""
+    page = opened(f"/experiments/{seeded['experiment']}/{place}")
+    expect(page.get_by_text("fraud-detection").first).to_be_visible()
+    page.wait_for_load_state("load")
+
+
+@pytest.mark.parametrize("place", ["general", "webhooks", "llm-connections"])
+def test_settings_open(opened, place):
+    page = opened(f"/settings/{place}")
+    expect(page.get_by_text("Settings").first).to_be_visible()

@@ -192,8 +192,8 @@ pub(super) fn entry_table(entries: &[Entry]) -> Table {
     let mut table = Table::new([
         Column::whole("WHEN"),
         Column::text("WHO"),
-        Column::text("FROM"),
-        Column::whole("THROUGH"),
+        Column::text("FROM").spare(),
+        Column::whole("THROUGH").spare(),
         Column::whole("ACTION"),
         Column::text("OBJECT"),
         Column::text("OUTCOME"),

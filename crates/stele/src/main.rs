@@ -8,6 +8,7 @@ mod config;
 mod decision;
 mod front_page;
 mod guard;
+mod heap;
 mod listen;
 mod login;
 mod mlflow_ui;

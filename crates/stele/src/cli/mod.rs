@@ -133,6 +133,9 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn run(Cli { global, command }: Cli) -> anyhow::Result<ExitCode> {
+    if matches!(command, Command::Serve(_)) {
+        crate::heap::limit();
+    }
     let output = Output::new(global.json);
     // A server tells how it fares; a command's user wants to hear of what is broken only.
     let usual = if matches!(command, Command::Serve(_)) { "info,refinery_core=warn,postgres=warn" } else { "error" };

@@ -10,7 +10,7 @@ use stele_domain::change::Change;
 use stele_domain::id::{Timestamp, WorkspaceId};
 use stele_domain::{Error, Kind, Result};
 
-use crate::engine::{EngineKind, params};
+use crate::engine::{EngineKind, Value, params};
 use crate::{Origin, Tx};
 
 /// The class of the advisory locks on chains.
@@ -25,12 +25,23 @@ pub(crate) struct Chain {
     number: Option<i64>,
     /// Its newest entry; not known before the first one, and when it is not certain what was committed.
     end: Option<ChainEnd>,
+    /// The values of the entries that the open transaction has made; they go into the log together.
+    pending: Vec<Value<'static>>,
     buffer: Vec<u8>,
 }
 
-/// Where a chain ended.
+/// How far a chain had come.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Mark(Option<ChainEnd>);
+pub(crate) struct Mark {
+    end: Option<ChainEnd>,
+    pending: usize,
+}
+
+const COLUMNS: &str = "at, workspace_id, principal, script, request_id, action, kind, object, outcome, before_state, \
+     after_state, address, subject, chain, seq, hash";
+
+/// How many columns those are.
+const WIDTH: usize = 16;
 
 impl Chain {
     /// The chain of the only writer.
@@ -39,26 +50,32 @@ impl Chain {
     }
 
     pub(crate) fn mark(&self) -> Mark {
-        Mark(self.end)
+        Mark { end: self.end, pending: self.pending.len() }
     }
 
     /// What was written since `mark` has been undone.
-    pub(crate) fn back_to(&mut self, Mark(end): Mark) {
-        self.end = end;
+    pub(crate) fn back_to(&mut self, mark: Mark) {
+        self.end = mark.end;
+        self.pending.truncate(mark.pending);
+    }
+
+    /// Forgets what a transaction left that ended in a panic.
+    pub(crate) fn settle(&mut self) {
+        if !self.pending.is_empty() {
+            self.forget();
+        }
     }
 
     /// It is read again where it ends.
     pub(crate) fn forget(&mut self) {
         self.end = None;
+        self.pending.clear();
     }
 }
 
 impl Tx<'_> {
-    /// Appends an entry to the chain that this writer holds.
-    pub(crate) fn audit_append(&mut self, origin: &Origin, change: &Change, outcome: &str) -> Result<()> {
-        const APPEND: &str = "INSERT INTO audit_entry (at, workspace_id, principal, script, request_id, action, kind,
-                 object, outcome, before_state, after_state, address, subject, chain, seq, hash)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+    /// Appends an entry to the chain that this writer holds. It is in the log when the transaction is committed.
+    pub(crate) fn audit_append(&mut self, origin: &Origin, change: &Change, outcome: &'static str) -> Result<()> {
         let (number, end) = self.chain_end()?;
         let (before, after) =
             (change.before.as_ref().map(ToString::to_string), change.after.as_ref().map(ToString::to_string));
@@ -80,35 +97,51 @@ impl Tx<'_> {
             before: before.as_deref(),
             after: after.as_deref(),
         };
-        let hash = self.chain_hash(&statement, &end.hash)?;
-        let values = params![
-            statement.at,
-            statement.workspace,
-            statement.principal,
-            statement.script,
-            statement.request_id,
-            statement.action,
-            statement.kind,
-            statement.object,
-            statement.outcome,
-            statement.before,
-            statement.after,
-            statement.address,
-            statement.subject,
-            statement.chain,
-            statement.seq,
-            &hash[..],
+        let chain = self.chain.as_mut().ok_or_else(no_chain)?;
+        let hash = statement.hash(&end.hash, &mut chain.buffer);
+        chain.end = Some(ChainEnd { seq: statement.seq, hash });
+        let values: [Value; WIDTH] = [
+            origin.at.into(),
+            origin.workspace.into(),
+            origin.principal.clone().into(),
+            origin.script.into(),
+            origin.request_id.clone().into(),
+            change.action.into(),
+            change.kind.as_str().into(),
+            change.object.clone().into(),
+            outcome.into(),
+            before.into(),
+            after.into(),
+            address.into(),
+            change.subject.clone().into(),
+            number.into(),
+            (end.seq + 1).into(),
+            hash.to_vec().into(),
         ];
+        chain.pending.extend(values);
+        Ok(())
+    }
+
+    /// Writes the entries that the transaction has made into the log: the last thing before it is committed.
+    pub(crate) fn audit_flush(&mut self) -> Result<()> {
+        let Some(chain) = &mut self.chain else { return Ok(()) };
+        if chain.pending.is_empty() {
+            return Ok(());
+        }
+        let mut pending = std::mem::take(&mut chain.pending);
+        let written = self.insert_rows(&format!("INSERT INTO audit_entry ({COLUMNS})"), WIDTH, "", &pending);
+        pending.clear();
         let is_shared = self.engine() == EngineKind::Postgres;
-        let appended = self.execute(APPEND, values);
         if let Some(chain) = &mut self.chain {
-            chain.end = appended.is_ok().then_some(ChainEnd { seq: statement.seq, hash });
-            if appended.is_err() && is_shared {
+            // Its room is kept for the next ones.
+            chain.pending = pending;
+            if written.is_err() {
+                chain.end = None;
                 // Somebody else may hold it, such as behind a pool that shares sessions.
-                chain.number = None;
+                chain.number = chain.number.filter(|_| !is_shared);
             }
         }
-        appended.map(|_| ())
+        written.map(|_| ())
     }
 
     fn chain_hash(&mut self, statement: &Statement, previous: &Hash) -> Result<Hash> {

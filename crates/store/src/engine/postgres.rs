@@ -161,6 +161,7 @@ fn attempt<T>(
     mut work: impl FnMut(&mut Tx) -> Result<T>,
 ) -> Result<T, Attempt> {
     let Connection { client, statements, chain, broken } = connection;
+    chain.settle();
     let mark = chain.mark();
     let transaction = if begin == "BEGIN" {
         client.transaction()
@@ -172,7 +173,7 @@ fn attempt<T>(
         if *broken { Attempt::Dead(unavailable(&error)) } else { Attempt::Failed(unavailable(&error)) }
     })?;
     let mut tx = Tx::postgres(PostgresTx { transaction, statements, retry: false }, chain);
-    let result = work(&mut tx);
+    let result = work(&mut tx).and_then(|value| tx.audit_flush().map(|()| value));
     let Some(PostgresTx { transaction, retry, .. }) = tx.into_postgres() else {
         return Err(Attempt::Failed(Error::internal("a transaction changed its engine")));
     };

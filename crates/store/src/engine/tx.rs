@@ -116,7 +116,11 @@ impl<'a> Tx<'a> {
             let rows = (rest.len() / width).min(MOST_BINDS / width).min(256);
             let rows = if rows.is_power_of_two() { rows } else { rows.next_power_of_two() / 2 };
             let (now, later) = rest.split_at(rows * width);
-            changed += self.execute(&format!("{head} VALUES {} {tail}", placeholders(rows, width)), now)?;
+            let row_after_row = match self.engine() {
+                EngineKind::Sqlite => unnumbered(rows, width),
+                EngineKind::Postgres => placeholders(rows, width),
+            };
+            changed += self.execute(&format!("{head} VALUES {row_after_row} {tail}"), now)?;
             rest = later;
         }
         Ok(changed)
@@ -238,6 +242,14 @@ fn placeholders(rows: usize, width: usize) -> String {
         }
         text.push(')');
     }
+    text
+}
+
+/// `(?,?),(?,?)`, which SQLite numbers by itself.
+fn unnumbered(rows: usize, width: usize) -> String {
+    let row = format!("({}?),", "?,".repeat(width - 1));
+    let mut text = row.repeat(rows);
+    text.pop();
     text
 }
 

@@ -182,7 +182,13 @@ impl Writer {
         let OpenGroup { jobs, .. } = group;
         histogram!("stele_write_group_size").record(jobs.len() as f64);
         let number = self.durability.next_commit();
-        let failure = commit(&self.connection, jobs.iter().any(|job| job.succeeded())).err();
+        let changed = jobs.iter().any(|job| job.succeeded());
+        let written = match changed && !self.connection.is_autocommit() {
+            true => Tx::sqlite_chained(&self.connection, &mut self.chain).audit_flush(),
+            false => Ok(()),
+        };
+        let committed = commit(&self.connection, changed && written.is_ok());
+        let failure = written.and(committed).err();
         if let Some(error) = &failure {
             self.chain.forget();
             tracing::error!(%error, writes = jobs.len(), "a group of writes was not committed");

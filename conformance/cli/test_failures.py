@@ -230,6 +230,23 @@ def test_a_record_of_a_newer_version_is_left_alone(shell, serve, tmp_path):
     assert [finding["check"] for finding in findings if finding["state"] == "failed"] == ["migrations"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["gate", "apply", "FILE"],
+        ["policy", "apply", "FILE.cedar"],
+        ["policy", "test", "good.cedar", "--cases", "FILE"],
+        ["audit", "verify", "--heads", "FILE"],
+        ["webhooks", "create", "n", "https://example.org", "--secret-file", "FILE"],
+    ],
+)
+def test_files_that_are_not_there_have_a_hint(shell, serve, tmp_path, line):
+    serve()
+    (tmp_path / "good.cedar").write_text('@id("a") forbid (principal, action, resource);')
+    told = shell(*line, code=2)
+    assert told.out == "" and "cannot read FILE" in told.err and "\nhint: " in told.err, told.err
+
+
 def test_settings(shell, tmp_path):
     (tmp_path / "stele.toml").write_text("data = 'elsewhere'\nport = 'many'\n")
     told = shell("serve", code=2)

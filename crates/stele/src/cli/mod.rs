@@ -14,6 +14,7 @@ mod experiments;
 mod export;
 mod failure;
 mod gc;
+mod given;
 mod governance;
 mod human;
 mod import;

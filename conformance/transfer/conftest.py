@@ -129,15 +129,24 @@ def mlflow2(tmp_path_factory: pytest.TempPathFactory) -> Origin:
     return database_by(MLFLOW2, tmp_path_factory, "mlflow2")
 
 
-@pytest.fixture(scope="session")
-def mlruns(tmp_path_factory: pytest.TempPathFactory) -> Origin:
-    """A folder by the file store of MLflow 3."""
+def folder_by(interpreter: Path, factory: pytest.TempPathFactory, name: str) -> Origin:
+    """A folder by the file store of an MLflow."""
 
     def make(folder: Path) -> None:
-        python(MLFLOW3, "fill.py", f"file://{folder}/mlruns", cwd=folder)
+        python(interpreter, "fill.py", f"file://{folder}/mlruns", cwd=folder)
 
-    folder = made_once(tmp_path_factory, "mlruns", make)
-    return Origin(f"{folder}/mlruns", MLFLOW3, folder)
+    folder = made_once(factory, name, make)
+    return Origin(f"{folder}/mlruns", interpreter, folder)
+
+
+@pytest.fixture(scope="session")
+def mlruns(tmp_path_factory: pytest.TempPathFactory) -> Origin:
+    return folder_by(MLFLOW3, tmp_path_factory, "mlruns")
+
+
+@pytest.fixture(scope="session")
+def mlruns2(tmp_path_factory: pytest.TempPathFactory) -> Origin:
+    return folder_by(MLFLOW2, tmp_path_factory, "mlruns2")
 
 
 @pytest.fixture(scope="session")
@@ -148,13 +157,13 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def mlflow_server(folder: Path, database: str) -> Iterator[str]:
+def mlflow_server(folder: Path, database: str, interpreter: Path = MLFLOW3) -> Iterator[str]:
     """MLflow's own server, which keeps artifacts for its clients."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [
-        *(str(MLFLOW3), "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", str(port)),
+        *(str(interpreter), "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", str(port)),
         *("--backend-store-uri", database, "--artifacts-destination", str(folder / "served")),
     ]
     with (folder / "server.log").open("wb") as log:

@@ -6,6 +6,7 @@ import json
 import sys
 
 import mlflow
+from describe_reviews import describe_reviews
 from describe_traces import describe_traces
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
@@ -45,6 +46,7 @@ def describe(uri: str) -> dict[str, object]:
             models = pages(client.search_logged_models, experiment_ids=ids)
             entry["logged_models"] = {model.model_id: describe_logged_model(model) for model in models}
             entry["traces"] = describe_traces(client, experiment.experiment_id)
+            entry["reviews"] = describe_reviews(experiment.experiment_id)
         found[experiment.experiment_id] = entry
     models = {model.name: describe_model(client, model) for model in pages(client.search_registered_models)}
     return {"experiments": found, "models": models}

@@ -33,6 +33,7 @@ def fill_traces(client: MlflowClient, uri: str, experiment: str, gone: str, run:
     client.delete_experiment(gone)
     fill_datasets(experiment, traces[0])
     fill_scorers(experiment)
+    fill_reviews(experiment, run, traces)
     if uri.startswith("sqlite:"):
         fill_online_scoring(uri.removeprefix("sqlite:///"))
     fill_webhooks(client)
@@ -108,6 +109,42 @@ def fill_scorers(experiment: str) -> None:
     for guideline in ("be kind", "be short"):
         Guidelines(name="style", guidelines=guideline, model="openai:/m").register(name="style", experiment_id=experiment)
     RelevanceToQuery(model="openai:/m").register(name="relevance", experiment_id=experiment)
+
+
+def fill_reviews(experiment: str, run: str, traces: list[str]) -> None:
+    """Issues that traces show, questions of every kind, and queues with traces in every state."""
+    from mlflow.entities import IssueReference, IssueSeverity, IssueStatus
+    from mlflow.genai.label_schemas import InputCategorical, InputNumeric, InputPassFail, InputText
+    from mlflow.tracking._tracking_service.utils import _get_store
+
+    store = _get_store()
+    slow = store.create_issue(
+        experiment, "slow", "answers take a “minute”", status=IssueStatus.RESOLVED, severity=IssueSeverity.HIGH,
+        root_causes=["no cache", "bïg prompts"], source_run_id=run, categories=["latency"], created_by="ann",
+    )
+    store.create_issue(experiment, "vague", "nobody knows")
+    store.update_issue(store.create_issue(experiment, "odd", "x" * 5_000).issue_id, severity=IssueSeverity.NOT_AN_ISSUE)
+    store.create_assessment(IssueReference(slow.issue_id, "slow", trace_id=traces[0], metadata={"mlflow.assessment.sourceRunId": run}))
+    questions = [
+        store.create_label_schema(experiment, name=name, type=kind, input=answer, instruction=instruction, enable_comment=comment)
+        for name, kind, answer, instruction, comment in (
+            ("polite", "feedback", InputPassFail(positive_label="yes", negative_label="nö"), "be honest", True),
+            ("tone", "feedback", InputCategorical(options=["warm", "cold"], multi_select=True), None, False),
+            ("grade", "feedback", InputNumeric(min_value=-0.5, max_value=None), None, True),
+            ("answer", "expectation", InputText(max_length=200), "what it should say", False),
+        )
+    ]
+    store.list_label_schemas(experiment)  # Makes the default question.
+    team = store.create_review_queue(
+        experiment, name="Tëam", queue_type="custom", users=["Bob", "ann"], schema_ids=[question.schema_id for question in questions]
+    )
+    store.add_items_to_review_queue(team.queue_id, item_ids=traces[:3])
+    store.set_review_queue_item_status(team.queue_id, item_id=traces[0], status="complete", completed_by="ann")
+    store.set_review_queue_item_status(team.queue_id, item_id=traces[1], status="declined", completed_by="bob")
+    own = store.get_or_create_user_queue(experiment, user="ann")
+    store.add_items_to_review_queue(own.queue_id, item_ids=[traces[3]])
+    # A question that is gone stays in the list of its queue.
+    store.delete_label_schema(questions[1].schema_id)
 
 
 def fill_online_scoring(database: str) -> None:

@@ -18,6 +18,7 @@ DOCUMENTS = {
     "spans": {"content"},
     "assessments": {"value", "error", "assessment_metadata"},
     "evaluation_datasets": {"schema", "profile"},
+    "label_schemas": {"input_config"},
     "evaluation_dataset_records": {"inputs", "outputs", "expectations", "tags", "source"},
 }
 # Columns that MLflow fills with constants since 1.0, and that only older runs have values in.

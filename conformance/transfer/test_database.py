@@ -15,7 +15,8 @@ def test_a_database_goes_in_and_out_row_for_row(stele: Stele, mlflow3: Origin, t
     report = stele.json("import", "mlflow", mlflow3.uri, "--keep-artifacts")
     taken = report["taken"]
     assert taken["runs"] == 6 and taken["points"] > 3000, report
-    assert (taken["traces"], taken["spans"], taken["assessments"], taken["evaluation_records"]) == (6, 12, 8, 21), report
+    assert (taken["traces"], taken["spans"], taken["assessments"], taken["evaluation_records"]) == (6, 12, 9, 21), report
+    assert (taken["issues"], taken["label_schemas"], taken["review_queues"], taken["review_items"]) == (3, 4, 2, 4), report
     assert [(lost["what"], lost["example"]) for lost in report["not_taken"]] == [("secrets of webhooks", "sealed")], report
     exported = tmp_path / "out.db"
     stele.run("export", "mlflow", exported)
@@ -23,6 +24,7 @@ def test_a_database_goes_in_and_out_row_for_row(stele: Stele, mlflow3: Origin, t
     # Not one row is left out of the comparison for want of rows.
     filled = ("metrics", "inputs", "input_tags", "logged_model_metrics", "spans", "assessments", "entity_associations")
     filled += ("evaluation_dataset_tags", "scorer_versions", "online_scoring_configs", "webhook_events", "model_version_tags")
+    filled += ("issues", "label_schemas", "review_queue_users", "review_queue_items", "review_queue_label_schemas")
     assert all(rows.tables(exported)[table] for table in filled)
     with sqlite3.connect(exported) as connection:
         webhooks = connection.execute("SELECT name, status, secret FROM webhooks ORDER BY name").fetchall()
@@ -33,6 +35,7 @@ def test_a_database_goes_in_and_out_row_for_row(stele: Stele, mlflow3: Origin, t
     assert again["known"] == {
         "experiments": 4, "runs": 6, "logged_models": 2, "models": 3,
         "traces": 6, "evaluation_datasets": 2, "scorers": 2, "webhooks": 3,
+        "issues": 3, "label_schemas": 4, "review_queues": 2,
     }
     second = tmp_path / "again.db"
     stele.run("export", "mlflow", second)

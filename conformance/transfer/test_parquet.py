@@ -37,6 +37,10 @@ def test_duckdb_reads_what_mlflow_had(stele: Stele, mlflow3: Origin, tmp_path: P
             ("model_versions", "model || version || source || stage", "name || version || source || lower(current_stage)"),
             ("assessments", "trace_id || assessment_id || kind || name || source_type || valid",
              "trace_id || assessment_id || assessment_type || name || source_type || iif(valid, 'true', 'false')"),
+            ("issues", "issue_id || experiment_id || name || status || coalesce(severity, '')", "issue_id || experiment_id || name || status || coalesce(severity, '')"),
+            ("label_schemas", "schema_id || experiment_id || name || type || input_type", "schema_id || experiment_id || name || type || input_type"),
+            ("review_queues", "queue_id || experiment_id || name || type", "queue_id || experiment_id || name || queue_type"),
+            ("review_queue_items", "queue_id || trace_id || status", "queue_id || item_id || status"),
             ("model_version_tags", "model || version || key || value", "name || version || key || value"),
         ):
             found = ask(f"SELECT {ours} AS row FROM '@/{table}.parquet' ORDER BY 1")
@@ -58,6 +62,12 @@ def test_duckdb_reads_what_mlflow_had(stele: Stele, mlflow3: Origin, tmp_path: P
     )
     assert best == [[f"child {number}", f"0.0{number}", 1 / 40] for number in range(3)]
     check_traces(ask, mlflow3.folder / "mlflow.db")
+    # Who has something to review, and how far the queue is.
+    waiting = ask(
+        """SELECT name, json_extract_string(users, '$[0]'), count(*), count(*) FILTER (status = 'pending')
+           FROM '@/review_queues.parquet' JOIN '@/review_queue_items.parquet' USING (queue_id) GROUP BY ALL ORDER BY 1"""
+    )
+    assert waiting == [["Tëam", "ann", 3, 1], ["ann", "ann", 1, 1]]
     aliases = dict(ask("SELECT alias, version FROM '@/model_aliases.parquet'"))
     assert aliases == {"best": 2, "challenger": 3, "champion": 2, "staging": 3, "production": 2, "archived": 1}
 
@@ -77,7 +87,9 @@ def check_traces(ask: Callable[[str], list], database: Path) -> None:
         ).fetchall()
         found = ask(f"SELECT {columns.format('start_time_ns', 'end_time_ns', 'model', 'provider')} FROM '@/spans.parquet' ORDER BY 1, 2")
         assert found == [list(row) for row in expected] and len(found) == 12
-        values = source.execute("SELECT assessment_id, value FROM assessments ORDER BY 1").fetchall()
+        # Of a link to an issue, the name of the issue.
+        value = "iif(assessment_type = 'issue', value -> '$.issue_name', value)"
+        values = source.execute(f"SELECT assessment_id, {value} FROM assessments ORDER BY 1").fetchall()
     found = ask("SELECT assessment_id, value FROM '@/assessments.parquet' ORDER BY 1")
     assert [(id, json.loads(value)) for id, value in found] == [(id, json.loads(value)) for id, value in values]
     # What people ask of them: the tokens of each model, by what the spans say, and how often what was judged good.

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import MLFLOW3, POSTGRES, Origin, Stele, describe, mlflow_server, python
+from conftest import MLFLOW2, MLFLOW3, POSTGRES, Origin, Stele, describe, mlflow_server, python
 from servers import fresh_postgres_database
 
 FILES = {"notes.txt", "deep/100% sure.bin"}
@@ -60,6 +60,30 @@ def test_a_folder(stele: Stele, mlruns: Origin, tmp_path: Path) -> None:
     assert without_places(found) == without_places(original)
     again = stele.json("import", "mlflow", mlruns.uri)
     assert not any(again["taken"].values()) and again["artifacts"]["copied_files"] == 0, again
+
+
+def test_a_folder_of_mlflow_2(stele_on_sqlite: Stele, mlruns2: Origin, tmp_path: Path) -> None:
+    report = stele_on_sqlite.json("import", "mlflow", mlruns2.uri)
+    assert report["taken"]["runs"] == 6 and report["artifacts"]["copied_files"] == len(FILES), report
+    assert report["not_taken"] == [] and report["artifacts"]["left"] == [], report
+    original = describe(f"file://{mlruns2.uri}", MLFLOW2)
+    with stele_on_sqlite.serving() as server:
+        found = describe(server.url, MLFLOW2)
+        check_files(server.url, run_named(found, "in default")[0], tmp_path / "files")
+    assert without_places(found) == without_places(original)
+
+
+def test_a_server_of_mlflow_2(stele_on_sqlite: Stele, tmp_path: Path) -> None:
+    folder = tmp_path / "mlflow"
+    folder.mkdir()
+    with mlflow_server(folder, f"sqlite:///{folder}/mlflow.db", MLFLOW2) as url:
+        python(MLFLOW2, "fill.py", url, cwd=folder)
+        report = stele_on_sqlite.json("import", "mlflow", url)
+        original = describe(url, MLFLOW2)
+    assert report["artifacts"]["copied_files"] == len(FILES) and report["not_taken"] == [], report
+    with stele_on_sqlite.serving() as server:
+        found = describe(server.url, MLFLOW2)
+    assert without_places(found) == without_places(original)
 
 
 def test_a_server(stele_on_sqlite: Stele, mlflow3: Origin, tmp_path: Path) -> None:

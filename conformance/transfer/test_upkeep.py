@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import threading
+import time
 from pathlib import Path
 
 import rows
@@ -112,6 +114,24 @@ def test_what_was_deleted_is_freed(stele: Stele, mlflow3: Origin, tmp_path: Path
         runs = experiment["runs"]
         experiment["runs"] = {id: run for id, run in runs.items() if id not in gone and run["lifecycle_stage"] == "active"}
     assert found == expected
+
+
+def test_a_server_frees_what_was_deleted_long_ago(stele: Stele, mlflow3: Origin, tmp_path: Path) -> None:
+    source = tmp_path / "mlflow.db"
+    shutil.copy(mlflow3.folder / "mlflow.db", source)
+    with sqlite3.connect(source) as connection:
+        run = "SELECT run_uuid FROM runs WHERE name = ?"
+        (old,), (kept,) = (connection.execute(run, (name,)).fetchone() for name in ("child 2", "in default"))
+        connection.execute("UPDATE runs SET deleted_time = 1000 WHERE run_uuid = ?", (old,))
+        connection.execute("UPDATE runs SET lifecycle_stage = 'deleted', deleted_time = ? WHERE run_uuid = ?", (time.time_ns() // 10**6, kept))
+    stele.run("import", "mlflow", source, "--keep-artifacts")
+    with stele.serving("STELE_TRASH_RETENTION=1d") as server:
+        wire = Wire(server.url)
+        until = time.monotonic() + 60
+        while wire.send("GET", f"{API}/runs/get?run_id={old}").status != 404:
+            assert time.monotonic() < until, "what was deleted long ago is still there"
+        # What went to the trash today was looked at in the same pass.
+        assert wire.expect("GET", f"{API}/runs/get?run_id={kept}")["run"]["info"]["lifecycle_stage"] == "deleted"
 
 
 def test_a_server_that_serves_is_not_disturbed(stele_on_sqlite: Stele, tmp_path: Path) -> None:

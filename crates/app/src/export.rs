@@ -2,11 +2,15 @@
 //! size holds neither memory nor a snapshot.
 
 use stele_domain::Result;
-use stele_domain::id::{ArtifactRow, EvaluationDatasetRow, ExperimentId, ModelRow, RunRow, TraceRow};
+use stele_domain::id::{
+    ArtifactRow, EvaluationDatasetRow, ExperimentId, IssueRow, LabelSchemaRow, ModelRow, ReviewQueueRow, RunRow,
+    TraceRow,
+};
 use stele_domain::record::{Experiment, LoggedModel};
 use stele_domain::registry::ModelVersion;
 use stele_store::{
-    ExportedDataset, ExportedEvaluationDataset, ExportedModel, ExportedRun, ExportedScorer, ExportedTrace,
+    ExportedDataset, ExportedEvaluationDataset, ExportedIssue, ExportedItem, ExportedLabelSchema, ExportedModel,
+    ExportedReviewQueue, ExportedRun, ExportedScorer, ExportedTrace,
 };
 
 use crate::{App, Ctx};
@@ -79,5 +83,43 @@ impl App {
     pub async fn scorers_whole(&self, ctx: &Ctx, experiments: Vec<ExperimentId>) -> Result<Vec<ExportedScorer>> {
         let visible = ctx.visible();
         self.read(move |tx| tx.scorers_whole(&visible, &experiments)).await
+    }
+
+    pub async fn issues_after(&self, ctx: &Ctx, after: IssueRow, most: usize) -> Result<Vec<ExportedIssue>> {
+        let visible = ctx.visible();
+        self.read(move |tx| tx.issues_after(&visible, after, most)).await
+    }
+
+    pub async fn label_schemas_after(
+        &self,
+        ctx: &Ctx,
+        after: LabelSchemaRow,
+        most: usize,
+    ) -> Result<Vec<ExportedLabelSchema>> {
+        let visible = ctx.visible();
+        self.read(move |tx| tx.label_schemas_after(&visible, after, most)).await
+    }
+
+    /// At most `most` review queues after one, without the traces in them.
+    pub async fn review_queues_after(
+        &self,
+        ctx: &Ctx,
+        after: ReviewQueueRow,
+        most: usize,
+    ) -> Result<Vec<ExportedReviewQueue>> {
+        let visible = ctx.visible();
+        self.read(move |tx| tx.review_queues_after(&visible, after, most)).await
+    }
+
+    /// At most `most` traces in a queue after one.
+    pub async fn review_items_after(
+        &self,
+        ctx: &Ctx,
+        queue: ReviewQueueRow,
+        after: TraceRow,
+        most: usize,
+    ) -> Result<Vec<ExportedItem>> {
+        let visible = ctx.visible();
+        self.read(move |tx| tx.review_items_after(&visible, queue, after, most)).await
     }
 }

@@ -49,7 +49,7 @@ pub use identity::{
     AccountChange, Admission, Held, KeyMade, NewAccount, NewCredential, Refusal, SESSION_LIFE, SignedBody, SignedBy,
     SignedPayload, Signer, TemporaryKey, TokenMade, Vouched, looks_like_token,
 };
-pub use load::{LoadedInto, LoadedTraces, prepare_trace};
+pub use load::{LoadedInto, LoadedTraces, check_issue, check_label_schema, check_review_queue, prepare_trace};
 pub use logged_model::NewLoggedModel;
 pub use policy::{Asked, AskedThing, Explained};
 pub use purge::PurgeReport;
@@ -68,13 +68,14 @@ use stele_store::Store;
 pub use stele_store::series::{Bucket, Summary};
 pub use stele_store::{Chart, HistoryPage, HistoryStart, StoreState};
 pub use stele_store::{
-    ExportedDataset, ExportedEvaluationDataset, ExportedModel, ExportedRun, ExportedScorer, ExportedTrace, Trash,
+    ExportedDataset, ExportedEvaluationDataset, ExportedIssue, ExportedItem, ExportedLabelSchema, ExportedModel,
+    ExportedReviewQueue, ExportedRun, ExportedScorer, ExportedTrace, Trash,
 };
 pub use stele_store::{Faceted, Listed, ListedObject};
 pub use stele_store::{GateRecord, Review, ReviewKind, VerdictRecord};
 pub use stele_store::{
-    LoadedExperiment, LoadedLineage, LoadedLink, LoadedLoggedModel, LoadedMetric, LoadedModel, LoadedOnlineScoring,
-    LoadedReading, LoadedRun, LoadedRuns, LoadedScorer, LoadedTrace, LoadedVersion, PreparedTrace,
+    LoadedAs, LoadedExperiment, LoadedItems, LoadedLineage, LoadedLink, LoadedLoggedModel, LoadedMetric, LoadedModel,
+    LoadedOnlineScoring, LoadedReading, LoadedRun, LoadedRuns, LoadedScorer, LoadedTrace, LoadedVersion, PreparedTrace,
 };
 pub use trace::{LoggedSpans, MOST_SPANS_AT_ONCE, StartedTrace, TraceCounts, TraceEnd, TracesToDelete, WholeTrace};
 pub use webhook::{

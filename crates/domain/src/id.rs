@@ -44,6 +44,8 @@ row_id! {
     ResourceRow,
     DeliveryRow,
     TraceRow,
+    IssueRow,
+    LabelSchemaRow,
     ReviewQueueRow,
 }
 

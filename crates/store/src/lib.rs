@@ -63,15 +63,17 @@ use engine::{Postgres, Sqlite};
 pub use examine::{Examination, damage, examine};
 pub use experiment::NewExperiment;
 pub use export::{
-    ExportedDataset, ExportedEvaluationDataset, ExportedModel, ExportedRun, ExportedScorer, ExportedTrace,
+    ExportedDataset, ExportedEvaluationDataset, ExportedIssue, ExportedItem, ExportedLabelSchema, ExportedModel,
+    ExportedReviewQueue, ExportedRun, ExportedScorer, ExportedTrace,
 };
 pub use facets::Faceted;
 pub use governance::{GateRecord, NewEvaluation, Reading, Review, ReviewKind, VerdictRecord};
 pub use history::Origin;
 pub use identity::{FoundCredential, LoginAccount, NewAccount, NewCredential};
 pub use load::{
-    LoadedExperiment, LoadedLineage, LoadedLink, LoadedLoggedModel, LoadedMetric, LoadedModel, LoadedOnlineScoring,
-    LoadedReading, LoadedRun, LoadedRuns, LoadedScorer, LoadedTrace, LoadedVersion, PreparedTrace, RunBatch,
+    LoadedAs, LoadedExperiment, LoadedItems, LoadedLineage, LoadedLink, LoadedLoggedModel, LoadedMetric, LoadedModel,
+    LoadedOnlineScoring, LoadedReading, LoadedRun, LoadedRuns, LoadedScorer, LoadedTrace, LoadedVersion, PreparedTrace,
+    RunBatch,
 };
 pub use logged_model::NewLoggedModel;
 pub use metric_read::{Chart, HistoryPage, HistoryStart};

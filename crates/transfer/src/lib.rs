@@ -10,6 +10,7 @@ mod files;
 mod import;
 mod mlflow;
 mod python;
+mod review;
 mod server;
 mod traces;
 

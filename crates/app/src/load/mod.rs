@@ -4,6 +4,7 @@ mod evaluation;
 mod experiment;
 mod logged_model;
 mod registry;
+mod review;
 mod trace;
 mod webhook;
 
@@ -18,6 +19,7 @@ use stele_domain::{Kind, Point, Result};
 use stele_store::{LoadedLineage, LoadedReading, LoadedRun, LoadedRuns, RunBatch};
 
 pub use self::experiment::LoadedInto;
+pub use self::review::{check_issue, check_label_schema, check_review_queue};
 pub use self::trace::{LoadedTraces, prepare_trace};
 use crate::experiment::{check_tags, require_active};
 use crate::transact::{Changed, check_text};

@@ -94,7 +94,7 @@ impl App {
     }
 }
 
-fn check(issue: &Issue) -> Result<()> {
+pub(crate) fn check(issue: &Issue) -> Result<()> {
     issue.check()?;
     check_text("name", &issue.name)?;
     check_text("description", &issue.description)?;

@@ -147,7 +147,7 @@ impl App {
     }
 }
 
-fn check(schema: &LabelSchema) -> Result<()> {
+pub(crate) fn check(schema: &LabelSchema) -> Result<()> {
     check_text("name", &schema.name)?;
     check_text("instruction", schema.instruction.as_deref().unwrap_or(""))?;
     match &schema.input {

@@ -1,7 +1,7 @@
 //! Reviews of what an application did: issues, questions for reviewers, and queues of traces.
 
-mod issue;
-mod label_schema;
+pub(crate) mod issue;
+pub(crate) mod label_schema;
 mod queue;
 
 pub use issue::NewIssue;

@@ -79,6 +79,13 @@ impl LabelSchema {
         self.input.check()
     }
 
+    /// Refuses a question from elsewhere when it breaks a rule. Its name may be one that is given to no other any more.
+    pub fn check_loaded(&self) -> Result<()> {
+        check_name_length(&self.name)?;
+        check_instruction(self.instruction.as_deref())?;
+        self.input.check()
+    }
+
     /// Makes a change, at a time. What answers already mean must stay: the way in which they are given is fixed but
     /// for its details.
     pub fn apply(&mut self, change: LabelSchemaChange, now: Timestamp) -> Result<()> {
@@ -159,6 +166,16 @@ impl LabelInput {
 }
 
 fn check_name(name: &str) -> Result<()> {
+    check_name_length(name)?;
+    if name.trim().to_lowercase() == DEFAULT_NAME.to_lowercase() {
+        return Err(Error::invalid(format!(
+            "`{name}` is reserved for the experiment's default question and cannot be used for another label schema."
+        )));
+    }
+    Ok(())
+}
+
+fn check_name_length(name: &str) -> Result<()> {
     if name.is_empty() {
         return Err(Error::invalid("Label schema `name` must be a non-empty string; got ''."));
     }
@@ -166,11 +183,6 @@ fn check_name(name: &str) -> Result<()> {
     if length > MOST_NAME {
         return Err(Error::invalid(format!(
             "Label schema `name` must be at most {MOST_NAME} characters; got {length}."
-        )));
-    }
-    if name.trim().to_lowercase() == DEFAULT_NAME.to_lowercase() {
-        return Err(Error::invalid(format!(
-            "`{name}` is reserved for the experiment's default question and cannot be used for another label schema."
         )));
     }
     Ok(())

@@ -95,6 +95,10 @@ fn tell(output: &Output, report: &ImportReport) -> anyhow::Result<()> {
         ("evaluation datasets", taken.evaluation_datasets, Some(known.evaluation_datasets)),
         ("evaluation records", taken.evaluation_records, None),
         ("scorers", taken.scorers, Some(known.scorers)),
+        ("issues", taken.issues, Some(known.issues)),
+        ("label schemas", taken.label_schemas, Some(known.label_schemas)),
+        ("review queues", taken.review_queues, Some(known.review_queues)),
+        ("traces to review", taken.review_items, None),
         ("webhooks", taken.webhooks, Some(known.webhooks)),
         ("artifact files", report.artifacts.copied_files, None),
     ];

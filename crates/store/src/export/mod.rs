@@ -2,6 +2,7 @@
 
 mod evaluation;
 mod history;
+mod review;
 mod trace;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use crate::experiment::{COLUMNS, experiment};
 use crate::run::{RUN_COLUMNS, run_info};
 
 pub use self::evaluation::{ExportedEvaluationDataset, ExportedScorer};
+pub use self::review::{ExportedIssue, ExportedItem, ExportedLabelSchema, ExportedReviewQueue};
 pub use self::trace::ExportedTrace;
 
 /// A run with what only an export asks for.

@@ -13,6 +13,7 @@ mod lineage;
 mod logged_model;
 mod metric;
 mod registry;
+mod review;
 mod trace;
 
 use std::collections::{HashMap, HashSet};
@@ -31,6 +32,7 @@ pub use self::experiment::LoadedExperiment;
 pub use self::lineage::{LoadedLineage, LoadedReading};
 pub use self::logged_model::LoadedLoggedModel;
 pub use self::registry::{LoadedModel, LoadedVersion};
+pub use self::review::{LoadedAs, LoadedItems};
 pub use self::trace::{LoadedLink, LoadedTrace, PreparedTrace};
 use crate::Tx;
 use crate::engine::{Value, list, params};

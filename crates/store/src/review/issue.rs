@@ -15,7 +15,12 @@ const UNKNOWN: i64 = -1;
 
 impl Tx<'_> {
     /// The caller holds the experiment.
-    pub fn issue_create(&mut self, _permit: &Permit<ManageReview>, issue: &Issue) -> Result<()> {
+    pub fn issue_create(&mut self, permit: &Permit<ManageReview>, issue: &Issue) -> Result<()> {
+        self.issue_insert(permit, issue, "").map(|_| ())
+    }
+
+    /// Inserts a row, with `tail` after it; says how many rows that were.
+    pub(crate) fn issue_insert(&mut self, _permit: &Permit<ManageReview>, issue: &Issue, tail: &str) -> Result<u64> {
         const INSERT: &str = "INSERT INTO issue (public_id, experiment_id, name, description, status, severity,
                  root_causes, categories, source_run, created_by, created_at, updated_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
@@ -33,7 +38,7 @@ impl Tx<'_> {
             issue.created_at,
             issue.updated_at,
         ];
-        self.execute(INSERT, values).map(|_| ())
+        self.execute(&format!("{INSERT}{tail}"), values)
     }
 
     pub fn issue_get(&mut self, visible: &Visibility, id: &str) -> Result<Issue> {

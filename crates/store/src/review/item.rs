@@ -8,7 +8,7 @@ use stele_domain::{Error, Kind, Result};
 use crate::Tx;
 use crate::engine::{Row, Value, list, params};
 
-const COLUMNS: &str = "review_queue.public_id, trace.public_id, review_item.status, review_item.completed_by, \
+pub(crate) const COLUMNS: &str = "review_queue.public_id, trace.public_id, review_item.status, review_item.completed_by, \
      review_item.completed_at, review_item.created_at, review_item.updated_at";
 
 const FROM: &str = "FROM review_item JOIN review_queue ON review_queue.id = review_item.queue_id
@@ -124,7 +124,7 @@ impl Tx<'_> {
     }
 }
 
-fn item(row: &Row) -> Result<ReviewItem> {
+pub(crate) fn item(row: &Row) -> Result<ReviewItem> {
     Ok(ReviewItem {
         queue: row.text(0)?,
         trace: TraceId::parse(row.str(1)?)?,

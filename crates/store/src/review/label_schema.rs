@@ -7,7 +7,7 @@ use stele_domain::{Error, Kind, Result};
 use crate::Tx;
 use crate::engine::{Row, list, params};
 
-const COLUMNS: &str = "label_schema.public_id, label_schema.experiment_id, label_schema.name, label_schema.kind, \
+pub(crate) const COLUMNS: &str = "label_schema.public_id, label_schema.experiment_id, label_schema.name, label_schema.kind, \
      label_schema.input, label_schema.instruction, label_schema.has_comment, label_schema.is_default, \
      label_schema.created_at, label_schema.updated_at";
 
@@ -16,18 +16,27 @@ const INSERT: &str = "INSERT INTO label_schema (public_id, experiment_id, name, 
 
 impl Tx<'_> {
     /// The caller holds the experiment.
-    pub fn label_schema_create(&mut self, _permit: &Permit<ManageReview>, schema: &LabelSchema) -> Result<()> {
-        self.label_schema_insert(INSERT, schema).map(|_| ()).map_err(|error| taken(error, &schema.name))
+    pub fn label_schema_create(&mut self, permit: &Permit<ManageReview>, schema: &LabelSchema) -> Result<()> {
+        self.label_schema_insert(permit, schema, "").map(|_| ()).map_err(|error| taken(error, &schema.name))
     }
 
     /// Makes the question that every experiment has, unless it is there; says whether it was made.
     pub fn label_schema_default_create(&mut self, visible: &Visibility, default: &LabelSchema) -> Result<bool> {
         visible.require(Place::Experiment(default.experiment), Kind::Experiment, default.experiment)?;
-        let insert = format!("{INSERT} ON CONFLICT (experiment_id, name) DO NOTHING");
-        Ok(self.label_schema_insert(&insert, default)? > 0)
+        Ok(self.label_schema_write(default, " ON CONFLICT (experiment_id, name) DO NOTHING")? > 0)
     }
 
-    fn label_schema_insert(&mut self, insert: &str, schema: &LabelSchema) -> Result<u64> {
+    /// Inserts a row, with `tail` after it; says how many rows that were.
+    pub(crate) fn label_schema_insert(
+        &mut self,
+        _permit: &Permit<ManageReview>,
+        schema: &LabelSchema,
+        tail: &str,
+    ) -> Result<u64> {
+        self.label_schema_write(schema, tail)
+    }
+
+    fn label_schema_write(&mut self, schema: &LabelSchema, tail: &str) -> Result<u64> {
         let values = params![
             &schema.id,
             schema.experiment,
@@ -40,7 +49,7 @@ impl Tx<'_> {
             schema.created_at,
             schema.updated_at,
         ];
-        self.execute(insert, values)
+        self.execute(&format!("{INSERT}{tail}"), values)
     }
 
     pub fn label_schema_get(&mut self, visible: &Visibility, id: &str) -> Result<LabelSchema> {
@@ -144,7 +153,7 @@ fn input_text(schema: &LabelSchema) -> Result<String> {
     serde_json::to_string(&schema.input).map_err(|error| Error::internal(error.to_string()))
 }
 
-fn label_schema(row: &Row) -> Result<LabelSchema> {
+pub(crate) fn label_schema(row: &Row) -> Result<LabelSchema> {
     let input = serde_json::from_str(row.str(4)?);
     Ok(LabelSchema {
         id: row.text(0)?,

@@ -9,7 +9,7 @@ use stele_domain::{Error, Kind, Result};
 use crate::Tx;
 use crate::engine::{Row, Value, list, params};
 
-const COLUMNS: &str = "review_queue.id, review_queue.public_id, review_queue.experiment_id, review_queue.name, \
+pub(crate) const COLUMNS: &str = "review_queue.id, review_queue.public_id, review_queue.experiment_id, review_queue.name, \
      review_queue.kind, review_queue.created_by, review_queue.created_at, review_queue.updated_at";
 
 impl Tx<'_> {
@@ -19,8 +19,19 @@ impl Tx<'_> {
         permit: &Permit<ManageReview>,
         queue: &ReviewQueue,
     ) -> Result<ReviewQueueRow> {
+        let row = self.review_queue_insert(permit, queue, "").map_err(|error| taken(error, &queue.name))?;
+        row.ok_or_else(|| Error::internal("a review queue was not made"))
+    }
+
+    /// Inserts a queue with its reviewers and questions, with `tail` after its row; gives nothing if there was no row.
+    pub(crate) fn review_queue_insert(
+        &mut self,
+        permit: &Permit<ManageReview>,
+        queue: &ReviewQueue,
+        tail: &str,
+    ) -> Result<Option<ReviewQueueRow>> {
         const INSERT: &str = "INSERT INTO review_queue (public_id, experiment_id, name, folded_name, kind, created_by,
-                 created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id";
+                 created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
         let values = params![
             &queue.id,
             queue.experiment,
@@ -31,11 +42,13 @@ impl Tx<'_> {
             queue.created_at,
             queue.updated_at,
         ];
-        let row = self.query_one(INSERT, values, |row| row.int(0)).map(ReviewQueueRow);
-        let row = row.map_err(|error| taken(error, &queue.name))?;
+        let insert = format!("{INSERT}{tail} RETURNING id");
+        let Some(row) = self.query_opt(&insert, values, |row| row.int(0))?.map(ReviewQueueRow) else {
+            return Ok(None);
+        };
         self.review_queue_users_set(permit, row, &queue.users)?;
         self.review_queue_schemas_set(permit, row, &queue.schemas)?;
-        Ok(row)
+        Ok(Some(row))
     }
 
     pub fn review_queue_get(&mut self, visible: &Visibility, id: &str) -> Result<(ReviewQueueRow, ReviewQueue)> {
@@ -158,7 +171,7 @@ impl Tx<'_> {
         self.execute("DELETE FROM review_queue WHERE id = $1", params![row]).map(|_| ())
     }
 
-    fn review_queues_complete(
+    pub(crate) fn review_queues_complete(
         &mut self,
         mut queues: Vec<(ReviewQueueRow, ReviewQueue)>,
     ) -> Result<Vec<(ReviewQueueRow, ReviewQueue)>> {
@@ -200,7 +213,7 @@ fn taken(error: Error, name: &str) -> Error {
     }
 }
 
-fn queue(row: &Row) -> Result<(ReviewQueueRow, ReviewQueue)> {
+pub(crate) fn queue(row: &Row) -> Result<(ReviewQueueRow, ReviewQueue)> {
     let queue = ReviewQueue {
         id: row.text(1)?,
         experiment: ExperimentId(row.int(2)?),

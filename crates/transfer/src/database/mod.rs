@@ -4,6 +4,7 @@
 mod connection;
 mod evaluation;
 mod registry;
+mod review;
 mod runs;
 mod schema;
 mod traces;
@@ -46,6 +47,7 @@ pub(crate) fn read(database: &Database, options: &ImportOptions, sink: &Sink, ru
         reader.runs(experiment.id)?;
         reader.traces(experiment.id)?;
         reader.scorers(experiment.id)?;
+        reader.reviews(experiment.id)?;
     }
     reader.evaluation_datasets()?;
     reader.models()?;
@@ -164,9 +166,6 @@ impl Reader<'_> {
             ("endpoints", "gateway endpoints", NO_PLACE),
             ("budget_policies", "gateway budgets", NO_PLACE),
             ("guardrails", "gateway guardrails", NO_PLACE),
-            ("issues", "issues", NO_PLACE),
-            ("label_schemas", "label schemas", NO_PLACE),
-            ("review_queues", "review queues", NO_PLACE),
             ("mcp_servers", "MCP servers", NO_PLACE),
             ("jobs", "jobs", NO_PLACE),
         ];

@@ -12,7 +12,7 @@ use stele_domain::trace::{
 use super::connection::{Cell, Row};
 use super::{Reader, placeholders};
 use crate::import::Item;
-use crate::traces::{read_span, state, with_meaning};
+use crate::traces::{read_span, state, with_meaning, with_source_run};
 
 /// How many traces come in one part.
 const TRACES: usize = 200;
@@ -138,7 +138,7 @@ impl Reader<'_> {
         const ASSESSMENTS: &str =
             "SELECT trace_id, assessment_id, name, assessment_type, value, error, created_timestamp,
                  last_updated_timestamp, source_type, source_id, span_id, rationale, overrides, valid,
-                 assessment_metadata
+                 assessment_metadata, run_id
              FROM assessments WHERE trace_id IN (..) ORDER BY trace_id, created_timestamp, assessment_id";
         if !self.schema.has_table("assessments") {
             return Ok(());
@@ -251,13 +251,15 @@ fn assessment(row: &mut Row) -> Result<Option<Assessment>> {
         Value::String(text) => text,
         other => other.to_string(),
     };
+    let metadata = metadata.into_iter().map(|(key, value)| Tag { key, value: plain(value) }).collect();
+    let metadata = with_source_run(metadata, row.opt_text(15)?);
     Ok(Some(Assessment {
         id: row.text(1)?,
         name: row.text(2)?,
         value,
         source: AssessmentSource { kind: row.text(8)?, id: row.text(9)? },
         rationale: row.opt_text(11)?,
-        metadata: metadata.into_iter().map(|(key, value)| Tag { key, value: plain(value) }).collect(),
+        metadata,
         span_id: row.opt_text(10)?,
         created_at: Timestamp(row.int(6)?),
         updated_at: Timestamp(row.int(7)?),

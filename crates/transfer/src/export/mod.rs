@@ -8,11 +8,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use stele_app::{
-    App, Ctx, ExportedDataset, ExportedEvaluationDataset, ExportedModel, ExportedRun, ExportedScorer, ExportedTrace,
-    HistoryStart,
+    App, Ctx, ExportedDataset, ExportedEvaluationDataset, ExportedIssue, ExportedItem, ExportedLabelSchema,
+    ExportedModel, ExportedReviewQueue, ExportedRun, ExportedScorer, ExportedTrace, HistoryStart,
 };
 use stele_domain::evaluation::EvaluationRecord;
-use stele_domain::id::{ArtifactRow, EvaluationDatasetRow, ExperimentId, ModelRow, RunId, RunRow, TraceRow};
+use stele_domain::id::{
+    ArtifactRow, EvaluationDatasetRow, ExperimentId, IssueRow, LabelSchemaRow, ModelRow, ReviewQueueRow, RunId, RunRow,
+    TraceRow,
+};
 use stele_domain::record::{Experiment, LoggedModel};
 use stele_domain::registry::ModelVersion;
 use stele_domain::search::Window;
@@ -94,6 +97,22 @@ impl Record<'_> {
 
     async fn scorers(&self, experiments: &[Experiment]) -> Result<Vec<ExportedScorer>> {
         self.app.scorers_whole(self.ctx, experiments.iter().map(|experiment| experiment.id).collect()).await
+    }
+
+    async fn issues(&self, last: Option<&ExportedIssue>) -> Result<Vec<ExportedIssue>> {
+        self.app.issues_after(self.ctx, last.map_or(IssueRow(0), |last| last.row), PAGE).await
+    }
+
+    async fn label_schemas(&self, last: Option<&ExportedLabelSchema>) -> Result<Vec<ExportedLabelSchema>> {
+        self.app.label_schemas_after(self.ctx, last.map_or(LabelSchemaRow(0), |last| last.row), PAGE).await
+    }
+
+    async fn review_queues(&self, last: Option<&ExportedReviewQueue>) -> Result<Vec<ExportedReviewQueue>> {
+        self.app.review_queues_after(self.ctx, last.map_or(ReviewQueueRow(0), |last| last.row), PAGE).await
+    }
+
+    async fn review_items(&self, queue: ReviewQueueRow, last: Option<&ExportedItem>) -> Result<Vec<ExportedItem>> {
+        self.app.review_items_after(self.ctx, queue, last.map_or(TraceRow(0), |last| last.row), PAGE).await
     }
 
     /// The webhooks that speak as MLflow does, from one on.

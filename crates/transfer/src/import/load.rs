@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use super::artifacts::ArtifactCopier;
 use super::evaluation::OpenDataset;
 use super::report::{ImportReport, Tally};
+use super::review::Reviews;
 use super::sink::{Item, SourceModel, SourceRun, SourceVersion};
 use super::{ImportOptions, Source};
 use crate::Progress;
@@ -31,6 +32,7 @@ pub(super) struct Loader {
     experiments: HashMap<ExperimentId, Here>,
     /// The evaluation dataset whose records are coming.
     pub(super) dataset: Option<OpenDataset>,
+    pub(super) reviews: Reviews,
 }
 
 /// An experiment of the source as it is here.
@@ -54,6 +56,7 @@ impl Loader {
             subscription: options.subscription,
             experiments: HashMap::new(),
             dataset: None,
+            reviews: Reviews::default(),
         })
     }
 
@@ -93,6 +96,10 @@ impl Loader {
                 }
                 Item::EvaluationRecords(records) => self.evaluation_records(records).await?,
                 Item::EvaluationDatasetEnds => self.evaluation_dataset_ends().await?,
+                Item::Issues { experiment, issues } => self.issues(experiment, issues).await?,
+                Item::LabelSchemas { experiment, schemas } => self.label_schemas(experiment, schemas).await?,
+                Item::ReviewQueue(queue) => self.review_queue(*queue).await?,
+                Item::ReviewItems(items) => self.review_items(items).await?,
                 Item::Webhook(webhook) => self.webhook(webhook).await?,
                 Item::Model(model) => {
                     progress(Progress::Doing(format!("model {}", model.name)));

@@ -4,6 +4,7 @@ mod artifacts;
 mod evaluation;
 mod load;
 mod report;
+mod review;
 mod sink;
 mod source;
 mod traces;

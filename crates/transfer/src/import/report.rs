@@ -32,6 +32,10 @@ pub struct Counts {
     pub evaluation_datasets: u64,
     pub evaluation_records: u64,
     pub scorers: u64,
+    pub issues: u64,
+    pub label_schemas: u64,
+    pub review_queues: u64,
+    pub review_items: u64,
     pub webhooks: u64,
 }
 
@@ -44,6 +48,9 @@ pub struct Known {
     pub traces: u64,
     pub evaluation_datasets: u64,
     pub scorers: u64,
+    pub issues: u64,
+    pub label_schemas: u64,
+    pub review_queues: u64,
     pub webhooks: u64,
 }
 

@@ -5,6 +5,7 @@ use stele_domain::evaluation::{EvaluationDataset, EvaluationRecord};
 use stele_domain::id::{ExperimentId, RunId, Timestamp};
 use stele_domain::record::Tag;
 use stele_domain::registry::ModelAlias;
+use stele_domain::review::{Issue, LabelSchema, ReviewItem, ReviewQueue};
 use stele_domain::trace::TraceId;
 use stele_domain::webhook::WebhookStatus;
 use stele_domain::{Error, Point, Result};
@@ -44,6 +45,18 @@ pub(crate) enum Item {
         experiment: ExperimentId,
         scorers: Vec<LoadedScorer>,
     },
+    /// Those of an experiment of the source; after its runs.
+    Issues {
+        experiment: ExperimentId,
+        issues: Vec<Issue>,
+    },
+    LabelSchemas {
+        experiment: ExperimentId,
+        schemas: Vec<LabelSchema>,
+    },
+    /// The traces in it come after it, until the next; after the traces and label schemas of its experiment.
+    ReviewQueue(Box<ReviewQueue>),
+    ReviewItems(Vec<ReviewItem>),
     /// Its records come after it, until it ends. Experiments as the source numbers them, each with since when.
     EvaluationDataset {
         dataset: Box<EvaluationDataset>,

@@ -120,7 +120,8 @@ impl Client {
         items: &str,
         mut visit: impl FnMut(&[Value]) -> Result<()>,
     ) -> Result<()> {
-        let by_get = ["registered-models", "model-versions", "webhooks"];
+        let by_get =
+            ["registered-models", "model-versions", "webhooks", "/api/3.0/mlflow/label-", "/api/3.0/mlflow/review-"];
         let method = if by_get.iter().any(|prefix| path.starts_with(prefix)) { Method::GET } else { Method::POST };
         loop {
             let answer = self.call(method.clone(), path, &fields).await?;

@@ -3,6 +3,7 @@
 mod client;
 mod evaluation;
 mod registry;
+mod review;
 mod runs;
 mod traces;
 
@@ -41,6 +42,7 @@ pub(crate) async fn read(url: Url, sink: &Sink) -> Result<()> {
         if experiment.presence == Presence::Active {
             evaluation::scorers(&client, sink, experiment.id).await?;
         }
+        review::read(&client, sink, experiment).await?;
     }
     evaluation::datasets(&client, sink).await?;
     registry::read(&client, sink).await?;

@@ -16,6 +16,15 @@ pub(crate) fn source_run(assessment: &Assessment) -> Option<&str> {
     assessment.metadata.iter().find(|tag| tag.key == SOURCE_RUN).map(|tag| tag.value.as_str())
 }
 
+/// The metadata of an assessment with the run that it came from, which MLflow's clients read there, and databases may have
+/// in a column alone.
+pub(crate) fn with_source_run(mut metadata: Vec<Tag>, run: Option<String>) -> Vec<Tag> {
+    if let Some(value) = run.filter(|_| metadata.iter().all(|tag| tag.key != SOURCE_RUN)) {
+        metadata.push(Tag { key: SOURCE_RUN.to_owned(), value });
+    }
+    metadata
+}
+
 /// Reads an assessment; none if it has no value of a kind that is known.
 pub(crate) fn assessment_of_message(message: &Value) -> Option<Assessment> {
     let text = |field: &str| message[field].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
@@ -108,5 +117,14 @@ mod tests {
         for (text, expected) in [("0.405s", Some(405)), ("12s", Some(12_000)), ("-1.5s", Some(-1_500)), ("12", None)] {
             assert_eq!(milliseconds(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn the_run_of_an_assessment_is_in_its_metadata_once() {
+        let of = |key: &str, value: &str| Tag { key: key.to_owned(), value: value.to_owned() };
+        let added = with_source_run(vec![of("own", "1")], Some("r".to_owned()));
+        assert_eq!(added, [of("own", "1"), of(SOURCE_RUN, "r")]);
+        assert_eq!(with_source_run(vec![of(SOURCE_RUN, "q")], Some("r".to_owned())), [of(SOURCE_RUN, "q")]);
+        assert_eq!(with_source_run(Vec::new(), None), []);
     }
 }

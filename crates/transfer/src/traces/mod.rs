@@ -9,7 +9,7 @@ use stele_domain::otlp::AnyValue;
 use stele_domain::record::Tag;
 use stele_domain::trace::{Costs, Tokens, TraceFacts, TraceInfo, TraceState};
 
-pub(crate) use self::message::{assessment_of_message, source_run, trace_of_message};
+pub(crate) use self::message::{assessment_of_message, source_run, trace_of_message, with_source_run};
 pub(crate) use self::span::{read_span, read_spans, write_attributes, write_events, write_span};
 
 const NAME_TAG: &str = "mlflow.traceName";

@@ -121,9 +121,17 @@ impl Writer {
         Ok(())
     }
 
+    /// Writes points that come by time. Some that differ here are one there: a zero and its negative, an infinity and the
+    /// largest double.
     fn points(&self, run: &Run, metric: &LatestMetric, points: &[Point]) -> Result<()> {
+        let mut before = None;
         for point in points {
             let (value, is_nan) = value_to_store(point.value);
+            let stored = Some((point.timestamp, point.step, value, is_nan));
+            if stored == before {
+                continue;
+            }
+            before = stored;
             self.insert(
                 "INSERT INTO metrics (run_uuid, key, value, timestamp, step, is_nan) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 params![run.info.id.as_str(), metric.key, value, point.timestamp, point.step, is_nan],

@@ -1,5 +1,6 @@
 //! Parquet files of the record, for DuckDB, Polars and whatever else reads them.
 
+mod review;
 mod table;
 mod traces;
 
@@ -32,6 +33,7 @@ pub async fn export_parquet(
     progress(Progress::Total(app.runs_count(ctx).await?));
     rows.extend(runs(&record, folder, &progress).await?);
     rows.extend(traces::traces(&record, folder).await?);
+    rows.extend(review::reviews(&record, folder).await?);
     rows.extend(registry(&record, folder).await?);
     partial.publish(rows)
 }

@@ -1,10 +1,17 @@
 """Every command, over a server and over the data folder that a server has left."""
 
 import json
+import shutil
+import subprocess
 
 import pytest
+import requests
+import servers
 
 from conftest import COLOUR
+
+# What has a shell read a script without running it.
+BARE = {"bash": ["-n"], "zsh": ["-n"], "fish": ["--no-execute"]}
 
 
 @pytest.fixture
@@ -163,4 +170,55 @@ def test_json_is_one_document_whatever_happens(shell, runs):
 
 def test_completions(shell):
     for name in ("bash", "zsh", "fish"):
-        assert "stele" in shell("completions", name).out
+        script = shell("completions", name).out
+        assert "stele" in script
+        if program := shutil.which(name):
+            # A shell that is here reads it without a complaint.
+            ran = subprocess.run([program, *BARE[name]], input=script, capture_output=True, text=True, timeout=60)
+            assert (ran.returncode, ran.stderr) == (0, ""), ran.stderr
+    file = shell.folder / "stele.bash"
+    file.write_text(shell("completions", "bash").out)
+    asked = f"source {file}; COMP_WORDS=(stele runs se); COMP_CWORD=2; _stele stele se runs; echo ${{COMPREPLY[@]}}"
+    assert subprocess.run(["bash", "-c", asked], capture_output=True, text=True, timeout=60).stdout.split() == ["search"]
+
+
+def test_comments_on_versions(shell, runs):
+    shell("review", "comment", "churn", "1", "looks fine")
+    found = shell("review", "list", "churn", "1", "--json").document["reviews"]
+    assert [(review["review"], review["reason"]) for review in found] == [("comment", "looks fine")]
+    assert "looks fine" in shell("review", "list", "churn", "1").out
+    assert "<TEXT>" in shell("review", "comment", "churn", "1", code=2).err
+
+
+def test_lists_of_nothing_say_so(shell, serve):
+    serve()
+    lines = {"gate": "gates", "policy": "policies", "models": "models", "webhooks": "webhooks", "runs": "runs"}
+    for command, things in lines.items():
+        told = shell(command, "list")
+        assert told.err == f"there are no {things} to show\n" and told.out.count("\n") == 1
+
+
+def test_narrow_terminals_show_what_was_asked_for(shell, serve, record):
+    at = record(serve())
+    run = at.run("a run with a name that is long", params=[("optimizer", "stochastic gradient descent")], metrics=[("loss", 0, 0.5)])
+    shown = COLOUR.sub("", shell.on_terminal(80, "runs", "list", "--columns", "metrics.loss,params.optimizer"))
+    table = [line for line in shown.splitlines() if line.startswith(("RUN", run))]
+    assert len(table) == 2 and all(len(line) <= 80 for line in table), shown
+    assert "STATUS" in table[0] and "STARTED" not in table[0] and "stochastic" in table[1], shown
+
+
+def test_a_server_says_where_it_is_as_a_document(shell):
+    line = [str(servers.stele_binary()), "serve", "--port", "0", "--json"]
+    server = subprocess.Popen(line, cwd=shell.folder, env=shell.env(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        told = b""
+        while not told.endswith(b"}\n"):
+            piece = server.stdout.readline()
+            assert piece, told
+            told += piece
+        document = json.loads(told)
+        assert requests.get(f"{document['url']}/health", timeout=10).text == "OK"
+        assert document["artifacts"].endswith("artifacts") and document["database"].startswith("sqlite:")
+    finally:
+        server.terminate()
+        assert server.wait(timeout=20) == 0

@@ -60,6 +60,9 @@ def test_a_refusal_has_a_message_a_hint_and_a_code(shell, serve, line, code, mes
 def test_a_line_that_means_nothing_is_a_matter_of_usage(shell, line):
     told = shell(*line, code=2)
     assert told.out == "" and told.err
+    if line != ["runs"]:
+        error, hint = told.err.splitlines()
+        assert error.startswith("error: ") and hint.startswith("hint: ") and "--help`" in hint
 
 
 def test_nothing_to_talk_to(shell, tmp_path):
@@ -71,6 +74,12 @@ def test_nothing_to_talk_to(shell, tmp_path):
         told = shell("runs", "list", code=4)
         assert "no server answers at http://127.0.0.1:5000" in told.err and "stele serve" in told.err
     assert not (tmp_path / "stele-data").exists(), "looking makes nothing"
+
+
+def test_whoever_names_a_place_does_not_mean_a_server_elsewhere(shell, tmp_path):
+    for place in (["--data", tmp_path / "none"], ["--database", f"sqlite:{tmp_path}/none.db"]):
+        told = shell("runs", "list", *place, code=4)
+        assert "there is no record at" in told.err and "127.0.0.1:5000" not in told.err and "hint: " in told.err
 
 
 def is_free(port):
@@ -161,10 +170,90 @@ def test_doctor(shell, serve, tmp_path):
     assert shell("doctor", "--database", f"postgres://me:hunter2@127.0.0.1:{free_port()}/db", code=1).out.count("hunter2") == 0
 
 
+def test_hints_are_about_what_is_missing(shell, serve):
+    serve()
+    assert "`stele runs list`" in shell("artifacts", "ls", "nobody", code=3).err
+    assert "`stele models list`" in shell("artifacts", "ls", "models:/nothing/1", code=3).err
+    shell("experiments", "create", "iris")
+    shell("experiments", "delete", "iris")
+    assert "--with-deleted" in shell("experiments", "create", "iris", code=1).err, "the trash keeps the name"
+    assert "conditions" not in shell("experiments", "create", "", code=2).err
+    told = shell("runs", "search", "status = 'FINISHED'", code=2)
+    assert "no run has the status 'FINISHED'" in told.err and "completed" in told.err and "hint: " in told.err
+    assert "standard input" in shell("artifacts", "put", "-", "nobody", code=2).err
+    for line in (["serve", "--tls-cert", "x.pem"], ["serve", "--static-prefix", "a b"], ["serve", "--data", "/proc/none"]):
+        told = shell(*line, code=1 if line[1] == "--data" else 2)
+        assert told.err.splitlines()[-1].startswith("hint: "), told.err
+
+
+def test_doctor_finds_what_would_keep_a_server_from_starting(shell, serve, tmp_path):
+    def failed(*line, state="failed", code=1):
+        findings = shell("doctor", "--port", "0", "--json", *line, code=code).document["findings"]
+        found = [finding for finding in findings if finding["state"] == state]
+        assert all(finding["hint"] for finding in found)
+        return {finding["check"]: finding["message"] for finding in found}
+
+    (tmp_path / "file").write_text("no folder")
+    for line, message in (
+        (["--tls-cert", "none.pem", "--tls-key", "none.pem"], "none.pem"),
+        (["--tls-cert", "none.pem"], "its key"),
+        (["--mlflow-ui", "nowhere"], "nowhere"),
+        (["--static-prefix", "a b"], "'a b'"),
+        (["--otlp-endpoint", "collector"], "collector"),
+        (["--secret-key", "short"], "16 characters"),
+        (["--oidc-issuer", "x", "--oidc-client-id", "y"], "'x'"),
+    ):
+        assert message in failed(*line)["configuration"], line
+    assert set(failed("--data", "file/data")) == {"data folder", "artifacts"}
+    assert "is no folder" in failed("--artifacts", "file/artifacts")["artifacts"]
+    assert "cannot be had" in failed("--host", "192.0.2.1", code=1)["port"]
+    assert "authentication" in failed("--host", "0.0.0.0", state="warning", code=0)["configuration"]
+    serve().stop()
+    told = subprocess.run(
+        [str(servers.stele_binary()), "auth", "init", "--password-stdin"], input="first among equals", text=True,
+        cwd=shell.folder, env=shell.env(), capture_output=True, timeout=60,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    found = failed("--host", "0.0.0.0", state="warning", code=0)
+    assert "configuration" not in found, "the record has authentication now"
+
+
+def test_a_record_of_a_newer_version_is_left_alone(shell, serve, tmp_path):
+    serve().stop()
+    with contextlib.closing(sqlite3.connect(tmp_path / "stele-data/stele.db")) as record, record:
+        record.execute(
+            "INSERT INTO refinery_schema_history SELECT 99999, name, applied_on, checksum FROM refinery_schema_history LIMIT 1"
+        )
+    told = shell("serve", "--port", "0", code=4)
+    assert "a newer version of Stele has used it: it is at migration 99999" in told.err and "hint: " in told.err
+    findings = shell("doctor", "--port", "0", "--json", code=1).document["findings"]
+    assert [finding["check"] for finding in findings if finding["state"] == "failed"] == ["migrations"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["gate", "apply", "FILE"],
+        ["policy", "apply", "FILE.cedar"],
+        ["policy", "test", "good.cedar", "--cases", "FILE"],
+        ["audit", "verify", "--heads", "FILE"],
+        ["webhooks", "create", "n", "https://example.org", "--secret-file", "FILE"],
+    ],
+)
+def test_files_that_are_not_there_have_a_hint(shell, serve, tmp_path, line):
+    serve()
+    (tmp_path / "good.cedar").write_text('@id("a") forbid (principal, action, resource);')
+    told = shell(*line, code=2)
+    assert told.out == "" and "cannot read FILE" in told.err and "\nhint: " in told.err, told.err
+
+
 def test_settings(shell, tmp_path):
     (tmp_path / "stele.toml").write_text("data = 'elsewhere'\nport = 'many'\n")
     told = shell("serve", code=2)
     assert "stele.toml: 'port' cannot be used" in told.err and "hint: " in told.err
+    (tmp_path / "stele.toml").write_text("data = 'elsewhere'\nport = [1\n")
+    told = shell("serve", code=2)
+    assert "stele.toml is not a TOML file: in line 2" in told.err and len(told.err.splitlines()) == 2, told.err
     (tmp_path / "stele.toml").write_text("prot = 1\n")
     assert "there is no setting 'prot'" in shell("doctor", code=2).err
     (tmp_path / "stele.toml").write_text("data = 'elsewhere'\n")

@@ -57,7 +57,8 @@ def server(tmp_path_factory, database):
     data = tmp_path_factory.mktemp("identity")
     place = ["--data", data] + (["--database", database] if database else [])
     Cli(data)("auth", "init", "--password-stdin", *place, stdin=PASSWORD)
-    with servers.running(data, database=database) as running:
+    # Tests come from other addresses by saying so, like a proxy.
+    with servers.running(data, database=database, environment={"STELE_TRUSTED_PROXIES": "127.0.0.1"}) as running:
         yield running
 
 

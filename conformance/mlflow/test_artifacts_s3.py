@@ -81,18 +81,21 @@ def cloud() -> Iterator[Cloud]:
         process.wait(timeout=20)
 
 
-@pytest.fixture(scope="module")
-def s3_url(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server whose artifacts are at s3://BUCKET/some/prefix."""
-    environment = CREDENTIALS | {
+def reaching(cloud: Cloud) -> dict[str, str]:
+    return CREDENTIALS | {
         "MLFLOW_S3_ENDPOINT_URL": cloud.endpoint,
         "AWS_ENDPOINT_URL": cloud.endpoint,
         "AWS_ENDPOINT_URL_S3": cloud.endpoint,
         "AWS_ALLOW_HTTP": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
+
+
+@pytest.fixture(scope="module")
+def s3_url(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server whose artifacts are at s3://BUCKET/some/prefix."""
     data = tmp_path_factory.mktemp("s3")
-    with running(data, artifacts=f"s3://{BUCKET}/some/prefix", environment=environment) as server:
+    with running(data, artifacts=f"s3://{BUCKET}/some/prefix", environment=reaching(cloud)) as server:
         yield server.url
 
 
@@ -118,6 +121,26 @@ def where(s3_run: str) -> str:
 def test_the_server_says_what_it_can(s3_url: str) -> None:
     info = requests.get(f"{s3_url}/api/3.0/mlflow/server-info", timeout=60).json()
     assert (info["multipart_uploads_enabled"], info["multipart_downloads_enabled"]) == (True, True)
+
+
+@pytest.mark.skipif(peer_is_mlflow(), reason="a setting of Stele")
+def test_a_bucket_that_clients_do_not_reach_is_behind_the_server(cloud: Cloud, tmp_path: Path) -> None:
+    environment = reaching(cloud) | {"STELE_PROXY_ARTIFACTS": "true"}
+    with running(tmp_path / "server", artifacts=f"s3://{BUCKET}/behind", environment=environment) as server:
+        info = requests.get(f"{server.url}/api/3.0/mlflow/server-info", timeout=60).json()
+        assert (info["multipart_uploads_enabled"], info["multipart_downloads_enabled"]) == (False, False)
+        client = MlflowClient(tracking_uri=server.url)
+        run = client.create_run("0").info.run_id
+        file = tmp_path / "a.txt"
+        file.write_text("behind")
+        client.log_artifact(run, str(file))
+        assert cloud.keys("behind") == [f"behind/0/{run}/artifacts/a.txt"]
+        place = f"0/{run}/artifacts/a.txt"
+        presigned = requests.get(f"{server.url}{PROXY}/presigned/{place}", timeout=60)
+        assert presigned.status_code == 501 and "Multipart download is not supported" in presigned.text
+        parts = requests.post(f"{server.url}{PROXY}/mpu/create/{place}", json={"path": "a.txt", "num_parts": 2}, timeout=60)
+        assert parts.status_code == 501 and "Multipart upload is not supported" in parts.text
+        assert Path(client.download_artifacts(run, "a.txt", str(tmp_path))).read_text() == "behind"
 
 
 def test_files_and_folders(s3_url: str, cloud: Cloud, where: str, s3_run: str) -> None:

@@ -102,6 +102,52 @@ def test_a_failure_is_one_line_of_json_with_the_id_of_its_request(tmp_path):
     assert "no such table" in line["cause"]
 
 
+def test_what_a_client_expects_as_a_failure_is_not_told_as_one(tmp_path):
+    """MLflow answers 500 to the renaming of an experiment in the trash, and its clients expect that."""
+    with servers.running(tmp_path / "server") as server:
+        experiment = create_experiment(server.url, "thrown away")
+        requests.post(f"{server.url}{API}/experiments/delete", json={"experiment_id": experiment}, timeout=10)
+        renamed = requests.post(
+            f"{server.url}{API}/experiments/update", json={"experiment_id": experiment, "new_name": "other"},
+            headers={"X-Request-Id": "refused-1"}, timeout=10,
+        )  # fmt: skip
+        assert renamed.status_code == 500
+        counted = numbers(server.url)
+        assert counted[f'stele_http_requests_total{{method="POST",route="{API}/experiments/update",status="500"}}'] == 1
+        assert not [name for name in counted if name.startswith("stele_http_failures_total")]
+        assert "refused-1" not in server.log.read_text()
+
+
+def test_what_prometheus_reads_is_well_formed(server):
+    create_experiment(server.url, f"well-formed-{os.getpid()}")
+    text = requests.get(f"{server.url}/metrics", timeout=10).text
+    kinds = dict(re.findall(r"^# TYPE (\S+) (counter|gauge|histogram)$", text, re.M))
+    helps = dict(re.findall(r"^# HELP (\S+) (.+)$", text, re.M))
+    seen, buckets = set(), {}
+    for line in text.splitlines():
+        if not line or line.startswith("#"):
+            continue
+        sample = re.fullmatch(r'([a-z][a-z0-9_]*)(?:\{((?:[a-z]+="[^"\\\n]*",?)*)\})? (\S+)', line)
+        assert sample, line
+        name, labels, value = sample.groups()
+        assert (name, labels) not in seen, f"{line} is told twice"
+        seen.add((name, labels))
+        labels = dict(re.findall(r'([a-z]+)="([^"]*)"', labels or ""))
+        family = name if name in kinds else re.sub("_(bucket|sum|count)$", "", name)
+        assert family in kinds and family in helps, f"{name} has no type or help"
+        assert (kinds[family] == "counter") == name.endswith("_total"), f"{name} is a {kinds[family]}"
+        # Each of these has few values, whatever clients send.
+        assert set(labels) <= {"method", "route", "status", "direction", "version", "le"}, line
+        if name.endswith("_bucket"):
+            series = (family, *(pair for pair in sorted(labels.items()) if pair[0] != "le"))
+            buckets.setdefault(series, []).append((float(labels["le"]), float(value)))
+    assert {"process_cpu_seconds_total", "process_start_time_seconds", "stele_build_info"} <= set(kinds)
+    assert buckets
+    for series, found in buckets.items():
+        assert found == sorted(found) and found[-1][0] == float("inf"), series
+        assert [count for _, count in found] == sorted(count for _, count in found), series
+
+
 def test_a_prefix_is_taken_away_or_was_already(tmp_path):
     with servers.running(tmp_path, environment={"STELE_STATIC_PREFIX": "/team/stele"}) as server:
         for url in (f"{server.url}/team/stele", server.url):
@@ -186,7 +232,7 @@ def test_tls(tmp_path: Path):
             process.wait(timeout=20)
     assert f"https://127.0.0.1:{port}" in (tmp_path / "log").read_text()
     half = subprocess.run([*command, "--tls-cert", certificate], capture_output=True, text=True, timeout=20)
-    assert half.returncode == 1
+    assert half.returncode == 2
     assert "hint:" in half.stderr
 
 

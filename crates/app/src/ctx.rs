@@ -56,6 +56,10 @@ pub struct RequestId(pub String);
 #[derive(Debug, Clone)]
 pub struct Undisclosed(pub String);
 
+/// On an answer that refuses, although its status says that the server failed: so clients of some scripts expect it.
+#[derive(Debug, Clone, Copy)]
+pub struct Refused;
+
 impl Script {
     pub fn as_str(self) -> &'static str {
         match self {

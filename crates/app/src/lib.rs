@@ -40,7 +40,7 @@ pub use association::Towards;
 pub use audit::{AuditExport, AuditFilter, AuditPage, AuditReport, closing_line, read_line, verify_export, write_line};
 pub use bucket::{Checksums, CompletedPart, Condition, Content, FoundObject, NewObject};
 pub use component::{Component, ComponentChange, NO_EXPERIMENT, NewComponent, TRIAL};
-pub use ctx::{Ctx, RequestId, Script, Undisclosed, coming_from};
+pub use ctx::{Ctx, Refused, RequestId, Script, Undisclosed, coming_from};
 pub use dataset::RunInputs;
 pub use evaluation::{NewEvaluationDataset, Upserted};
 pub use experiment::NewExperiment;

@@ -93,8 +93,10 @@ impl From<Refusal> for Failure {
             Refusal::Incomplete(_) => Failure::new("IncompleteSignature", message),
             Refusal::Signature(_) => forbidden("SignatureDoesNotMatch"),
             Refusal::TooMany { .. } => Failure::new("Throttling", message),
-            Refusal::Unavailable(_) => {
-                Failure { status: StatusCode::SERVICE_UNAVAILABLE, ..Failure::new("ServiceUnavailable", message) }
+            Refusal::Unavailable(cause) => {
+                let undisclosed = Some(cause);
+                let failure = Failure::new("ServiceUnavailable", message);
+                Failure { status: StatusCode::SERVICE_UNAVAILABLE, undisclosed, ..failure }
             }
             Refusal::Internal(cause) => Failure {
                 status: StatusCode::INTERNAL_SERVER_ERROR,

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
-use stele_app::{Refusal, Undisclosed};
+use stele_app::{Refusal, Refused, Undisclosed};
 use stele_domain::error::ParamChange;
 use stele_domain::{Error, Kind};
 
@@ -86,6 +86,11 @@ impl Failure {
         Failure::new(Code::ResourceDoesNotExist, message)
     }
 
+    /// The log says why as well, for those who mend it.
+    fn unavailable(message: String) -> Failure {
+        Failure { undisclosed: Some(message.clone()), ..Failure::new(Code::TemporarilyUnavailable, message) }
+    }
+
     pub(crate) fn not_implemented(message: impl Into<String>) -> Failure {
         Failure::new(Code::NotImplemented, message)
     }
@@ -108,7 +113,7 @@ impl From<Error> for Failure {
             Error::Unauthenticated { message } => Failure::new(Code::Unauthenticated, message),
             Error::LimitExceeded { message } => Failure::invalid(message),
             Error::Unsupported { message } => Failure::not_implemented(message),
-            Error::Unavailable { message } => Failure::new(Code::TemporarilyUnavailable, message),
+            Error::Unavailable { message } => Failure::unavailable(message),
             Error::Internal { message } => Failure {
                 undisclosed: Some(message),
                 ..Failure::new(Code::InternalError, "An internal error occurred; the server's log says more")
@@ -231,8 +236,11 @@ impl IntoResponse for Failure {
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
-        if let Some(cause) = undisclosed {
-            response.extensions_mut().insert(Undisclosed(cause));
+        match undisclosed {
+            Some(cause) => drop(response.extensions_mut().insert(Undisclosed(cause))),
+            // MLflow's own server has such statuses for some refusals.
+            None if code.status().is_server_error() => drop(response.extensions_mut().insert(Refused)),
+            None => {}
         }
         response
     }
@@ -254,7 +262,7 @@ impl From<Refusal> for Failure {
             Refusal::TooMany { seconds } => {
                 Failure { retry_after: Some(seconds), ..Failure::new(Code::RequestLimitExceeded, message) }
             }
-            Refusal::Unavailable(message) => Failure::new(Code::TemporarilyUnavailable, message),
+            Refusal::Unavailable(message) => Failure::unavailable(message),
             Refusal::Internal(cause) => {
                 Failure { undisclosed: Some(cause), ..Failure::new(Code::InternalError, message) }
             }

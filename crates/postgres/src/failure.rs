@@ -52,7 +52,10 @@ impl TlsFailure<'_> {
             })) => format!(
                 "the certificate of the database server is not for the host '{}', but for {}",
                 expected.to_str(),
-                if presented.is_empty() { "none (it has no subjectAltName)".to_owned() } else { presented.join(", ") }
+                match presented.is_empty() {
+                    true => "none (it has no subjectAltName)".to_owned(),
+                    false => presented.iter().map(|name| plain(name)).collect::<Vec<_>>().join(", "),
+                }
             ),
             TlsFailure::Tls(TlsError::InvalidCertificate(CertificateError::NotValidForName)) => {
                 "the certificate of the database server is not for the host of the URL".to_owned()
@@ -60,5 +63,35 @@ impl TlsFailure<'_> {
             TlsFailure::Tls(error) => format!("TLS with the database server failed: {error}"),
         };
         Error::Unavailable { message }
+    }
+}
+
+/// A name of a certificate without the kind that rustls writes around it, as in `DnsName("db.example.org")`.
+fn plain(name: &str) -> String {
+    let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
+    format!("'{}'", inner.trim_matches('"'))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_rustls::rustls::pki_types::ServerName;
+
+    use super::*;
+
+    #[test]
+    fn a_certificate_for_another_host_is_told_in_a_sentence() {
+        let worded = |presented: &[&str]| {
+            let error = TlsError::InvalidCertificate(CertificateError::NotValidForNameContext {
+                expected: ServerName::try_from("db.example.org").unwrap(),
+                presented: presented.iter().map(|name| (*name).to_owned()).collect(),
+            });
+            let (_, options) = TlsOptions::take("postgres://u@h/d?sslmode=verify-full&sslrootcert=/ca").unwrap();
+            TlsFailure::Tls(&error).worded(&options).to_string()
+        };
+        let told = worded(&["DnsName(\"other.example.org\")", "IpAddress(10.0.0.1)", "plain"]);
+        assert!(
+            told.ends_with("is not for the host 'db.example.org', but for 'other.example.org', '10.0.0.1', 'plain'")
+        );
+        assert!(worded(&[]).ends_with("but for none (it has no subjectAltName)"));
     }
 }

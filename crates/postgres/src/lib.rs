@@ -116,15 +116,28 @@ pub fn unavailable(error: &dyn std::error::Error) -> Error {
 
 /// The URL as it may be shown.
 pub fn without_password(url: &str) -> String {
-    match url::Url::parse(url) {
-        Ok(mut parsed) if parsed.password().is_some() => {
-            // Fails only for URLs that cannot have one.
-            let _ = parsed.set_password(Some("***"));
-            parsed.to_string()
-        }
-        Ok(_) => url.to_owned(),
-        Err(_) => "a URL that cannot be read".to_owned(),
+    const SHOWN: &str = "***";
+
+    let Ok(mut parsed) = url::Url::parse(url) else { return "a URL that cannot be read".to_owned() };
+    let is_secret = |name: &str| matches!(name, "password" | "sslpassword");
+    let in_query = parsed.query_pairs().any(|(name, _)| is_secret(&name));
+    if parsed.password().is_none() && !in_query {
+        return url.to_owned();
     }
+    if parsed.password().is_some() {
+        // Fails only for URLs that cannot have one.
+        let _ = parsed.set_password(Some(SHOWN));
+    }
+    if in_query {
+        let query = parsed.query().unwrap_or_default().split('&').map(|pair| {
+            // An escaped name means the same to who reads the URL.
+            let name = url::form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name.into_owned());
+            if is_secret(&name.unwrap_or_default()) { format!("password={SHOWN}") } else { pair.to_owned() }
+        });
+        let query = query.collect::<Vec<_>>().join("&");
+        parsed.set_query(Some(&query));
+    }
+    parsed.to_string()
 }
 
 /// Whether the rules of the server (`pg_hba.conf`) refuse this user on this kind of connection.
@@ -140,7 +153,15 @@ mod tests {
     fn passwords_are_not_shown() {
         assert_eq!(without_password("postgres://u:secret@h/d"), "postgres://u:***@h/d");
         assert_eq!(without_password("postgres://u@h/d?sslmode=require"), "postgres://u@h/d?sslmode=require");
-        for url in ["postgres://u:secret@h/d?sslmode=perhaps", "postgres://u:secret@h/d?what=1"] {
+        assert_eq!(without_password("postgres://u@h/d?password=secret&a=b"), "postgres://u@h/d?password=***&a=b");
+        assert_eq!(without_password("postgres://u:x@h/d?p%61ssword=secret"), "postgres://u:***@h/d?password=***");
+        assert!(!without_password("host=h password=secret").contains("secret"));
+        for url in [
+            "postgres://u:secret@h/d?sslmode=perhaps",
+            "postgres://u:secret@h/d?what=1",
+            "postgres://u@h/d?password=secret&sslmode=perhaps",
+            "postgres://u@h/d?password=secret&what=1",
+        ] {
             assert!(!Server::parse(url).unwrap_err().to_string().contains("secret"), "{url}");
         }
     }

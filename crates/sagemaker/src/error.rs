@@ -36,6 +36,11 @@ impl Failure {
         Failure::new("ResourceNotFound", message)
     }
 
+    /// The log says why as well, for those who mend it.
+    fn unavailable(message: String) -> Failure {
+        Failure { undisclosed: Some(message.clone()), ..Failure::new("ServiceUnavailable", message) }
+    }
+
     pub(crate) fn conflict(message: impl Into<String>) -> Failure {
         Failure::new("ConflictException", message)
     }
@@ -70,7 +75,7 @@ impl From<Error> for Failure {
             Error::Unauthenticated { message } => Failure::new("UnrecognizedClientException", message),
             Error::LimitExceeded { message } => Failure::new("ResourceLimitExceeded", message),
             // Clients wait and try again.
-            Error::Unavailable { message } => Failure::new("ServiceUnavailable", message),
+            Error::Unavailable { message } => Failure::unavailable(message),
             Error::Internal { message } => Failure {
                 undisclosed: Some(message),
                 ..Failure::new("InternalFailure", "An internal error occurred; the server's log says more.")
@@ -93,7 +98,7 @@ impl From<Refusal> for Failure {
             Refusal::TooMany { seconds } => {
                 Failure { retry_after: Some(seconds), ..Failure::new("ThrottlingException", message) }
             }
-            Refusal::Unavailable(message) => Failure::new("ServiceUnavailable", message),
+            Refusal::Unavailable(message) => Failure::unavailable(message),
             Refusal::Internal(cause) => {
                 Failure { undisclosed: Some(cause), ..Failure::new("InternalFailure", message) }
             }

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::builder::OsStr;
 use clap::{Arg, CommandFactory, FromArgMatches};
 
-use crate::cli::{Cli, Failure};
+use crate::cli::{Cli, Failure, usage_failure};
 
 /// The file that is read when it is there and nobody names another.
 const USUAL_FILE: &str = "stele.toml";
@@ -26,7 +26,7 @@ const FOREIGN: &[(&str, &str)] = &[
     ("STELE_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
 ];
 
-/// Reads the command line with the settings behind it. A line that clap refuses ends the process here, as does `--help`.
+/// Reads the command line with the settings behind it. `--help` and `--version` end the process here.
 pub(crate) fn parse() -> Result<Cli> {
     let line: Vec<OsString> = std::env::args_os().collect();
     let named = named_file(&line).or_else(|| variable("STELE_CONFIG").map(PathBuf::from));
@@ -34,9 +34,12 @@ pub(crate) fn parse() -> Result<Cli> {
         Some(path) => File::read(path)?,
         None => File::default(),
     };
-    let command = layered(Cli::command(), &file, &variable)?;
-    let matches = command.get_matches_from(line);
-    Ok(Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()))
+    let mut command = layered(Cli::command(), &file, &variable)?;
+    let parsed = command.try_get_matches_from_mut(&line).and_then(|matches| Cli::from_arg_matches(&matches));
+    parsed.map_err(|error| match usage_failure(&error, &command, &line) {
+        Some(failure) => failure.into(),
+        None => error.exit(),
+    })
 }
 
 /// The file that is read when `named` is the one that somebody asks for.
@@ -81,8 +84,13 @@ impl File {
     }
 
     fn parse(path: &Path, text: &str) -> Result<File> {
-        let table: toml::Table =
-            toml::from_str(text).with_context(|| format!("{} is not a TOML file", path.display()))?;
+        let table: toml::Table = toml::from_str(text).map_err(|error| {
+            let read = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let (line, why) = (read.matches('\n').count() + 1, error.message());
+            Failure::usage(format!("{} is not a TOML file: in line {line}: {why}", path.display())).hint(
+                "lines look like port = 5001 or data = \"/var/lib/stele\"; docs/CONFIGURATION.md lists the settings",
+            )
+        })?;
         let mut settings = BTreeMap::new();
         for (name, value) in table {
             let values = values(&value).ok_or_else(|| {

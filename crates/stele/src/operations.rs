@@ -26,7 +26,7 @@ pub(crate) struct Operations {
 
     /// PEM file with the certificate to speak TLS with, and those that vouch for it
     #[arg(long, env = "STELE_TLS_CERT", value_name = "FILE")]
-    tls_cert: Option<PathBuf>,
+    pub(crate) tls_cert: Option<PathBuf>,
 
     /// PEM file with the private key of the certificate
     #[arg(long, env = "STELE_TLS_KEY", value_name = "FILE")]
@@ -39,6 +39,11 @@ pub(crate) struct Operations {
     /// The largest body of any request, in bytes; uploads have no limit of their own [default: none]
     #[arg(long, env = "STELE_MAX_BODY", value_name = "BYTES")]
     max_body: Option<usize>,
+
+    /// Whether artifacts go through this server in any case, for a bucket that clients do not reach; without it they are
+    /// led to the bucket itself where they can
+    #[arg(long, env = "STELE_PROXY_ARTIFACTS")]
+    pub(crate) proxy_artifacts: bool,
 
     /// Seconds after which an idle connection, or one that does not say what it wants, is closed
     #[arg(long, env = "STELE_IDLE_TIMEOUT", default_value_t = 75, value_name = "SECONDS",

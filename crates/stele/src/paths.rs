@@ -1,9 +1,10 @@
 //! Where a request is answered: clients and proxies put things in front of the paths that the routes know.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use axum::extract::Request;
 use axum::http::{Extensions, Uri};
 
+use crate::cli::Failure;
 use crate::mlflow_ui;
 
 /// A path in front of everything, such as `/stele`, without a slash at its end; or nothing.
@@ -16,9 +17,9 @@ pub(crate) fn prefix(text: &str) -> Result<String> {
             && bytes.all(|b| b.is_ascii_alphanumeric() || b"._-~".contains(&b))
     };
     if !prefix.is_empty() && !prefix.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_plain)) {
-        bail!(
-            "the prefix '{text}' cannot be used\nhint: it is a path such as /stele, of letters, digits, '.', '_', '-' and '~'"
-        );
+        return Err(Failure::usage(format!("the prefix '{text}' cannot be used"))
+            .hint("it is a path such as /stele, of letters, digits, '.', '_', '-' and '~'")
+            .into());
     }
     Ok(prefix.to_owned())
 }

@@ -17,7 +17,7 @@ use crate::system::{OrderedIds, SystemClock};
 #[command(next_help_heading = "Where the record lies")]
 pub(crate) struct Place {
     /// Folder for everything that is not told to lie elsewhere
-    #[arg(long, env = "STELE_DATA", default_value = "./stele-data", value_name = "DIR")]
+    #[arg(long, env = "STELE_DATA", default_value = USUAL_DATA, value_name = "DIR")]
     pub(crate) data: PathBuf,
 
     /// sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME [default: sqlite:DATA/stele.db]
@@ -34,6 +34,9 @@ pub(crate) struct Place {
     secret_key: Option<String>,
 }
 
+/// Where the data folder is unless somebody says so.
+const USUAL_DATA: &str = "./stele-data";
+
 /// The file in the data folder that holds the key of secrets, unless a setting has it.
 const KEY_FILE: &str = "secret.key";
 
@@ -45,6 +48,11 @@ impl Place {
             }
             None => Ok(DatabaseUrl::Sqlite(self.data.join("stele.db"))),
         }
+    }
+
+    /// Whether somebody said where the record lies.
+    pub(crate) fn is_named(&self) -> bool {
+        self.database.is_some() || self.data != std::path::Path::new(USUAL_DATA)
     }
 
     /// The folder or bucket of artifacts.
@@ -71,10 +79,17 @@ impl Place {
 
     /// Opens the record, making what is not there. On SQLite only one process at a time can have it open.
     pub(crate) async fn open(&self) -> Result<App> {
-        std::fs::create_dir_all(&self.data)
-            .with_context(|| format!("cannot make the data folder {}", self.data.display()))?;
+        self.open_with(BlobOptions::from_environment()).await
+    }
+
+    /// The same, with artifacts reached as `options` say.
+    pub(crate) async fn open_with(&self, options: BlobOptions) -> Result<App> {
+        std::fs::create_dir_all(&self.data).map_err(|error| {
+            Failure::new(format!("cannot make the data folder {}: {error}", self.data.display()))
+                .hint("name a folder that may be written, with --data or STELE_DATA")
+        })?;
         let store = open_store(self.database_url()?).await?;
-        let artifacts = open_artifacts(&self.artifact_destination()).await?;
+        let artifacts = open_artifacts(&self.artifact_destination(), options).await?;
         Ok(App::start(store, artifacts, Arc::new(SystemClock), Arc::new(OrderedIds)).await?)
     }
 }
@@ -140,10 +155,10 @@ async fn open_store(url: DatabaseUrl) -> Result<Store> {
     })
 }
 
-async fn open_artifacts(destination: &str) -> Result<ArtifactStorage> {
+async fn open_artifacts(destination: &str, options: BlobOptions) -> Result<ArtifactStorage> {
     let working_directory = std::env::current_dir().context("cannot tell the working directory")?;
     let working_directory = working_directory.to_str().context("the path of the working directory is not UTF-8")?;
-    let opened = ArtifactStorage::open(destination, BlobOptions::from_environment(), working_directory).await;
+    let opened = ArtifactStorage::open(destination, options, working_directory).await;
     opened.map_err(|error| {
         Failure::unreachable(format!("cannot keep artifacts at {destination}: {error}"))
             .hint(

@@ -8,7 +8,9 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
+use serde_json::json;
 use stele_app::App;
+use stele_app::blobs::BlobOptions;
 use stele_store::DatabaseUrl;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,7 +18,7 @@ use tower::ServiceBuilder;
 use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::beacon::Beacon;
-use crate::cli::{Failure, Serve};
+use crate::cli::{Failure, Output, Serve};
 use crate::guard::{self, Guard};
 use crate::login::LoginPage;
 use crate::login::oidc::Provider;
@@ -25,12 +27,13 @@ use crate::operations::Checked;
 use crate::tls::Identity;
 use crate::{api, client_address, front_page, listen, login, mlflow_ui, paths, unread, webhook_formats};
 
-pub(crate) async fn run(options: Serve) -> Result<()> {
+pub(crate) async fn run(output: &Output, options: Serve) -> Result<()> {
     let Checked { pages, prefix, identity, limits, max_body } = options.operations.check()?;
     let tls = identity.as_ref().map(Identity::acceptor).transpose()?;
     let numbers = Numbers::start()?;
     let place = &options.place;
-    let app = place.open().await?;
+    let through_server = options.operations.proxy_artifacts;
+    let app = place.open_with(BlobOptions::from_environment().through_server(through_server)).await?;
     if !options.host.is_loopback() && !app.authentication_required() {
         return Err(Failure::usage(format!(
             "refusing to listen on {}, since anybody who reaches it could change everything: this record has no \
@@ -71,10 +74,11 @@ pub(crate) async fn run(options: Serve) -> Result<()> {
     let scheme = if tls.is_some() { "https" } else { "http" };
     let beacon = Beacon::of_this_server(scheme, address);
     let lit = beacon.light(&place.data)?;
-    let url = format!("{scheme}://{address}{prefix}");
+    // An address that is all addresses is none to call.
+    let url = format!("{}{prefix}", beacon.url);
     let provider = Provider::configured(&options.oidc, &url)?.map(Arc::new);
     let login_page = LoginPage(provider.as_ref().map(|_| prefix.clone()));
-    greet(&url, &place.database_url()?, &place.artifact_destination(), pages.as_deref())?;
+    greet(output, &url, &place.database_url()?, &place.artifact_destination(), pages.as_deref())?;
     let routes = scripts(app.clone(), &options.account, &beacon.instance)
         .merge(
             observe::router(app.clone(), numbers)
@@ -132,7 +136,16 @@ fn limited(router: Router, max_body: Option<usize>) -> Router {
 }
 
 /// Says on standard output where the server is, once it answers.
-fn greet(url: &str, database: &DatabaseUrl, artifacts: &str, pages: Option<&Path>) -> Result<()> {
+fn greet(output: &Output, url: &str, database: &DatabaseUrl, artifacts: &str, pages: Option<&Path>) -> Result<()> {
+    if output.is_json() {
+        return output.json(&json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "url": url,
+            "database": database.to_string(),
+            "artifacts": artifacts,
+            "web_pages": pages.map(|_| format!("{url}{}", mlflow_ui::ROOT)),
+        }));
+    }
     let mut out = std::io::stdout().lock();
     writeln!(
         out,

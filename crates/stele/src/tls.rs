@@ -14,6 +14,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
 
+use crate::cli::Failure;
+
 /// How often the files are looked at; a hang-up signal looks at once.
 const LOOK: Duration = Duration::from_secs(10);
 
@@ -31,9 +33,17 @@ impl Identity {
         let (certificate, key) = match (certificate, key) {
             (None, None) => return Ok(None),
             (Some(certificate), Some(key)) => (certificate, key),
-            _ => bail!("TLS needs a certificate and its key\nhint: name both files, with --tls-cert and --tls-key"),
+            _ => {
+                return Err(Failure::usage("TLS needs a certificate and its key")
+                    .hint("name both files, with --tls-cert and --tls-key")
+                    .into());
+            }
         };
-        let shown = RwLock::new(Arc::new(pair(certificate, key)?));
+        let shown = pair(certificate, key).map_err(|error| {
+            Failure::usage(format!("{error:#}"))
+                .hint("--tls-cert and --tls-key name PEM files that the user of the server can read")
+        })?;
+        let shown = RwLock::new(Arc::new(shown));
         Ok(Some(Arc::new(Identity { certificate: certificate.to_owned(), key: key.to_owned(), shown })))
     }
 
@@ -129,7 +139,8 @@ mod tests {
     fn a_certificate_and_its_key_come_together() {
         assert!(Identity::read(None, None).unwrap().is_none());
         let file = Path::new("/nowhere/cert.pem");
-        assert!(Identity::read(Some(file), None).err().unwrap().to_string().contains("hint:"));
+        let half = Identity::read(Some(file), None).err().unwrap();
+        assert!(half.downcast_ref::<Failure>().unwrap().in_full().contains("hint: name both files"));
         let missing = Identity::read(Some(file), Some(file)).err().unwrap().to_string();
         assert!(missing.contains("/nowhere/cert.pem"), "{missing}");
         let folder = tempfile::tempdir().unwrap();

@@ -22,6 +22,8 @@ pub struct Examination {
     pub applied: i64,
     /// The number of the newest migration that this program knows.
     pub known: i64,
+    /// Whether requests must prove who they are.
+    pub authentication: bool,
     /// What the clock of a database server said.
     pub clock: Option<Timestamp>,
 }
@@ -53,14 +55,20 @@ fn open(path: &Path) -> Result<Connection> {
     Ok(open)
 }
 
+const AUTHENTICATION: &str = "SELECT COUNT(*) FROM setting WHERE key = 'authentication' AND value = 'required'";
+
 fn sqlite(path: &Path) -> Result<Examination> {
     let open = open(path)?;
     let int = |sql: &str| open.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(|e| failed(&e));
     let has_history = int("SELECT COUNT(*) FROM sqlite_schema WHERE name = 'refinery_schema_history'")? > 0;
     let applied = if has_history { int("SELECT COALESCE(MAX(version), 0) FROM refinery_schema_history")? } else { 0 };
-    let size = std::fs::metadata(path).map_err(|e| failed(&e))?.len();
+    // What was written lately may be in the log beside the file only.
+    let log = std::fs::metadata(format!("{}-wal", path.display())).map_or(0, |log| log.len());
+    let size = std::fs::metadata(path).map_err(|e| failed(&e))?.len() + log;
     let engine = format!("SQLite {}", rusqlite::version());
-    Ok(Examination { engine, connection: None, size, applied, known: migrate::newest(), clock: None })
+    let has_settings = int("SELECT COUNT(*) FROM sqlite_schema WHERE name = 'setting'")? > 0;
+    let authentication = has_settings && int(AUTHENTICATION)? > 0;
+    Ok(Examination { engine, connection: None, size, applied, known: migrate::newest(), authentication, clock: None })
 }
 
 fn postgres(url: &str) -> Result<Examination> {
@@ -70,13 +78,17 @@ fn postgres(url: &str) -> Result<Examination> {
     let row = client
         .query_one(
             "SELECT current_setting('server_version'), pg_database_size(current_database()),
-                 to_regclass('refinery_schema_history') IS NOT NULL,
+                 to_regclass('refinery_schema_history') IS NOT NULL, to_regclass('setting') IS NOT NULL,
                  CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
             &[],
         )
         .map_err(|e| failed(&e))?;
-    let (version, size, has_history, clock): (String, i64, bool, i64) =
-        (row.get(0), row.get(1), row.get(2), row.get(3));
+    let (version, size, has_history, has_settings, clock): (String, i64, bool, bool, i64) =
+        (row.get(0), row.get(1), row.get(2), row.get(3), row.get(4));
+    let authentication = has_settings && {
+        let found: i64 = client.query_one(AUTHENTICATION, &[]).map_err(|e| failed(&e))?.get(0);
+        found > 0
+    };
     let applied = if has_history {
         let sql = "SELECT CAST(COALESCE(MAX(version), 0) AS BIGINT) FROM refinery_schema_history";
         client.query_one(sql, &[]).map_err(|e| failed(&e))?.get(0)
@@ -94,6 +106,7 @@ fn postgres(url: &str) -> Result<Examination> {
         size: size.unsigned_abs(),
         applied,
         known: migrate::newest(),
+        authentication,
         clock: Some(Timestamp(clock)),
     })
 }

@@ -1,5 +1,6 @@
 //! Numbered, forward-only migrations, applied at start under a lock.
 
+use refinery::error::Kind;
 use refinery::{Migration, Runner};
 use rusqlite::Connection;
 use stele_domain::{Error, Result};
@@ -51,13 +52,13 @@ pub(crate) fn newest() -> i64 {
 
 pub(crate) fn sqlite(connection: &mut Connection) -> Result<()> {
     let runner = runner(|(_, sqlite, _)| sqlite)?;
-    runner.run(connection).map(|_| ()).map_err(|e| failed(&e))
+    runner.run(connection).map(|_| ()).map_err(|e| not_migrated(&e))
 }
 
 pub(crate) fn postgres(client: &mut postgres::Client) -> Result<()> {
     let runner = runner(|(_, _, postgres)| postgres)?;
     client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).map_err(|e| failed(&e))?;
-    let result = runner.run(client).map(|_| ()).map_err(|e| failed(&e));
+    let result = runner.run(client).map(|_| ()).map_err(|e| not_migrated(&e));
     client.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]).map_err(|e| failed(&e))?;
     result
 }
@@ -73,6 +74,19 @@ fn runner(engine: impl Fn(&(&'static str, &'static str, &'static str)) -> &'stat
         })
         .collect::<Result<Vec<_>>>()?;
     Ok(Runner::new(&migrations).set_grouped(true))
+}
+
+fn not_migrated(error: &refinery::Error) -> Error {
+    match error.kind() {
+        Kind::MissingVersion(migration) if i64::from(migration.version()) > newest() => Error::Unavailable {
+            message: format!(
+                "a newer version of Stele has used it: it is at migration {}, and this program knows {}",
+                migration.version(),
+                newest()
+            ),
+        },
+        _ => failed(error),
+    }
 }
 
 fn failed(error: &dyn std::error::Error) -> Error {

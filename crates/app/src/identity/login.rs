@@ -11,7 +11,7 @@ use stele_domain::{Error, Result};
 use stele_store::{FoundCredential, LoginAccount, NewCredential as StoredCredential};
 
 use super::admission::Refusal;
-use super::attempts::Who;
+use super::attempts::Asker;
 use super::random;
 use crate::App;
 
@@ -51,8 +51,8 @@ impl App {
         {
             return Ok(principal(account, None));
         }
-        let who = whom(Some(name), address);
-        self.may_try(&who)?;
+        let asker = Asker::new(Some(name), address);
+        self.may_try(&asker)?;
         let turn = self.password_turn().await?;
         // While this one waited, another with the same password may have been let in, or others have failed. As few are
         // looked at together, no more than these get past the limit.
@@ -61,16 +61,16 @@ impl App {
         {
             return Ok(principal(account, None));
         }
-        self.may_try(&who)?;
+        self.may_try(&asker)?;
         let (matches, _turn) = self.password_matches(turn, password.to_owned(), hash.clone()).await?;
         match (account, hash) {
             (Some(account), Some(hash)) if matches => {
-                self.identity().attempts.lock().succeeded(name);
+                self.identity().attempts.lock().succeeded(&asker, self.parts.clock.now());
                 self.password_remember(name, password, hash);
                 Ok(principal(&account, None))
             }
             _ => {
-                self.identity().attempts.lock().failed(&who, self.parts.clock.now());
+                self.identity().attempts.lock().failed(&asker, self.parts.clock.now());
                 Err(Refusal::Unknown)
             }
         }
@@ -140,16 +140,16 @@ impl App {
 
     /// Counts a failed attempt of an address; says what to answer.
     pub fn wrong(&self, address: Option<IpAddr>, refusal: Refusal) -> Refusal {
-        let who = whom(None, address);
-        if let Err(too_many) = self.may_try(&who) {
+        let asker = Asker::new(None, address);
+        if let Err(too_many) = self.may_try(&asker) {
             return too_many;
         }
-        self.identity().attempts.lock().failed(&who, self.parts.clock.now());
+        self.identity().attempts.lock().failed(&asker, self.parts.clock.now());
         refusal
     }
 
-    fn may_try(&self, who: &[Who]) -> Result<(), Refusal> {
-        match self.identity().attempts.lock().wait(who, self.parts.clock.now()) {
+    fn may_try(&self, asker: &Asker) -> Result<(), Refusal> {
+        match self.identity().attempts.lock().wait(asker, self.parts.clock.now()) {
             Some(seconds) => Err(Refusal::TooMany { seconds }),
             None => Ok(()),
         }
@@ -221,11 +221,6 @@ fn principal(account: &LoginAccount, credential: Option<&FoundCredential>) -> Pr
         Some(roles) => account.account.narrowed(roles),
         None => account.account.clone(),
     }))
-}
-
-fn whom(account: Option<&str>, address: Option<IpAddr>) -> Vec<Who> {
-    let account = account.map(|name| Who::Account(name.chars().take(128).collect()));
-    account.into_iter().chain(address.map(Who::Address)).collect()
 }
 
 /// What a token is found by. It has so many random bits that a plain hash cannot be turned around.

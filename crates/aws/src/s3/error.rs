@@ -63,6 +63,12 @@ impl Failure {
         Failure::bad("MalformedXML", message)
     }
 
+    /// The log says why as well, for those who mend it.
+    fn unavailable(message: String) -> Failure {
+        let undisclosed = Some(message.clone());
+        Failure { undisclosed, ..Failure::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message) }
+    }
+
     fn internal(cause: String) -> Failure {
         let message = "an internal error occurred; the server's log says more";
         Failure {
@@ -137,9 +143,7 @@ impl From<Error> for Failure {
             Error::Unauthenticated { message } => Failure::new(StatusCode::FORBIDDEN, "AccessDenied", message),
             Error::LimitExceeded { message } => Failure::bad("InvalidRequest", message),
             Error::Unsupported { message } => Failure::new(StatusCode::NOT_IMPLEMENTED, "NotImplemented", message),
-            Error::Unavailable { message } => {
-                Failure::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message)
-            }
+            Error::Unavailable { message } => Failure::unavailable(message),
             Error::Internal { message } => Failure::internal(message),
         }
     }
@@ -156,7 +160,7 @@ impl From<Refusal> for Failure {
             Refusal::Incomplete(_) => Failure::bad("AuthorizationHeaderMalformed", message),
             Refusal::Signature(_) => forbidden("SignatureDoesNotMatch"),
             Refusal::TooMany { .. } => Failure::new(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", message),
-            Refusal::Unavailable(_) => Failure::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message),
+            Refusal::Unavailable(_) => Failure::unavailable(message),
             Refusal::Internal(cause) => Failure::internal(cause),
         }
     }

@@ -157,7 +157,8 @@ fn approvals(rule: &Approvals, evidence: &Evidence) -> Finding {
     }
     let names = if given.is_empty() { String::new() } else { format!(" ({})", given.join(", ")) };
     if count >= *quorum {
-        return done(true, format!("{count} of {quorum} approvals{from}{names}"), Vec::new());
+        let by = if given.is_empty() { String::new() } else { format!(" by {}", given.join(", ")) };
+        return done(true, format!("approved{by}; {quorum} needed{from}"), Vec::new());
     }
     let could: Vec<String> = evidence
         .approvers

@@ -9,7 +9,9 @@ use stele_app::{
     Checked, GateRecord, NewException, NewModelEvaluation, NewReview, Review, ReviewKind, Reviewed, VerdictRecord,
 };
 use stele_domain::Error;
-use stele_domain::gate::{DecisionKind, Evaluation, Exception, Finding, GateDefinition, ReportKind, Target, Verdict};
+use stele_domain::gate::{
+    DecisionKind, Evaluation, Exception, Finding, GateDefinition, GatedStage, ReportKind, Target, Verdict,
+};
 use utoipa::ToSchema;
 
 use super::Result;
@@ -18,10 +20,12 @@ use super::problem::Problem;
 use super::route::Parameter;
 use super::versions::{ModelVersionDto, version_of};
 
-pub(super) const CHECK: &[Parameter] = &[Parameter::text(
-    "target",
-    "`stage production` (what is meant without it), `stage staging`, `approval approved` or `alias NAME`.",
-)];
+/// What a version may be on its way to: one of these.
+pub(super) const CHECK: &[Parameter] = &[
+    Parameter::text("stage", "The stage that it is to be in: `production` (what is meant without any) or `staging`."),
+    Parameter::text("alias", "The alias that is to point at it."),
+    Parameter::text("approval", "`approved`, if it is to be approved."),
+];
 
 pub(super) async fn list(call: Call) -> Result<Response> {
     let gates = call.app.gates_list(&call.ctx).await?;
@@ -49,7 +53,9 @@ pub(super) async fn versions(call: Call) -> Result<Response> {
 
 pub(super) async fn check(call: Call) -> Result<Response> {
     let (model, version) = version_of(&call)?;
-    let target = target(call.query.text("target").unwrap_or("stage production"))?;
+    let given = |name: &str| call.query.text(name).map(str::to_owned);
+    let target = TargetDto { stage: given("stage"), alias: given("alias"), approval: given("approval") };
+    let target = target.read(Some(Target::Stage(GatedStage::Production)))?;
     let checked = call.app.gate_check(&call.ctx, model.clone(), version, target).await?;
     let Checked { target, passed, verdicts, evidence } = checked;
     let verdicts = verdicts.into_iter().map(VerdictDto::from).collect();
@@ -101,18 +107,46 @@ pub(super) async fn evaluate(mut call: Call) -> Result<Response> {
 
 pub(super) async fn except(mut call: Call) -> Result<Response> {
     let (model, number) = version_of(&call)?;
-    let NewExceptionDto { target: given, reason, minutes } = call.json().await?;
-    let new = NewException { model, number, target: target(&given)?, reason, minutes };
+    let NewExceptionDto { target, reason, minutes } = call.json().await?;
+    let new = NewException { model, number, target: target.read(None)?, reason, minutes };
     let Exception { id, by, reason, until } = call.app.gate_exception_make(&call.ctx, new).await?;
     reply(&ExceptionDto { exception: id, by, reason, until })
 }
 
-fn target(text: &str) -> Result<Target> {
-    Target::parse(text).ok_or_else(|| {
-        Problem::invalid(format!(
-            "no gate guards '{text}'; targets are: stage staging, stage production, approval approved, alias NAME"
-        ))
-    })
+/// What gates guard, as a gate's own file says it: one of the three.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = GateTarget)]
+pub(super) struct TargetDto {
+    /// `production` or `staging`.
+    stage: Option<String>,
+    /// The name of an alias that means no stage.
+    alias: Option<String>,
+    /// `approved`.
+    approval: Option<String>,
+}
+
+impl TargetDto {
+    /// `usual` is what is meant when none is given.
+    fn read(self, usual: Option<Target>) -> Result<Target> {
+        let TargetDto { stage, alias, approval } = self;
+        let given: Vec<String> = [("stage", stage), ("alias", alias), ("approval", approval)]
+            .into_iter()
+            .filter_map(|(kind, value)| Some(format!("{kind} {}", value?)))
+            .collect();
+        let target = match given.as_slice() {
+            [] => usual,
+            [one] => Target::parse(one),
+            _ => None,
+        };
+        target.ok_or_else(|| {
+            let given = if given.is_empty() { "nothing".to_owned() } else { format!("'{}'", given.join(", ")) };
+            Problem::invalid(format!(
+                "gates guard one of stage (staging or production), alias (one that means no stage) and approval \
+                 (approved), not {given}"
+            ))
+        })
+    }
 }
 
 /// A gate, as its file says it; `docs/GOVERNANCE.md` describes it.
@@ -355,8 +389,7 @@ impl From<Evaluation> for EvaluationDto {
 #[serde(deny_unknown_fields)]
 #[schema(as = NewGateException)]
 pub(super) struct NewExceptionDto {
-    /// Such as `stage production`.
-    target: String,
+    target: TargetDto,
     reason: String,
     /// At most a day's.
     minutes: u32,

@@ -53,7 +53,8 @@ impl From<Error> for Problem {
                 return Problem { undisclosed: Some(message.clone()), ..problem };
             }
         };
-        let problem = Problem::new(status, code, error.to_string());
+        let unavailable = (code == "unavailable").then(|| error.to_string());
+        let problem = Problem { undisclosed: unavailable, ..Problem::new(status, code, error.to_string()) };
         match error {
             Error::GateFailed { refusal: Some(refusal), .. } => {
                 let verdicts: Vec<&Verdict> = refusal.verdicts.iter().map(|(_, verdict)| verdict).collect();
@@ -79,7 +80,10 @@ impl From<Refusal> for Problem {
                 retry_after: Some(seconds),
                 ..Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", detail)
             },
-            Refusal::Unavailable(detail) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail),
+            Refusal::Unavailable(detail) => Problem {
+                undisclosed: Some(detail.clone()),
+                ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+            },
             Refusal::Internal(cause) => Problem {
                 undisclosed: Some(cause),
                 ..Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)

@@ -3,8 +3,12 @@ use std::collections::BTreeMap;
 use axum::response::Response;
 use serde::Serialize;
 use stele_domain::id::{ExperimentId, RunId};
+use stele_domain::lifecycle::RunStatus;
 use stele_domain::record::{DatasetInput, LatestMetric, ModelOutput, Param, Run, RunInfo};
-use stele_domain::search::{ExperimentSearch, Filter, Presences, Query, RunSearch, SortPosition, Window};
+use stele_domain::search::{
+    Attribute, Comparison, ExperimentSearch, Field, Filter, Predicate, Presences, Query, RunSearch, SortPosition,
+    Window,
+};
 use stele_mlflow::shared::{run_filter, run_order};
 use utoipa::ToSchema;
 
@@ -27,6 +31,7 @@ pub(super) const LIST: &[Parameter] = &[EXPERIMENTS, FILTER, ORDER_BY, PRESENCE,
 pub(super) async fn list(call: Call) -> Result<Response> {
     let paging = Paging::read(&call, "runs")?;
     let filter = run_filter(call.query.text("filter").unwrap_or_default())?;
+    check_statuses(&filter)?;
     let order_by = run_order(&page::order_clauses(&call)?)?;
     let presences = page::presences(&call);
     let experiments = match call.query.list("experiments") {
@@ -42,6 +47,28 @@ pub(super) async fn list(call: Call) -> Result<Response> {
         runs: found.items.into_iter().map(RunDto::from).collect(),
         next_page_token: end.map(|SortPosition(end)| paging.token(&end)),
     })
+}
+
+/// A status that no run can have is refused: whoever is used to another script's words would find nothing, and believe it.
+fn check_statuses(filter: &Filter) -> Result<()> {
+    let predicate = match filter {
+        Filter::Test(Field::Attribute(Attribute::Status), predicate) => predicate,
+        Filter::All | Filter::Test(..) => return Ok(()),
+        Filter::And(parts) | Filter::Or(parts) => return parts.iter().try_for_each(check_statuses),
+        Filter::Not(part) => return check_statuses(part),
+    };
+    let named = match predicate {
+        Predicate::Text(Comparison::Equal | Comparison::NotEqual, status) => std::slice::from_ref(status),
+        Predicate::In(statuses) | Predicate::NotIn(statuses) => statuses,
+        _ => return Ok(()),
+    };
+    match named.iter().find(|status| RunStatus::parse(status).is_none()) {
+        Some(unknown) => {
+            let known: Vec<&str> = RunStatus::ALL.iter().map(|status| status.as_str()).collect();
+            Err(Problem::invalid(format!("no run has the status '{unknown}' in 'filter': it is {}", known.join(", "))))
+        }
+        None => Ok(()),
+    }
 }
 
 fn experiment_id(text: &str) -> Result<ExperimentId> {

@@ -192,8 +192,8 @@ pub(super) fn entry_table(entries: &[Entry]) -> Table {
     let mut table = Table::new([
         Column::whole("WHEN"),
         Column::text("WHO"),
-        Column::text("FROM"),
-        Column::whole("THROUGH"),
+        Column::text("FROM").spare(),
+        Column::whole("THROUGH").spare(),
         Column::whole("ACTION"),
         Column::text("OBJECT"),
         Column::text("OUTCOME"),
@@ -258,9 +258,11 @@ async fn export(output: &Output, client: &Client, file: &Path) -> anyhow::Result
     Ok(())
 }
 
+/// The largest file of heads, in bytes; each chain has some hundred.
+const MOST_HEADS: u64 = 16 * 1024 * 1024;
+
 fn read_heads(file: &Path) -> anyhow::Result<Vec<(i64, ChainEnd)>> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::usage(format!("cannot read the heads in {}: {error}", file.display())))?;
+    let text = super::given::text(file, MOST_HEADS)?;
     ends_of_json(&text).ok_or_else(|| {
         Failure::usage(format!("{} does not say where chains end", file.display()))
             .hint("`stele audit heads > FILE` writes such a file")

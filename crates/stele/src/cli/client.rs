@@ -132,6 +132,12 @@ impl Connection {
         if is_there {
             return self.local().await;
         }
+        // Whoever names a place does not mean the server of another one.
+        if self.place.is_named() {
+            return Err(Failure::unreachable(format!("there is no record at {database}, and no server runs over it"))
+                .hint("`stele serve` with the same --data makes it; or say where a server is with --server URL")
+                .into());
+        }
         let client = self.remote(USUAL_SERVER)?;
         match client.greet().await {
             Ok(_) => client.with_token(self.token.as_deref()),
@@ -158,8 +164,8 @@ fn trusted(file: &Path) -> Result<Vec<reqwest::Certificate>> {
 }
 
 /// The instance of the server at a URL.
-pub(crate) async fn instance_at(url: &str) -> Result<String> {
-    Ok(Client::remote(url, None)?.greet().await?.instance)
+pub(crate) async fn instance_at(url: &str, ca: Option<&Path>) -> Result<String> {
+    Ok(Client::remote(url, ca)?.greet().await?.instance)
 }
 
 impl Client {
@@ -306,6 +312,7 @@ impl Client {
         query: &[(&str, &str)],
         payload: Payload,
     ) -> Result<Response<Body>> {
+        let reads = method == Method::GET;
         let answer = match &self.way {
             Way::Remote { http, base, login } => {
                 let url = url(base, path, query)?;
@@ -346,7 +353,7 @@ impl Client {
                 router.clone().oneshot(request?).await?
             }
         };
-        if answer.status().is_success() { Ok(answer) } else { Err(self.refusal(path, answer).await) }
+        if answer.status().is_success() { Ok(answer) } else { Err(self.refusal(path, reads, answer).await) }
     }
 
     fn no_answer(&self, error: &reqwest::Error) -> Failure {
@@ -360,7 +367,7 @@ impl Client {
             .hint("see that the server runs, or say where it is with --server URL or STELE_SERVER")
     }
 
-    async fn refusal(&self, path: &[&str], answer: Response<Body>) -> anyhow::Error {
+    async fn refusal(&self, path: &[&str], reads: bool, answer: Response<Body>) -> anyhow::Error {
         const MOST: usize = 64 * 1024;
 
         let status = answer.status();
@@ -370,7 +377,7 @@ impl Client {
                 .hint("see whether it is a Stele server, and what a proxy in front of it does")
                 .into();
         };
-        let hint = hint(&code, &detail, path);
+        let hint = hint(&code, &detail, path, reads);
         let failure = match code.as_str() {
             "not_found" => Failure::not_found(detail),
             "unavailable" => Failure::unreachable(detail),
@@ -386,9 +393,21 @@ impl Client {
     }
 }
 
-fn hint(code: &str, detail: &str, path: &[&str]) -> Option<&'static str> {
+/// What may mend a refusal; `reads` says that the request would have changed nothing.
+fn hint(code: &str, detail: &str, path: &[&str], reads: bool) -> Option<&'static str> {
+    // It may be missing on the way to what the path ends with: the run of an artifact, the model of a version.
+    let is_about = |thing: &str| detail.starts_with(thing);
     Some(match (code, path) {
-        ("not_found", ["experiments", ..]) => "`stele experiments list` shows the experiments that there are",
+        ("not_found", ["experiments", ..]) => {
+            "`stele experiments list --with-deleted` shows the experiments that there are, and those in the trash"
+        }
+        ("already_exists", ["experiments"]) => {
+            "one in the trash keeps its name too; `stele experiments list --with-deleted` shows it"
+        }
+        ("not_found", _) if is_about("run '") => "`stele runs list` shows the runs that there are",
+        ("not_found", _) if is_about("model ") => {
+            "`stele models list` and `stele models versions NAME` show what there is"
+        }
         ("not_found", ["runs" | "logged-models" | "models", .., "artifacts"] | [.., "artifacts", "file"]) => {
             "`stele artifacts ls` shows what is there"
         }
@@ -397,12 +416,20 @@ fn hint(code: &str, detail: &str, path: &[&str]) -> Option<&'static str> {
         ("not_found", ["webhook-deliveries", ..]) => "`stele webhooks deliveries` shows what there is",
         ("not_found", ["models", ..]) => "`stele models list` and `stele models versions NAME` show what there is",
         ("unauthenticated", _) => "`stele login` logs in at a server; STELE_TOKEN or --token has a token",
+        ("not_found", ["accounts", "local-owner", ..]) => {
+            "without a login this is nobody's account; --account NAME says whose is meant"
+        }
         ("not_found", ["accounts", ..]) => "`stele auth users list` shows the accounts that there are",
         ("not_found", ["groups", ..]) => "`stele auth groups list` shows the groups that there are",
         ("not_found", ["grants", ..]) => "`stele auth grants list` shows the roles that are held",
-        ("invalid", _) if detail.contains("order_by") => "orders look like \"metrics.loss ASC, start_time DESC\"",
-        ("invalid", ["runs"]) => "conditions look like \"metrics.loss < 0.3 AND params.optimizer = 'adam'\"",
-        ("invalid", ["experiments" | "models"]) => "conditions look like \"name LIKE 'a%' AND tags.team = 'growth'\"",
+        ("forbidden", _) => "`stele whoami` says who you are here, and what you may do",
+        ("invalid", _) if reads && detail.contains("order_by") => {
+            "orders look like \"metrics.loss ASC, start_time DESC\""
+        }
+        ("invalid", ["runs"]) if reads => "conditions look like \"metrics.loss < 0.3 AND params.optimizer = 'adam'\"",
+        ("invalid", ["experiments" | "models"]) if reads => {
+            "conditions look like \"name LIKE 'a%' AND tags.team = 'growth'\""
+        }
         ("internal", _) => "the log of the server says more; `stele doctor` looks at what it stands on",
         ("unavailable", _) => "`stele doctor` looks at what the server stands on",
         _ => return None,

@@ -51,6 +51,11 @@ impl Failure {
         Failure { code: code::GATE, ..Failure::new(message) }
     }
 
+    /// What would mend an error, if it says that.
+    pub(crate) fn hint_of(error: &anyhow::Error) -> Option<&str> {
+        error.chain().find_map(|cause| cause.downcast_ref::<Failure>())?.hint.as_deref()
+    }
+
     /// Whether an error says that nothing answers.
     pub(crate) fn is_unreachable(error: &anyhow::Error) -> bool {
         error.downcast_ref::<Failure>().is_some_and(|failure| failure.code == code::UNREACHABLE)
@@ -69,6 +74,13 @@ impl Failure {
     /// Whether an error says that what was asked for is not there.
     pub(crate) fn is_not_found(error: &anyhow::Error) -> bool {
         error.downcast_ref::<Failure>().is_some_and(|failure| failure.code == code::NOT_FOUND)
+    }
+
+    /// What is printed of it.
+    #[cfg(test)]
+    pub(crate) fn in_full(&self) -> String {
+        let hint = self.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+        format!("{}{hint}", self.message)
     }
 
     #[must_use]
@@ -93,7 +105,7 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     }
     eprintln!("{} {error:#}", style("error:").for_stderr().red().bold());
     let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
-    if let Some(hint) = failure.and_then(|failure| failure.hint.as_deref()) {
+    if let Some(hint) = Failure::hint_of(error) {
         eprintln!("{} {hint}", style("hint:").for_stderr().cyan().bold());
     }
     ExitCode::from(failure.map_or(code::FAILED, |failure| failure.code))

@@ -14,6 +14,7 @@ mod experiments;
 mod export;
 mod failure;
 mod gc;
+mod given;
 mod governance;
 mod human;
 mod import;
@@ -29,6 +30,7 @@ mod secret;
 mod serve;
 mod sheet;
 mod table;
+mod usage;
 mod view;
 mod webhooks;
 mod when;
@@ -42,6 +44,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use self::failure::Failure;
 pub(crate) use self::output::Output;
 pub(crate) use self::serve::Serve;
+pub(crate) use self::usage::failure as usage_failure;
 
 /// One record of a team's machine-learning work, for MLflow clients and more.
 #[derive(Parser)]
@@ -136,7 +139,7 @@ fn run(Cli { global, command }: Cli) -> anyhow::Result<ExitCode> {
     }
     let output = Output::new(global.json);
     // A server tells how it fares; a command's user wants to hear of what is broken only.
-    let usual = if matches!(command, Command::Serve(_)) { "info,refinery_core=warn" } else { "error" };
+    let usual = if matches!(command, Command::Serve(_)) { "info,refinery_core=warn,postgres=warn" } else { "error" };
     let (format, collector) = match &command {
         Command::Serve(options) => (options.operations.log_format, options.operations.otlp_endpoint.as_deref()),
         _ => (LogFormat::Text, None),
@@ -144,7 +147,7 @@ fn run(Cli { global, command }: Cli) -> anyhow::Result<ExitCode> {
     let spans = collector.map(Spans::to).transpose()?;
     start_log(global.log.as_deref().unwrap_or(usual), format, spans.as_ref())?;
     match command {
-        Command::Serve(options) => block_on(crate::serve::run(options))?,
+        Command::Serve(options) => block_on(crate::serve::run(&output, options))?,
         Command::Auth(options) => block_on(auth::run(&output, options))?,
         Command::Login(options) => block_on(login::login(&output, options))?,
         Command::Logout(options) => block_on(login::logout(&output, options))?,

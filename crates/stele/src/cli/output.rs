@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use console::{Term, style};
 use serde::Serialize;
 
+use super::human;
 use super::table::Table;
 
 /// Where a command prints to, and how.
@@ -36,6 +37,7 @@ impl Output {
         let mut out = io::stdout().lock();
         serde_json::to_writer_pretty(&mut out, document).map_err(io::Error::from)?;
         writeln!(out)?;
+        out.flush()?;
         Ok(())
     }
 
@@ -49,6 +51,15 @@ impl Output {
 
     pub(crate) fn table(&self, table: &Table) -> anyhow::Result<()> {
         self.text(&table.render(self.width))
+    }
+
+    /// A table of all the things of a kind that there are; says so if there are none.
+    pub(crate) fn all(&self, table: &Table, thing: &str) -> anyhow::Result<()> {
+        self.table(table)?;
+        if table.is_empty() {
+            self.say(format_args!("there are no {} to show", human::plural(thing)));
+        }
+        Ok(())
     }
 
     /// Says on standard error what was done or is missing; a program that reads JSON is spared.

@@ -25,7 +25,7 @@ pub(super) fn new_password(given: &NewPassword, prompt: &str) -> anyhow::Result<
     }
     let typed = ask(prompt)?;
     if ask(&format!("{prompt}, again"))? != typed {
-        return Err(Failure::usage("the passwords are not the same").into());
+        return Err(Failure::usage("the passwords are not the same").hint("type the same one twice").into());
     }
     Ok(typed)
 }
@@ -53,7 +53,9 @@ fn line(place: Place) -> anyhow::Result<String> {
         Place::First => lines.next(),
         Place::Last => lines.next_back(),
     };
-    found.map(str::to_owned).ok_or_else(|| Failure::usage("standard input has no password").into())
+    found.map(str::to_owned).ok_or_else(|| {
+        Failure::usage("standard input has no password").hint("printf %s \"$PASSWORD\" | stele ..").into()
+    })
 }
 
 fn ask(prompt: &str) -> anyhow::Result<String> {

@@ -11,6 +11,9 @@ const GAP: &str = "  ";
 /// What a column that shrinks keeps at least.
 const LEAST: usize = 4;
 
+/// What it has to keep before columns that can be spared give way.
+const TELLING: usize = 12;
+
 pub(crate) struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<Cell>>,
@@ -22,12 +25,14 @@ pub(crate) struct Column {
     title: String,
     alignment: Alignment,
     shrinks: bool,
+    /// Left out where the terminal is too narrow for all.
+    spare: bool,
 }
 
 impl Column {
     /// For ids and other things that must stay whole.
     pub(crate) fn whole(title: impl Into<String>) -> Column {
-        Column { title: human::harmless(&title.into()), alignment: Alignment::Left, shrinks: false }
+        Column { title: human::harmless(&title.into()), alignment: Alignment::Left, shrinks: false, spare: false }
     }
 
     /// For names and texts, which are cut when the terminal is narrow, and left out when all of them are empty.
@@ -37,6 +42,12 @@ impl Column {
 
     pub(crate) fn number(title: impl Into<String>) -> Column {
         Column { alignment: Alignment::Right, ..Column::whole(title) }
+    }
+
+    /// The same for what can be done without: it is left out where texts would be cut to little, the last first.
+    #[must_use]
+    pub(crate) fn spare(self) -> Column {
+        Column { spare: true, ..self }
     }
 }
 
@@ -87,7 +98,17 @@ impl Table {
 
     /// The table as text, for a terminal of `width` columns or for a file.
     pub(crate) fn render(&self, width: Option<usize>) -> String {
-        if self.rows.is_empty() { self.lines(width) } else { self.compact().lines(width) }
+        if self.rows.is_empty() {
+            return self.lines(width);
+        }
+        let mut table = self.compact();
+        while let Some(width) = width
+            && table.least_width() > width
+            && let Some(spare) = table.columns.iter().rposition(|column| column.spare)
+        {
+            table = table.only(|index| index != spare);
+        }
+        table.lines(width)
     }
 
     fn lines(&self, width: Option<usize>) -> String {
@@ -118,12 +139,21 @@ impl Table {
 
     /// Without the columns of texts that are all empty.
     fn compact(&self) -> Table {
-        let kept: Vec<usize> = (0..self.columns.len())
-            .filter(|index| !self.columns[*index].shrinks || self.rows.iter().any(|row| !row[*index].text.is_empty()))
-            .collect();
+        self.only(|index| !self.columns[index].shrinks || self.rows.iter().any(|row| !row[index].text.is_empty()))
+    }
+
+    fn only(&self, keeps: impl Fn(usize) -> bool) -> Table {
+        let kept: Vec<usize> = (0..self.columns.len()).filter(|index| keeps(*index)).collect();
         let columns = kept.iter().map(|index| self.columns[*index].clone()).collect();
         let rows = self.rows.iter().map(|row| kept.iter().map(|index| row[*index].clone()).collect()).collect();
         Table { columns, rows }
+    }
+
+    /// How wide the table is when no text is cut to less than one can tell it by.
+    fn least_width(&self) -> usize {
+        let least = |(width, column): (usize, &Column)| if column.shrinks { width.min(TELLING) } else { width };
+        let widths: usize = self.widths(None).into_iter().zip(&self.columns).map(least).sum();
+        widths + GAP.len() * self.columns.len().saturating_sub(1)
     }
 
     fn widths(&self, most: Option<usize>) -> Vec<usize> {
@@ -175,6 +205,25 @@ mod tests {
         let shown = console::strip_ansi_codes(&shown).into_owned();
         assert!(shown.lines().all(|line| measure_text_width(line) <= 30), "{shown}");
         assert!(shown.contains("0123456789") && shown.contains('…'), "{shown}");
+    }
+
+    #[test]
+    fn what_can_be_spared_gives_way_before_texts_are_cut_to_little() {
+        let columns =
+            [Column::whole("ID"), Column::text("NAME"), Column::whole("FROM").spare(), Column::number("N").spare()];
+        let mut table = Table::new(columns);
+        table.row(["0123456789", "a name that is long", "127.0.0.1", "12345"].map(Cell::from));
+        let heading = |width| {
+            let shown = table.render(Some(width));
+            assert!(console::strip_ansi_codes(&shown).lines().all(|line| measure_text_width(line) <= width), "{shown}");
+            let line = console::strip_ansi_codes(&shown).lines().next().map(str::to_owned).unwrap_or_default();
+            line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(heading(80), ["ID", "NAME", "FROM", "N"]);
+        assert_eq!(heading(42), ["ID", "NAME", "FROM", "N"]);
+        assert_eq!(heading(41), ["ID", "NAME", "FROM"]);
+        assert_eq!(heading(34), ["ID", "NAME"]);
+        assert_eq!(heading(20), ["ID", "NAME"]);
     }
 
     #[test]

@@ -196,11 +196,11 @@ pub(super) async fn run(output: &Output, Webhooks { action }: Webhooks) -> anyho
     }
 }
 
+/// The largest file of a secret, in bytes.
+const MOST_SECRET: u64 = 64 * 1024;
+
 fn read_secret(file: &Path) -> anyhow::Result<String> {
-    let read =
-        if file == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(file) };
-    let text =
-        read.map_err(|error| Failure::usage(format!("cannot read the secret in {}: {error}", file.display())))?;
+    let text = super::given::text(file, MOST_SECRET)?;
     Ok(text.trim().to_owned())
 }
 

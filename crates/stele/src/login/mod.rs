@@ -15,8 +15,9 @@ use stele_app::{Admission, App, Refusal, looks_like_token};
 use stele_domain::authz::Principal;
 
 use self::credentials::Credentials;
+use crate::client_address::ClientAddress;
 
-/// Where a request comes from.
+/// The other end of the connection that a request comes by.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
@@ -67,7 +68,7 @@ pub(crate) async fn required(State(LoginPage(page)): State<LoginPage>, request: 
 }
 
 async fn prove(app: &App, mut request: Request) -> (Request, Result<Principal, Refusal>) {
-    let address = request.extensions().get::<Peer>().map(|Peer(address)| *address);
+    let address = request.extensions().get::<ClientAddress>().map(|ClientAddress(address)| *address);
     let credentials = Credentials::of(&request);
     let proved = match credentials {
         Err(refusal) => Err(app.wrong(address, refusal)),

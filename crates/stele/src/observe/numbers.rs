@@ -57,12 +57,16 @@ async fn tell(State((app, numbers)): State<(App, Numbers)>) -> Response {
         // The other numbers are wanted now more than ever.
         Err(error) => tracing::warn!(%error, "the database cannot be measured"),
     }
-    super::process::measure();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], numbers.0.render()).into_response()
+    let text = numbers.0.render() + &super::process::told();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
 fn describe() {
     describe_counter!("stele_http_requests_total", "Requests that were answered");
+    describe_counter!(
+        "stele_http_failures_total",
+        "Requests that failed by the fault of the server; each is in the log"
+    );
     describe_histogram!("stele_http_request_seconds", Unit::Seconds, "From a request's head to its answer's");
     describe_gauge!("stele_http_requests_under_way", "Requests whose answer has not begun");
     describe_gauge!("stele_http_connections", "Open connections");
@@ -72,8 +76,6 @@ fn describe() {
     describe_gauge!("stele_writes_under_way", "Writes that wait or run; on PostgreSQL, connections in use");
     describe_gauge!("stele_database_bytes", Unit::Bytes, "Size of the database");
     describe_counter!("stele_artifact_bytes_total", Unit::Bytes, "Bytes of artifacts through the server");
-    describe_gauge!("process_resident_memory_bytes", Unit::Bytes, "Resident memory");
-    describe_gauge!("process_cpu_seconds_total", Unit::Seconds, "User and system CPU time");
-    describe_gauge!("process_open_fds", "Open file descriptors");
-    describe_gauge!("process_max_fds", "The most file descriptors that may be open");
+    describe_gauge!("stele_build_info", "1, with the version of this server");
+    gauge!("stele_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
 }

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use metrics::{counter, gauge, histogram};
-use stele_app::{App, RequestId, Undisclosed, coming_from};
+use stele_app::{App, Refused, RequestId, Undisclosed, coming_from};
 use tracing::Instrument;
 
 use super::spans;
@@ -32,8 +32,9 @@ pub(crate) async fn watch(State(app): State<App>, mut request: Request, next: Ne
     };
     let address = request.extensions().get::<ClientAddress>().map(|ClientAddress(address)| *address);
     let mut response = coming_from(address, next.run(request)).instrument(span.clone()).await;
-    spans::end(&span, response.status());
-    asked.answered(&id, &mut response);
+    let failed = is_failure(&response);
+    spans::end(&span, response.status(), failed);
+    asked.answered(&id, failed, &mut response);
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(ID, id);
     }
@@ -55,7 +56,7 @@ struct Asked {
 
 impl Asked {
     /// Measures until the head of the answer is there; a long body takes as long as its reader does.
-    fn answered(self, id: &str, response: &mut Response) {
+    fn answered(self, id: &str, failed: bool, response: &mut Response) {
         let Asked { method, route, path, begun, _under_way } = self;
         let (status, took) = (response.status(), begun.elapsed());
         let route = route.as_ref().map_or("none", |route| route.as_str()).to_owned();
@@ -63,11 +64,20 @@ impl Asked {
         histogram!("stele_http_request_seconds", &labels).record(took);
         counter!("stele_http_requests_total", "method" => method, "route" => route, "status" => status.as_u16().to_string())
             .increment(1);
-        if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED {
+        if failed {
+            counter!("stele_http_failures_total", &labels).increment(1);
             let cause = response.extensions_mut().remove::<Undisclosed>().map(|Undisclosed(cause)| cause);
             log_failure(id, method, &path, status, took, cause.as_deref());
         }
     }
+}
+
+/// Whether it is the server that failed. What it does not offer, and what it refuses with such a status since a client
+/// expects that, is none.
+fn is_failure(response: &Response) -> bool {
+    let status = response.status();
+    let is_refusal = response.extensions().get::<Refused>().is_some();
+    status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED && !is_refusal
 }
 
 fn log_failure(id: &str, method: &str, path: &str, status: StatusCode, took: Duration, cause: Option<&str>) {

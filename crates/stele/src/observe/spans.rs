@@ -106,9 +106,9 @@ pub(super) fn begin(request: &Request, method: &'static str, id: &str) -> Span {
     span
 }
 
-pub(super) fn end(span: &Span, status: StatusCode) {
+pub(super) fn end(span: &Span, status: StatusCode, failed: bool) {
     span.record("http.response.status_code", i64::from(status.as_u16()));
-    if status.is_server_error() {
+    if failed {
         span.record("otel.status_code", "ERROR");
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Bucket {
     store: Arc<dyn ObjectStore>,
     prefix: Path,
     pub(super) provider: Provider,
+    /// Whether clients may be led to it past this server.
+    direct: bool,
 }
 
 /// What `object_store`'s common interface lacks, and the differences that matter there.
@@ -72,27 +74,37 @@ impl fmt::Debug for Bucket {
 
 impl Bucket {
     pub(super) fn s3(store: Arc<AmazonS3>) -> Bucket {
-        Bucket { store: Arc::clone(&store) as _, prefix: Path::default(), provider: Provider::S3(store) }
+        Bucket { direct: true, store: Arc::clone(&store) as _, prefix: Path::default(), provider: Provider::S3(store) }
     }
 
     pub(super) fn gcs(store: Arc<GoogleCloudStorage>) -> Bucket {
-        Bucket { store: Arc::clone(&store) as _, prefix: Path::default(), provider: Provider::Gcs(store) }
+        Bucket { direct: true, store: Arc::clone(&store) as _, prefix: Path::default(), provider: Provider::Gcs(store) }
     }
 
     pub(super) fn azure(store: Arc<MicrosoftAzure>) -> Bucket {
-        Bucket { store: Arc::clone(&store) as _, prefix: Path::default(), provider: Provider::Azure(store) }
+        Bucket {
+            direct: true,
+            store: Arc::clone(&store) as _,
+            prefix: Path::default(),
+            provider: Provider::Azure(store),
+        }
     }
 
     pub(super) fn in_memory() -> Bucket {
-        Bucket { store: Arc::new(InMemory::new()), prefix: Path::default(), provider: Provider::Memory }
+        Bucket { direct: true, store: Arc::new(InMemory::new()), prefix: Path::default(), provider: Provider::Memory }
     }
 
     pub(super) fn with_prefix(self, prefix: Path) -> Bucket {
         Bucket { prefix, ..self }
     }
 
+    pub(super) fn reached_directly(self, direct: bool) -> Bucket {
+        Bucket { direct, ..self }
+    }
+
+    /// Whether clients can be handed URLs of it.
     pub(super) fn can_sign(&self) -> bool {
-        self.provider.signer().is_some()
+        self.direct && self.provider.signer().is_some()
     }
 
     pub(super) fn key(&self, path: &ArtifactPath) -> Result<Path> {

@@ -18,6 +18,8 @@ use super::location::{AzureAccount, BucketName};
 #[derive(Clone, Default)]
 pub struct BlobOptions {
     variables: BTreeMap<String, String>,
+    /// Clients are handed no URLs of buckets.
+    through_server: bool,
 }
 
 // Not derived: the variables hold credentials.
@@ -38,7 +40,13 @@ impl BlobOptions {
         const PREFIXES: [&str; 6] = ["AWS_", "MLFLOW_S3_", "MLFLOW_BOTO_", "GOOGLE_", "AZURE_", "SERVICE_ACCOUNT"];
         let is_ours = |name: &str| PREFIXES.iter().any(|prefix| name.starts_with(prefix));
         let variables = variables.into_iter().filter(|(name, value)| is_ours(name) && !value.is_empty()).collect();
-        BlobOptions { variables }
+        BlobOptions { variables, through_server: false }
+    }
+
+    /// The same, and whether all that clients read and write goes through this server, for buckets that they do not reach.
+    #[must_use]
+    pub fn through_server(self, through_server: bool) -> BlobOptions {
+        BlobOptions { through_server, ..self }
     }
 
     fn get(&self, name: &str) -> Option<&str> {
@@ -71,11 +79,12 @@ impl BlobOptions {
 }
 
 pub(super) fn connect(bucket: &BucketName, options: &BlobOptions) -> Result<Bucket> {
-    match bucket {
+    let bucket = match bucket {
         BucketName::S3 { bucket } => s3(bucket, options),
         BucketName::Gcs { bucket } => gcs(bucket, options),
         BucketName::Azure { container, account } => azure(container, account.as_ref(), options),
-    }
+    };
+    Ok(bucket?.reached_directly(!options.through_server))
 }
 
 fn s3(bucket: &str, options: &BlobOptions) -> Result<Bucket> {

@@ -124,7 +124,7 @@ fn body_of(route: &Route) -> Option<Value> {
         (Content::Json(_), "add_review") => Some(json!({ "review": "comment", "reason": "so" })),
         (Content::Json(_), "record_evaluation") => Some(json!({ "digest": "d", "metrics": { "auc": 0.5 } })),
         (Content::Json(_), "make_gate_exception") => {
-            Some(json!({ "target": "stage production", "reason": "so", "minutes": 5 }))
+            Some(json!({ "target": { "stage": "production" }, "reason": "so", "minutes": 5 }))
         }
         (Content::Json(_), other) => panic!("this test has no body for {other}"),
     }

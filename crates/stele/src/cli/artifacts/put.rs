@@ -10,6 +10,11 @@ use crate::cli::{Failure, Output, human, progress};
 
 /// Uploads a file as the place, or into it if it is a folder; a folder with everything in it becomes the place.
 pub(super) async fn run(output: &Output, client: &Client, local: &Path, place: &Source) -> Result<()> {
+    if local == Path::new("-") {
+        return Err(Failure::usage("standard input is not uploaded, since its size is not known")
+            .hint("write it to a file first, and name that")
+            .into());
+    }
     let meta = std::fs::metadata(local).map_err(|error| {
         Failure::usage(format!("cannot read {}: {error}", local.display())).hint("name a file or folder that is there")
     })?;

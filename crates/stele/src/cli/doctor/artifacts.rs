@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -14,14 +14,17 @@ const CHECK: &str = "artifacts";
 
 /// Writes a small file, reads it back and removes it.
 pub(super) async fn check(destination: &str) -> Finding {
-    let here = std::env::current_dir().map(|folder| folder.display().to_string()).unwrap_or_default();
-    let location = absolute_location(destination, &here);
-    if let Ok(Some(folder)) = local_path(&location)
-        && !Path::new(&folder).exists()
-    {
-        return Finding::ok(CHECK, format!("{destination} is not there yet; the server makes it"));
+    if let Some(folder) = folder(destination).filter(|folder| !folder.exists()) {
+        return match super::machine::cannot_be_made(&folder) {
+            None => Finding::ok(CHECK, format!("{destination} is not there yet; the server makes it")),
+            Some(why) => Finding::failed(
+                CHECK,
+                format!("{destination} cannot be made: {why}"),
+                "name another with --artifacts, or make it as a folder that the user of the server owns",
+            ),
+        };
     }
-    match probe(&location).await {
+    match probe(&location(destination)).await {
         Ok(()) => Finding::ok(CHECK, format!("{destination}: written, read back and removed")),
         Err(error) => Finding::failed(
             CHECK,
@@ -29,6 +32,16 @@ pub(super) async fn check(destination: &str) -> Finding {
             "see that the folder or bucket is there and may be written (buckets: credentials, region, endpoint in AWS_*, GOOGLE_* or AZURE_*)",
         ),
     }
+}
+
+/// The folder that artifacts are kept in, if they are kept in one.
+pub(super) fn folder(destination: &str) -> Option<PathBuf> {
+    local_path(&location(destination)).ok().flatten().map(PathBuf::from)
+}
+
+fn location(destination: &str) -> String {
+    let here = std::env::current_dir().map(|folder| folder.display().to_string()).unwrap_or_default();
+    absolute_location(destination, &here)
 }
 
 async fn probe(location: &str) -> Result<()> {

@@ -15,14 +15,20 @@ const MOST_SKEW: i64 = 2_000;
 /// A clock before this (2024-01-01) was never set.
 const NEVER_SET: Timestamp = Timestamp(1_704_067_200_000);
 
-pub(super) async fn check(place: &Place, thorough: bool) -> Vec<Finding> {
+/// What was found, and whether the record has authentication, if it could be asked.
+pub(super) struct Looked {
+    pub(super) findings: Vec<Finding>,
+    pub(super) authentication: Option<bool>,
+}
+
+pub(super) async fn check(place: &Place, thorough: bool) -> Looked {
     const CHECK: &str = "database";
 
     let url = match place.database_url() {
         Ok(url) => url,
         Err(error) => {
             let hint = "name one with --database sqlite:PATH or --database postgres://USER:PASSWORD@HOST/NAME";
-            return vec![Finding::failed(CHECK, format!("{error:#}"), hint)];
+            return Looked { findings: vec![Finding::failed(CHECK, format!("{error:#}"), hint)], authentication: None };
         }
     };
     let asked = SystemClock.now();
@@ -31,9 +37,10 @@ pub(super) async fn check(place: &Place, thorough: bool) -> Vec<Finding> {
     let found = match examined {
         Ok(Some(found)) => found,
         Ok(None) => {
-            return vec![Finding::ok(CHECK, format!("{of} is not there yet; the server makes it")), clock(None, asked)];
+            let made = Finding::ok(CHECK, format!("{of} is not there yet; the server makes it"));
+            return Looked { findings: vec![made, clock(None, asked)], authentication: Some(false) };
         }
-        Err(error) => return vec![failed(&of, &error, &url)],
+        Err(error) => return Looked { findings: vec![failed(&of, &error, &url)], authentication: None },
     };
     let connection = found.connection.as_ref().map(|how| format!(", {how}")).unwrap_or_default();
     let database = format!("{} at {of}, {}{connection}", found.engine, human::size(found.size));
@@ -41,7 +48,7 @@ pub(super) async fn check(place: &Place, thorough: bool) -> Vec<Finding> {
     findings.extend(integrity(&url, &found, thorough).await);
     findings.push(migrations(&found));
     findings.push(clock(found.clock, asked));
-    findings
+    Looked { findings, authentication: Some(found.authentication) }
 }
 
 async fn on_thread<T: Send + 'static>(
@@ -155,8 +162,9 @@ mod tests {
     #[test]
     fn a_database_of_a_newer_version_is_noticed() {
         let at = |applied| {
+            let (engine, authentication) = (String::new(), false);
             let found =
-                Examination { engine: String::new(), connection: None, size: 0, applied, known: 5, clock: None };
+                Examination { engine, connection: None, size: 0, applied, known: 5, authentication, clock: None };
             migrations(&found).state
         };
         assert!(at(0) == State::Ok && at(5) == State::Ok && at(6) == State::Failed);

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map, Value};
 
-use crate::cli::Failure;
+use crate::cli::{Failure, given};
 
 /// The largest file, in bytes.
 const MOST: u64 = 1024 * 1024;
@@ -14,15 +14,11 @@ const MOST: u64 = 1024 * 1024;
 /// Reads the gates of a file.
 pub(super) fn read(path: &Path) -> Result<Vec<Value>> {
     let shown = path.display();
-    let length = std::fs::metadata(path).with_context(|| format!("cannot read {shown}"))?.len();
-    if length > MOST {
-        return Err(Failure::usage(format!("{shown} has {length} bytes and may have {MOST}")).into());
-    }
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
+    let text = given::text(path, MOST)?;
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let document = match extension.to_ascii_lowercase().as_str() {
         "json" => serde_json::from_str(&text).map_err(|error| error.to_string()),
-        "toml" => toml::from_str(&text).map_err(|error| error.to_string()),
+        "toml" => toml::from_str(&text).map_err(|error: toml::de::Error| error.message().to_owned()),
         "yaml" | "yml" => yaml(&text),
         _ => {
             return Err(Failure::usage(format!("{shown} is no file of gates"))
@@ -30,12 +26,16 @@ pub(super) fn read(path: &Path) -> Result<Vec<Value>> {
                 .into());
         }
     };
-    let document: Value = document.map_err(|error| Failure::usage(format!("{shown} cannot be read: {error}")))?;
+    let document: Value = document.map_err(|error| {
+        Failure::usage(format!("{shown} cannot be read: {error}")).hint("docs/GOVERNANCE.md shows files of gates")
+    })?;
     match document {
         Value::Object(mut fields) if fields.len() == 1 && fields.contains_key("gates") => {
             match fields.remove("gates") {
                 Some(Value::Array(gates)) => Ok(gates),
-                _ => Err(Failure::usage(format!("gates in {shown} is no list")).into()),
+                _ => Err(Failure::usage(format!("gates in {shown} is no list"))
+                    .hint("docs/GOVERNANCE.md shows files of gates")
+                    .into()),
             }
         }
         Value::Array(gates) => Ok(gates),

@@ -111,11 +111,11 @@ struct TargetOptions {
 }
 
 impl TargetOptions {
-    fn text(&self) -> String {
+    fn pair(&self) -> (&'static str, &str) {
         match self {
-            TargetOptions { approved: true, .. } => "approval approved".to_owned(),
-            TargetOptions { alias: Some(alias), .. } => format!("alias {alias}"),
-            TargetOptions { stage, .. } => format!("stage {}", stage.as_deref().unwrap_or("production")),
+            TargetOptions { approved: true, .. } => ("approval", "approved"),
+            TargetOptions { alias: Some(alias), .. } => ("alias", alias),
+            TargetOptions { stage, .. } => ("stage", stage.as_deref().unwrap_or("production")),
         }
     }
 }
@@ -163,7 +163,7 @@ pub(crate) async fn run(output: &Output, Gates { action }: Gates) -> anyhow::Res
                 return output.json(&found);
             }
             let GateList { gates } = serde_json::from_value(found)?;
-            output.table(&table(&gates))
+            output.all(&table(&gates), "gate")
         }
         Action::Show { gate, versions, connection } => {
             let client = connection.open().await?;
@@ -182,8 +182,10 @@ pub(crate) async fn run(output: &Output, Gates { action }: Gates) -> anyhow::Res
         Action::Check { of: OfVersion { model, version }, target, connection } => {
             let client = connection.open().await?;
             let number = version_number(&client, &model, &version).await?;
-            let (path, target) = (["models", &model, "versions", &number, "gate-check"], target.text());
-            let found: Value = client.get(&path, &[("target", &target)]).await?;
+            let (kind, value) = target.pair();
+            let path = ["models", &model, "versions", &number, "gate-check"];
+            let found: Value = client.get(&path, &[(kind, value)]).await?;
+            let target = format!("{kind} {value}");
             if output.is_json() {
                 output.json(&found)?;
             }
@@ -208,13 +210,17 @@ pub(crate) async fn run(output: &Output, Gates { action }: Gates) -> anyhow::Res
                 return output.json(&found);
             }
             let Kept { verdicts } = serde_json::from_value(found)?;
+            if verdicts.is_empty() {
+                output.say(format_args!("no gate was asked about version {number} of '{model}' yet"));
+            }
             print_verdicts(output, &verdicts)
         }
         Action::BreakGlass { of: OfVersion { model, version }, target, reason, minutes, connection } => {
             let client = connection.open().await?;
             let number = version_number(&client, &model, &version).await?;
-            let target = target.text();
-            let body = json!({ "target": target, "reason": reason, "minutes": minutes });
+            let (kind, value) = target.pair();
+            let target = format!("{kind} {value}");
+            let body = json!({ "target": { kind: value }, "reason": reason, "minutes": minutes });
             let path = ["models", &model, "versions", &number, "gate-exceptions"];
             let made: Value = client.ask(Method::POST, &path, &[], Payload::Json(body)).await?;
             output.done(format_args!(

@@ -32,6 +32,18 @@ pub(crate) struct Decide {
 }
 
 #[derive(Args)]
+pub(crate) struct Comment {
+    #[command(flatten)]
+    of: OfVersion,
+
+    /// What to say
+    text: String,
+
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Args)]
 pub(crate) struct Promote {
     #[command(flatten)]
     of: OfVersion,
@@ -55,7 +67,7 @@ enum ReviewAction {
     /// Ask others to decide on a version
     Request(Decide),
     /// Say something about a version
-    Comment(Decide),
+    Comment(Comment),
     /// Take back one's own decision
     Withdraw(Decide),
     /// List what was said of a version
@@ -168,7 +180,9 @@ pub(crate) async fn promote(output: &Output, options: Promote) -> anyhow::Result
 pub(crate) async fn reviews(output: &Output, Reviews { action }: Reviews) -> anyhow::Result<()> {
     let (of, connection) = match action {
         ReviewAction::Request(options) => return say(output, options, "request").await,
-        ReviewAction::Comment(options) => return say(output, options, "comment").await,
+        ReviewAction::Comment(Comment { of, text, connection }) => {
+            return say(output, Decide { of, reason: text, expires_in: None, connection }, "comment").await;
+        }
         ReviewAction::Withdraw(options) => return say(output, options, "withdraw").await,
         ReviewAction::List { of, connection } => (of, connection),
     };
@@ -183,7 +197,7 @@ pub(crate) async fn reviews(output: &Output, Reviews { action }: Reviews) -> any
     for Review { review, person, reason, at } in reviews {
         table.row([view::ago_cell(Some(at), now), Cell::from(person), Cell::from(review), Cell::from(reason)]);
     }
-    output.table(&table)
+    output.all(&table, "review")
 }
 
 pub(crate) async fn evaluations(output: &Output, Evaluations { action }: Evaluations) -> anyhow::Result<()> {
@@ -220,7 +234,7 @@ pub(crate) async fn evaluations(output: &Output, Evaluations { action }: Evaluat
                     Cell::from(source),
                 ]);
             }
-            output.table(&table)
+            output.all(&table, "evaluation")
         }
         EvaluationAction::Record { of: OfVersion { model, version }, digest, dataset, metrics, report, connection } => {
             let (metrics, slices) = values(&metrics)?;

@@ -83,11 +83,15 @@ fn native() -> String {
     "native".to_owned()
 }
 
+fn unusable(message: &str) -> Failure {
+    Failure::usage(message).hint("docs/POLICY.md shows files of cases")
+}
+
 /// Checks the rules, and then the cases, if there are some.
 pub(super) fn test(output: &Output, policies: &[Policy], cases: Option<&Path>) -> Result<()> {
     let mut rules = Vec::new();
     for policy in policies {
-        rules.extend(rules_in(policy).map_err(|error| Failure::new(error.to_string()))?);
+        rules.extend(rules_in(policy).map_err(|error| Failure::new(error.to_string()).hint(file::HINT))?);
     }
     let Some(path) = cases else {
         output.done(format_args!("nothing is wrong with the rules: {}", rules.join(", ")));
@@ -97,9 +101,9 @@ pub(super) fn test(output: &Output, policies: &[Policy], cases: Option<&Path>) -
     let set = Rules::new(Some(Arc::new(set)), SystemClock.now(), "native");
     let shown = path.display();
     let Cases { case: cases } = toml::from_str(&file::text(path)?)
-        .map_err(|error| Failure::usage(format!("{shown} cannot be read: {error}")))?;
+        .map_err(|error: toml::de::Error| unusable(&format!("{shown} cannot be read: {}", error.message())))?;
     if cases.is_empty() {
-        return Err(Failure::usage(format!("{shown} has no cases")).into());
+        return Err(unusable(&format!("{shown} has no cases")).into());
     }
     let mut failed = 0;
     let mut told = Vec::with_capacity(cases.len());

@@ -2,22 +2,20 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use stele_domain::policy::Policy;
 
-use crate::cli::Failure;
+use crate::cli::{Failure, given};
 
 /// The largest file, in bytes.
 const MOST: u64 = 1024 * 1024;
 
+/// What helps with rules that are refused.
+pub(super) const HINT: &str = "`stele policy schema` prints what rules can speak of; docs/POLICY.md explains it";
+
 /// Reads a text that is not larger than a file of rules or cases may be.
 pub(super) fn text(path: &Path) -> Result<String> {
-    let shown = path.display();
-    let length = std::fs::metadata(path).with_context(|| format!("cannot read {shown}"))?.len();
-    if length > MOST {
-        return Err(Failure::usage(format!("{shown} has {length} bytes and may have {MOST}")).into());
-    }
-    std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))
+    Ok(given::text(path, MOST)?)
 }
 
 /// Reads the policy of a file, which has its name.
@@ -31,6 +29,6 @@ pub(super) fn read(path: &Path) -> Result<Policy> {
             .hint("policy `critical` is in a file with the name critical.cedar")
     })?;
     let policy = Policy { name: name.to_owned(), text: text(path)?, enabled: true };
-    policy.check().map_err(|error| Failure::usage(error.to_string()))?;
+    policy.check().map_err(|error| Failure::usage(error.to_string()).hint(HINT))?;
     Ok(policy)
 }

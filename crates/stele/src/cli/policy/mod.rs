@@ -167,7 +167,7 @@ pub(crate) async fn run(output: &Output, Policies { action }: Policies) -> anyho
                 return output.json(&found);
             }
             let FoundList { policies } = serde_json::from_value(found)?;
-            output.table(&table(&policies))
+            output.all(&table(&policies), "policy")
         }
         Subject::Show { policy, versions, connection } => {
             let client = connection.open().await?;

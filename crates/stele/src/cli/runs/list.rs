@@ -11,9 +11,6 @@ use crate::cli::view::{self, Experiment, Run};
 use crate::cli::{Failure, Output, experiments, human};
 use crate::system::SystemClock;
 
-/// Columns of a terminal that hold an id, names of a run and its experiment, and the rest.
-const ROOMY: usize = 110;
-
 #[derive(Args)]
 pub(super) struct Options {
     /// Only runs of this experiment, by id or name; may be given several times
@@ -111,9 +108,7 @@ async fn experiment_names(client: &Client, runs: &[Run]) -> anyhow::Result<BTree
 
 fn table(runs: &[Run], names: &BTreeMap<String, String>, chosen: Vec<Key>, width: Option<usize>) -> Table {
     let now = SystemClock.now();
-    // Where names would be cut to nothing, how long a run took gives way.
-    let roomy = names.is_empty() || width.is_none_or(|width| width >= ROOMY);
-    let filled = |keys: &[Key]| filled(runs, names, keys, roomy, now);
+    let filled = |keys: &[Key]| filled(runs, names, keys, now);
     let bare = filled(&chosen);
     if !chosen.is_empty() {
         return bare;
@@ -133,15 +128,12 @@ fn table(runs: &[Run], names: &BTreeMap<String, String>, chosen: Vec<Key>, width
     filled(&shown)
 }
 
-fn filled(runs: &[Run], names: &BTreeMap<String, String>, keys: &[Key], roomy: bool, now: Timestamp) -> Table {
+fn filled(runs: &[Run], names: &BTreeMap<String, String>, keys: &[Key], now: Timestamp) -> Table {
     let mut columns = vec![Column::whole("RUN"), Column::text("NAME")];
     if !names.is_empty() {
         columns.push(Column::text("EXPERIMENT"));
     }
-    columns.extend([Column::whole("STATUS"), Column::whole("STARTED")]);
-    if roomy {
-        columns.push(Column::number("TOOK"));
-    }
+    columns.extend([Column::whole("STATUS"), Column::whole("STARTED").spare(), Column::number("TOOK").spare()]);
     columns.extend(keys.iter().map(|key| match key.kind {
         Kind::Metric => Column::number(&key.name),
         Kind::Param | Kind::Tag => Column::text(&key.name),
@@ -153,10 +145,8 @@ fn filled(runs: &[Run], names: &BTreeMap<String, String>, keys: &[Key], roomy: b
         if !names.is_empty() {
             row.push(Cell::from(names.get(&info.experiment_id).unwrap_or(&info.experiment_id)));
         }
-        row.extend([info.status_cell(), view::ago_cell(info.started_at, now)]);
-        if roomy {
-            row.push(Cell::from(info.took(now).map_or_else(|| human::NOTHING.to_owned(), human::duration)));
-        }
+        let took = info.took(now).map_or_else(|| human::NOTHING.to_owned(), human::duration);
+        row.extend([info.status_cell(), view::ago_cell(info.started_at, now), Cell::from(took)]);
         row.extend(keys.iter().map(|key| Cell::from(cell_text(run, key))));
         table.row(row);
     }

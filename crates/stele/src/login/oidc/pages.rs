@@ -14,7 +14,8 @@ use serde_json::json;
 use stele_app::{App, Refusal, SESSION_LIFE, SecretKey};
 
 use super::provider::{Begun, Device, Polled, Provider};
-use crate::login::{COOKIE, Peer, credentials};
+use crate::client_address::ClientAddress;
+use crate::login::{COOKIE, credentials};
 
 /// What everything here lies below.
 pub(crate) const PATH: &str = "/oauth";
@@ -118,8 +119,8 @@ async fn logout(State(login): State<Login>, headers: HeaderMap) -> Response {
     ([(header::SET_COOKIE, login.cookie(COOKIE, "", "/", 0))], Redirect::to(&login.at("/"))).into_response()
 }
 
-async fn device(State(login): State<Login>, peer: Option<axum::Extension<Peer>>) -> Response {
-    let address = peer.map(|axum::Extension(Peer(address))| address);
+async fn device(State(login): State<Login>, from: Option<axum::Extension<ClientAddress>>) -> Response {
+    let address = from.map(|axum::Extension(ClientAddress(address))| address);
     // Each asks the provider for something, so nobody may do it without end.
     if let too_many @ Refusal::TooMany { .. } = login.app.wrong(address, Refusal::Missing) {
         return refused(&too_many);

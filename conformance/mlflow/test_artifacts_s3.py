@@ -124,11 +124,17 @@ def test_the_server_says_what_it_can(s3_url: str) -> None:
 
 
 @pytest.mark.skipif(peer_is_mlflow(), reason="a setting of Stele")
-def test_a_bucket_that_clients_do_not_reach_is_behind_the_server(cloud: Cloud, tmp_path: Path) -> None:
+def test_a_bucket_that_clients_do_not_reach_is_behind_the_server(
+    cloud: Cloud, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     environment = reaching(cloud) | {"STELE_PROXY_ARTIFACTS": "true"}
     with running(tmp_path / "server", artifacts=f"s3://{BUCKET}/behind", environment=environment) as server:
         info = requests.get(f"{server.url}/api/3.0/mlflow/server-info", timeout=60).json()
         assert (info["multipart_uploads_enabled"], info["multipart_downloads_enabled"]) == (False, False)
+        # Where MLflow 2 sends artifacts to, whatever the client was given.
+        before = mlflow.get_tracking_uri()
+        request.addfinalizer(lambda: mlflow.set_tracking_uri(before))
+        mlflow.set_tracking_uri(server.url)
         client = MlflowClient(tracking_uri=server.url)
         run = client.create_run("0").info.run_id
         file = tmp_path / "a.txt"

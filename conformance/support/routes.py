@@ -22,7 +22,7 @@ class Route:
         return f"{self.method} {self.path}"
 
 
-def _fields(text: str) -> dict[str, str]:
+def _fields(text: str = "") -> dict[str, str]:
     pairs = (word.split(":") for word in text.split())
     return {name: kind for name, kind in pairs}
 
@@ -235,7 +235,7 @@ POST   /ajax-api/3.0/mlflow/ui-telemetry                                  record
 
 def _table(text: str, prefix: str) -> list[Route]:
     rows = (line.split(maxsplit=2) for line in text.strip().splitlines())
-    return [Route(method, prefix + path, _fields(fields)) for method, path, fields in rows]
+    return [Route(method, prefix + path, _fields(*fields)) for method, path, *fields in rows]
 
 
 API_ROUTES: list[Route] = [

@@ -1,8 +1,8 @@
 //! How much memory the heap may keep.
 
 /// glibc gives threads heaps of their own, up to eight a core, and each keeps the most that it was ever asked for. One
-/// a core is half of the memory and nearly as fast. glibc reads this limit when a process starts, so the server starts itself
-/// again with it, as the same process, unless who started it has said how many there may be.
+/// a core is half of the memory and nearly as fast. glibc reads this limit when a process starts, so the server starts
+/// itself again with it, as the same process, unless who started it has said how many there may be.
 pub(crate) fn limit() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {

@@ -51,14 +51,21 @@ class Cli:
         return json.loads(self(*arguments, "--json", stdin=stdin).stdout)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory, database):
-    """A server whose first administrator was made before it started; one a file, since failed logins are counted."""
-    data = tmp_path_factory.mktemp("identity")
+@contextlib.contextmanager
+def administered(data, database, **settings):
+    """A server whose first administrator was made before it started."""
     place = ["--data", data] + (["--database", database] if database else [])
     Cli(data)("auth", "init", "--password-stdin", *place, stdin=PASSWORD)
+    with servers.running(data, database=database, **settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, database):
+    """One a file, since failed logins are counted."""
     # Tests come from other addresses by saying so, like a proxy.
-    with servers.running(data, database=database, environment={"STELE_TRUSTED_PROXIES": "127.0.0.1"}) as running:
+    environment = {"STELE_TRUSTED_PROXIES": "127.0.0.1"}
+    with administered(tmp_path_factory.mktemp("identity"), database, environment=environment) as running:
         yield running
 
 

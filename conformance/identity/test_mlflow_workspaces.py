@@ -8,16 +8,13 @@ from mlflow import MlflowClient
 from mlflow.exceptions import RestException
 from mlflow.server.auth.client import AuthServiceClient
 
-import servers
-from conftest import ADMIN, PASSWORD, Cli, mlflow_as, native
+from conftest import ADMIN, PASSWORD, administered, mlflow_as, native
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, database):
-    data = tmp_path_factory.mktemp("workspaces")
-    place = ["--data", data] + (["--database", database] if database else [])
-    Cli(data)("auth", "init", "--password-stdin", *place, stdin=PASSWORD)
-    with servers.running(data, database=database, environment={"STELE_WORKSPACES": "true"}) as running:
+    environment = {"STELE_WORKSPACES": "true"}
+    with administered(tmp_path_factory.mktemp("workspaces"), database, environment=environment) as running:
         yield running
 
 

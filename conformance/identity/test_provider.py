@@ -16,7 +16,7 @@ import pytest
 import requests
 
 import servers
-from conftest import ADMIN, PASSWORD, Cli, native
+from conftest import ADMIN, PASSWORD, Cli, administered, native
 
 FOLDER = os.environ.get("OIDC_PROVIDER")
 pytestmark = pytest.mark.skipif(not FOLDER, reason="OIDC_PROVIDER names no folder with oidc-provider")
@@ -54,11 +54,8 @@ def provider(port, groups):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, database, provider, port):
-    data = tmp_path_factory.mktemp("oidc")
-    place = ["--data", data] + (["--database", database] if database else [])
-    Cli(data)("auth", "init", "--password-stdin", *place, stdin=PASSWORD)
     settings = {"STELE_OIDC_ISSUER": provider, "STELE_OIDC_CLIENT_ID": "stele", "STELE_OIDC_CLIENT_SECRET": "of the test"}
-    with servers.running(data, database=database, port=port, environment=settings) as running:
+    with administered(tmp_path_factory.mktemp("oidc"), database, port=port, environment=settings) as running:
         yield running
 
 

@@ -3,6 +3,9 @@
 use serde_json::{Map, Value, json};
 use stele_domain::review::LabelInput;
 
+/// Why a thing is not taken that cannot be read.
+pub(crate) const UNKNOWN: &str = "they are of a kind, or in a state, that is unknown here";
+
 /// The kind of an input, as MLflow's databases and servers name it, with its fields.
 pub(crate) fn input_parts(input: &LabelInput) -> (&'static str, Value) {
     match input {

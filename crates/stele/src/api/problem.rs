@@ -53,9 +53,9 @@ impl From<Error> for Problem {
                 return Problem { undisclosed: Some(message.clone()), ..problem };
             }
         };
-        let unavailable = (code == "unavailable").then(|| error.to_string());
-        let problem = Problem { undisclosed: unavailable, ..Problem::new(status, code, error.to_string()) };
+        let problem = Problem::new(status, code, error.to_string());
         match error {
+            Error::Unavailable { message } => Problem { undisclosed: Some(message), ..problem },
             Error::GateFailed { refusal: Some(refusal), .. } => {
                 let verdicts: Vec<&Verdict> = refusal.verdicts.iter().map(|(_, verdict)| verdict).collect();
                 Problem { verdicts: Some(Box::new(json!(verdicts))), ..problem }

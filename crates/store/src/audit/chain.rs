@@ -37,10 +37,10 @@ pub(crate) struct Mark {
     pending: usize,
 }
 
-const COLUMNS: &str = "at, workspace_id, principal, script, request_id, action, kind, object, outcome, before_state, \
-     after_state, address, subject, chain, seq, hash";
+const INSERT: &str = "INSERT INTO audit_entry (at, workspace_id, principal, script, request_id, action, kind, object, \
+     outcome, before_state, after_state, address, subject, chain, seq, hash)";
 
-/// How many columns those are.
+/// How many columns it fills.
 const WIDTH: usize = 16;
 
 impl Chain {
@@ -97,9 +97,8 @@ impl Tx<'_> {
             before: before.as_deref(),
             after: after.as_deref(),
         };
-        let chain = self.chain.as_mut().ok_or_else(no_chain)?;
-        let hash = statement.hash(&end.hash, &mut chain.buffer);
-        chain.end = Some(ChainEnd { seq: statement.seq, hash });
+        let seq = statement.seq;
+        let (chain, hash) = self.chain_extend(&statement, &end.hash)?;
         let values: [Value; WIDTH] = [
             origin.at.into(),
             origin.workspace.into(),
@@ -115,7 +114,7 @@ impl Tx<'_> {
             address.into(),
             change.subject.clone().into(),
             number.into(),
-            (end.seq + 1).into(),
+            seq.into(),
             hash.to_vec().into(),
         ];
         chain.pending.extend(values);
@@ -129,7 +128,7 @@ impl Tx<'_> {
             return Ok(());
         }
         let mut pending = std::mem::take(&mut chain.pending);
-        let written = self.insert_rows(&format!("INSERT INTO audit_entry ({COLUMNS})"), WIDTH, "", &pending);
+        let written = self.insert_rows(INSERT, WIDTH, "", &pending);
         pending.clear();
         let is_shared = self.engine() == EngineKind::Postgres;
         if let Some(chain) = &mut self.chain {
@@ -144,9 +143,12 @@ impl Tx<'_> {
         written.map(|_| ())
     }
 
-    fn chain_hash(&mut self, statement: &Statement, previous: &Hash) -> Result<Hash> {
-        let chain = self.chain.as_mut().ok_or_else(no_chain)?;
-        Ok(statement.hash(previous, &mut chain.buffer))
+    /// Makes an entry the newest one of the chain; gives its hash.
+    fn chain_extend(&mut self, statement: &Statement, previous: &Hash) -> Result<(&mut Chain, Hash)> {
+        let chain = self.chain.as_deref_mut().ok_or_else(no_chain)?;
+        let hash = statement.hash(previous, &mut chain.buffer);
+        chain.end = Some(ChainEnd { seq: statement.seq, hash });
+        Ok((chain, hash))
     }
 
     /// The chain that this writer holds, and its newest entry.
@@ -234,11 +236,8 @@ impl Tx<'_> {
                     before: before.as_deref(),
                     after: after.as_deref(),
                 };
-                let hash = self.chain_hash(&statement, &end.hash)?;
+                let (_, hash) = self.chain_extend(&statement, &end.hash)?;
                 self.execute(CHAIN, params![id, number, statement.seq, &hash[..], statement.subject])?;
-                if let Some(chain) = &mut self.chain {
-                    chain.end = Some(ChainEnd { seq: statement.seq, hash });
-                }
             }
         }
     }

@@ -74,24 +74,23 @@ impl fmt::Debug for Bucket {
 
 impl Bucket {
     pub(super) fn s3(store: Arc<AmazonS3>) -> Bucket {
-        Bucket { direct: true, store: Arc::clone(&store) as _, prefix: Path::default(), provider: Provider::S3(store) }
+        Bucket::new(Arc::clone(&store) as _, Provider::S3(store))
     }
 
     pub(super) fn gcs(store: Arc<GoogleCloudStorage>) -> Bucket {
-        Bucket { direct: true, store: Arc::clone(&store) as _, prefix: Path::default(), provider: Provider::Gcs(store) }
+        Bucket::new(Arc::clone(&store) as _, Provider::Gcs(store))
     }
 
     pub(super) fn azure(store: Arc<MicrosoftAzure>) -> Bucket {
-        Bucket {
-            direct: true,
-            store: Arc::clone(&store) as _,
-            prefix: Path::default(),
-            provider: Provider::Azure(store),
-        }
+        Bucket::new(Arc::clone(&store) as _, Provider::Azure(store))
     }
 
     pub(super) fn in_memory() -> Bucket {
-        Bucket { direct: true, store: Arc::new(InMemory::new()), prefix: Path::default(), provider: Provider::Memory }
+        Bucket::new(Arc::new(InMemory::new()), Provider::Memory)
+    }
+
+    fn new(store: Arc<dyn ObjectStore>, provider: Provider) -> Bucket {
+        Bucket { store, prefix: Path::default(), provider, direct: true }
     }
 
     pub(super) fn with_prefix(self, prefix: Path) -> Bucket {

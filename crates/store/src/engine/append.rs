@@ -2,7 +2,7 @@
 
 use stele_domain::Result;
 
-use super::tx::{Engine, Tx, sqlite_error};
+use super::tx::{Engine, Tx, sqlite_error, unnumbered};
 use super::value::{Value, params};
 
 impl Tx<'_> {
@@ -44,7 +44,7 @@ fn sqlite_append(
     let width = columns.split(',').count();
     debug_assert_eq!(values.len() % width, 0, "whole rows");
     // Parameters are numbered by their place, so that binding them needs no look at their names.
-    let sql = format!("INSERT INTO {table} ({columns}) VALUES ({})", vec!["?"; width].join(","));
+    let sql = format!("INSERT INTO {table} ({columns}) VALUES {}", unnumbered(1, width));
     let mut statement = connection.prepare_cached(&sql).map_err(|e| sqlite_error(&sql, &e))?;
     for row in values.chunks_exact(width) {
         for (index, value) in row.iter().enumerate() {

@@ -246,7 +246,7 @@ fn placeholders(rows: usize, width: usize) -> String {
 }
 
 /// `(?,?),(?,?)`, which SQLite numbers by itself.
-fn unnumbered(rows: usize, width: usize) -> String {
+pub(super) fn unnumbered(rows: usize, width: usize) -> String {
     let row = format!("({}?),", "?,".repeat(width - 1));
     let mut text = row.repeat(rows);
     text.pop();

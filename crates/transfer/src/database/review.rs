@@ -10,7 +10,7 @@ use stele_domain::trace::TraceId;
 use super::connection::{Cell, Row};
 use super::{PAGE, Reader};
 use crate::import::Item;
-use crate::review::input_of_parts;
+use crate::review::{UNKNOWN, input_of_parts};
 
 /// How many issues come in one part, which may have long descriptions.
 const ISSUES: usize = 100;
@@ -98,8 +98,7 @@ impl Reader<'_> {
             match read(&mut row)? {
                 (_, Some(thing)) => things.push(thing),
                 (id, None) => {
-                    let why = "they are of a kind, or in a state, that is unknown here";
-                    self.runtime.block_on(self.sink.not_taken(what, why, 1, Some(id)))?;
+                    self.runtime.block_on(self.sink.not_taken(what, UNKNOWN, 1, Some(id)))?;
                 }
             }
         }

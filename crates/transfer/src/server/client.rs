@@ -115,14 +115,12 @@ impl Client {
     /// Visits the pages of a search; `items` is the field that has them.
     pub(super) async fn pages(
         &self,
+        method: Method,
         path: &str,
         mut fields: Value,
         items: &str,
         mut visit: impl FnMut(&[Value]) -> Result<()>,
     ) -> Result<()> {
-        let by_get =
-            ["registered-models", "model-versions", "webhooks", "/api/3.0/mlflow/label-", "/api/3.0/mlflow/review-"];
-        let method = if by_get.iter().any(|prefix| path.starts_with(prefix)) { Method::GET } else { Method::POST };
         loop {
             let answer = self.call(method.clone(), path, &fields).await?;
             visit(super::list(&answer, items))?;

@@ -21,7 +21,7 @@ const RECORDS: usize = 500;
 pub(super) async fn datasets(client: &Client, sink: &Sink) -> Result<()> {
     let mut found = Vec::new();
     let searched = client
-        .pages(&format!("{DATASETS}/search"), json!({ "max_results": 100 }), "datasets", |datasets| {
+        .pages(Method::POST, &format!("{DATASETS}/search"), json!({ "max_results": 100 }), "datasets", |datasets| {
             found.extend(datasets.iter().map(dataset));
             Ok(())
         })
@@ -101,7 +101,7 @@ pub(super) async fn scorers(client: &Client, sink: &Sink, experiment: Experiment
 /// Reads all webhooks. A server does not say which of them have secrets.
 pub(super) async fn webhooks(client: &Client, sink: &Sink) -> Result<()> {
     let mut found = Vec::new();
-    let listed = client.pages("webhooks", json!({ "max_results": 100 }), "webhooks", |webhooks| {
+    let listed = client.pages(Method::GET, "webhooks", json!({ "max_results": 100 }), "webhooks", |webhooks| {
         found.extend(webhooks.iter().map(webhook));
         Ok(())
     });

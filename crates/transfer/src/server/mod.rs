@@ -9,6 +9,7 @@ mod traces;
 
 use std::collections::HashMap;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use stele_app::{LoadedExperiment, LoadedLoggedModel};
 use stele_domain::id::{ExperimentId, LoggedModelId, RunId, Timestamp};
@@ -26,10 +27,16 @@ pub(crate) async fn read(url: Url, sink: &Sink) -> Result<()> {
     let client = Client::new(&url)?;
     let mut experiments = Vec::new();
     client
-        .pages("experiments/search", json!({ "view_type": "ALL", "max_results": 1000 }), "experiments", |found| {
-            experiments.extend(found.iter().map(experiment).collect::<Result<Vec<_>>>()?);
-            Ok(())
-        })
+        .pages(
+            Method::POST,
+            "experiments/search",
+            json!({ "view_type": "ALL", "max_results": 1000 }),
+            "experiments",
+            |found| {
+                experiments.extend(found.iter().map(experiment).collect::<Result<Vec<_>>>()?);
+                Ok(())
+            },
+        )
         .await?;
     experiments.sort_by_key(|experiment| experiment.id);
     for experiment in &experiments {
@@ -59,7 +66,7 @@ async fn logged_models(
     let mut models = Vec::new();
     let mut measured: HashMap<RunId, Vec<MetricValue>> = HashMap::new();
     let found = client
-        .pages("logged-models/search", query, "models", |found| {
+        .pages(Method::POST, "logged-models/search", query, "models", |found| {
             models.extend(found.iter().map(logged_model).collect::<Result<Vec<_>>>()?);
             for (model, metric) in found.iter().flat_map(|model| {
                 list(&model["data"], "metrics").iter().map(|metric| (text(&model["info"], "model_id"), metric))

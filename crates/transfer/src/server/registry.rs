@@ -1,3 +1,4 @@
+use reqwest::Method;
 use serde_json::{Value, json};
 use stele_domain::Result;
 use stele_domain::id::Timestamp;
@@ -14,7 +15,7 @@ pub(super) async fn read(client: &Client, sink: &Sink) -> Result<()> {
     for filter in ["", "tag.`mlflow.prompt.is_prompt` = 'true'"] {
         let query = json!({ "max_results": 1000, "filter": filter });
         client
-            .pages("registered-models/search", query, "registered_models", |found| {
+            .pages(Method::GET, "registered-models/search", query, "registered_models", |found| {
                 models.extend(found.iter().cloned());
                 Ok(())
             })
@@ -27,7 +28,7 @@ pub(super) async fn read(client: &Client, sink: &Sink) -> Result<()> {
         let mut versions = Vec::new();
         let query = json!({ "max_results": 10_000, "filter": format!("name='{}'", name.replace('\'', "\\'")) });
         client
-            .pages("model-versions/search", query, "model_versions", |found| {
+            .pages(Method::GET, "model-versions/search", query, "model_versions", |found| {
                 versions.extend(found.iter().filter(|version| text(version, "name") == name).map(version));
                 Ok(())
             })

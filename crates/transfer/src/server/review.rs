@@ -1,5 +1,6 @@
 //! Issues, questions for reviewers, and queues of traces of a server. Servers before MLflow 3.17 have not all of them.
 
+use reqwest::Method;
 use serde_json::{Map, Value, json};
 use stele_app::LoadedExperiment;
 use stele_domain::id::{ExperimentId, RunId, Timestamp};
@@ -13,7 +14,7 @@ use stele_domain::{Error, Result};
 use super::client::Client;
 use super::{int, list, optional, text};
 use crate::import::{Item, Sink};
-use crate::review::input_of_parts;
+use crate::review::{UNKNOWN, input_of_parts};
 
 const PAGE: i64 = 500;
 
@@ -21,7 +22,7 @@ const PAGE: i64 = 500;
 pub(super) async fn read(client: &Client, sink: &Sink, experiment: &LoadedExperiment) -> Result<()> {
     let id = experiment.id;
     let query = json!({ "experiment_id": id.to_string(), "max_results": PAGE });
-    let found = all(client, "issues/search", query.clone(), "issues").await?;
+    let found = all(client, Method::POST, "issues/search", query.clone(), "issues").await?;
     // A server shows the worst first.
     let mut issues = those_read(sink, "issues", "issue_id", &found, |value| issue(id, value)).await?;
     issues.sort_by(|one, other| (one.created_at, &one.id).cmp(&(other.created_at, &other.id)));
@@ -31,18 +32,18 @@ pub(super) async fn read(client: &Client, sink: &Sink, experiment: &LoadedExperi
     if experiment.presence == Presence::Deleted {
         return Ok(());
     }
-    let found = all(client, "label-schemas/list", query.clone(), "label_schemas").await?;
+    let found = all(client, Method::GET, "label-schemas/list", query.clone(), "label_schemas").await?;
     let mut schemas = those_read(sink, "label schemas", "schema_id", &found, |value| label_schema(id, value)).await?;
     schemas.sort_by(|one, other| (one.created_at, &one.id).cmp(&(other.created_at, &other.id)));
     if !schemas.is_empty() {
         sink.send(Item::LabelSchemas { experiment: id, schemas }).await?;
     }
-    let found = all(client, "review-queues/list", query, "review_queues").await?;
+    let found = all(client, Method::GET, "review-queues/list", query, "review_queues").await?;
     let mut queues = those_read(sink, "review queues", "queue_id", &found, |value| queue(id, value)).await?;
     queues.sort_by(|one, other| (one.created_at, &one.id).cmp(&(other.created_at, &other.id)));
     for queue in queues {
         let query = json!({ "queue_id": queue.id, "max_results": PAGE });
-        let found = all(client, "review-queues/items/list", query, "items").await?;
+        let found = all(client, Method::GET, "review-queues/items/list", query, "items").await?;
         let items = those_read(sink, "traces in review queues", "item_id", &found, |it| item(&queue.id, it)).await?;
         sink.send(Item::ReviewQueue(Box::new(queue))).await?;
         if !items.is_empty() {
@@ -53,10 +54,10 @@ pub(super) async fn read(client: &Client, sink: &Sink, experiment: &LoadedExperi
 }
 
 /// All pages of a list; an empty one from a server that does not have it.
-async fn all(client: &Client, path: &str, fields: Value, items: &str) -> Result<Vec<Value>> {
+async fn all(client: &Client, method: Method, path: &str, fields: Value, items: &str) -> Result<Vec<Value>> {
     let mut found = Vec::new();
     let path = format!("/api/3.0/mlflow/{path}");
-    let listed = client.pages(&path, fields, items, |page| {
+    let listed = client.pages(method, &path, fields, items, |page| {
         found.extend_from_slice(page);
         Ok(())
     });
@@ -79,8 +80,7 @@ async fn those_read<T>(
         match read(value) {
             Some(thing) => things.push(thing),
             None => {
-                let why = "they are of a kind, or in a state, that is unknown here";
-                sink.not_taken(what, why, 1, Some(text(value, id))).await?;
+                sink.not_taken(what, UNKNOWN, 1, Some(text(value, id))).await?;
             }
         }
     }

@@ -112,6 +112,21 @@ fn approvals_may_have_to_come_from_a_group_and_lately() {
 }
 
 #[test]
+fn a_rejection_stands_whatever_is_asked_of_approvals() {
+    let gate = gate(json!([{ "approvals": { "quorum": 1, "group": "risk", "not_older_than_days": 7 } }]));
+    let approval = Decision { groups: vec!["risk".to_owned()], ..approval("bob") };
+    let no = Decision { by: "dan".to_owned(), groups: Vec::new(), kind: DecisionKind::Reject, ..approval.clone() };
+    let with = |no: Decision| only(&gate, &Evidence { decisions: vec![approval.clone(), no], ..evidence() });
+    let refused = (false, "dan rejected it".to_owned());
+    assert_eq!(with(no.clone()), refused, "of somebody outside of the group");
+    let long_ago = NOW - 30 * DAY;
+    assert_eq!(with(Decision { groups: approval.groups.clone(), at: long_ago, ..no.clone() }), refused, "of long ago");
+    assert!(with(Decision { expires_at: Some(NOW), ..no.clone() }).0);
+    assert!(with(Decision { stale: true, ..no.clone() }).0);
+    assert!(with(Decision { artifacts_changed: true, ..no }).0);
+}
+
+#[test]
 fn an_evaluation_is_recent_and_good_enough() {
     let thresholds = json!([
         { "metric": "auc", "at_least": 0.8 },

@@ -135,14 +135,19 @@ fn approvals(rule: &Approvals, evidence: &Evidence) -> Finding {
             && !evidence.requesters.iter().any(|requester| requester == name)
     };
     let stands = |decision: &&Decision| {
-        let too_old = not_older_than_days.is_some_and(|days| evidence.at - decision.at > i64::from(days) * DAY);
         let expired = decision.expires_at.is_some_and(|until| until <= evidence.at);
-        !decision.stale && !decision.artifacts_changed && !too_old && !expired && is_in_group(&decision.groups)
+        !decision.stale && !decision.artifacts_changed && !expired
+    };
+    // The group and the age are asked of approvals only: who rejects says no, whoever it is and however long ago.
+    let is_wanted = |decision: &&&Decision| {
+        let too_old = not_older_than_days.is_some_and(|days| evidence.at - decision.at > i64::from(days) * DAY);
+        !too_old && is_in_group(&decision.groups) && may_count(&decision.by)
     };
     let standing: Vec<&Decision> = evidence.decisions.iter().filter(stands).collect();
     let mut given: Vec<&str> = standing
         .iter()
-        .filter(|decision| decision.kind == DecisionKind::Approve && may_count(&decision.by))
+        .filter(|decision| decision.kind == DecisionKind::Approve)
+        .filter(is_wanted)
         .map(|decision| decision.by.as_str())
         .collect();
     given.sort_unstable();

@@ -356,7 +356,7 @@ fn stage_in(life: Option<&Document>) -> Option<Stage> {
 }
 
 /// The life cycle as it was written, unless another script has moved the version since.
-fn life_cycle(kept: Option<&Document>, stage: Stage) -> Option<Value> {
+pub(crate) fn life_cycle(kept: Option<&Document>, stage: Stage) -> Option<Value> {
     let meant = stage_in(kept).unwrap_or(Stage::None);
     if meant == stage {
         return kept.cloned().map(Value::Object);

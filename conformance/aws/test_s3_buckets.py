@@ -91,7 +91,8 @@ def test_names(client_of, server):
     s3.meta.events.unregister("before-parameter-build.s3", None)
     url = s3.generate_presigned_url("head_bucket", Params={"Bucket": "abc"})
     assert "X-Amz-Signature" in url
-    refused("InvalidBucketName", 400, s3.create_bucket, Bucket="A_bad.Name")
+    for name in ["A_bad.Name", "xn--name", "sthree-name", "name-s3alias", "name--x-s3"]:
+        refused("InvalidBucketName", 400, s3.create_bucket, Bucket=name)
 
 
 def test_requests_without_a_signature_are_not_of_s3(server, bucket):

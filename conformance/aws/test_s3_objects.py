@@ -87,10 +87,18 @@ def test_checksums_are_looked_at_and_given_back(s3, bucket, algorithm):
     put = s3.put_object(Bucket=bucket, Key="k", Body=b"content", ChecksumAlgorithm=algorithm)
     got = s3.get_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
     assert got["Body"].read() == b"content"
-    assert got[f"Checksum{algorithm}"] == put[f"Checksum{algorithm}"]
-    with pytest.raises(ClientError) as refusal:
-        s3.put_object(Bucket=bucket, Key="other", Body=b"content", **{f"Checksum{algorithm}": put[f"Checksum{algorithm}"][::-1]})
-    assert code_of(refusal) == ("BadDigest", 400)
+    member = f"Checksum{algorithm}"
+    assert got[member] == put[member]
+    assert (put["ChecksumType"], got["ChecksumType"]) == ("FULL_OBJECT", "FULL_OBJECT")
+    (listed,) = s3.list_objects_v2(Bucket=bucket)["Contents"]
+    assert (listed["ChecksumAlgorithm"], listed["ChecksumType"]) == ([algorithm], "FULL_OBJECT")
+    attributes = s3.get_object_attributes(Bucket=bucket, Key="k", ObjectAttributes=["Checksum"])
+    assert attributes["Checksum"] == {member: put[member], "ChecksumType": "FULL_OBJECT"}
+    other = base64.b64encode(bytes(len(base64.b64decode(put[member])))).decode()
+    for wrong, code in [(other, "BadDigest"), (put[member][::-1], "InvalidRequest"), (other[4:], "InvalidRequest")]:
+        with pytest.raises(ClientError) as refusal:
+            s3.put_object(Bucket=bucket, Key="other", Body=b"content", **{member: wrong})
+        assert code_of(refusal) == (code, 400), wrong
     assert "Contents" not in s3.list_objects_v2(Bucket=bucket, Prefix="other")
 
 
@@ -133,7 +141,11 @@ def test_listing_in_pages_and_folders(s3, bucket):
     found = [item["Key"] for page in pages for item in page.get("Contents", [])]
     assert found == sorted(keys, key=str.encode)
     pages = s3.get_paginator("list_objects").paginate(Bucket=bucket, Prefix="b/", PaginationConfig={"PageSize": 11})
+    pages = list(pages)
     assert len([item for page in pages for item in page["Contents"]]) == 60
+    assert not any("NextMarker" in page for page in pages), "only a delimiter makes one"
+    folded = s3.list_objects(Bucket=bucket, Delimiter="/", MaxKeys=1)
+    assert (folded["NextMarker"], s3.list_objects(Bucket=bucket, Delimiter="/", Marker="a/", MaxKeys=1)["NextMarker"]) == ("a/", "b/")
     for size in [1, 2, 1000]:
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Delimiter="/", PaginationConfig={"PageSize": size})
         pages = list(pages)

@@ -95,6 +95,8 @@ WRONG = crc32(b"other")
         (WRONG, None, "BadDigest"),
         (WRONG + "-2", None, "BadDigest"),
         (None, WRONG, "InvalidPart"),
+        (WRONG[1:], None, "InvalidRequest"),
+        (WRONG + "-x", None, "InvalidRequest"),
     ],
 )
 def test_checksums_of_parts_and_of_what_they_come_to(s3, bucket, whole, of_part, code):
@@ -116,7 +118,10 @@ def test_checksums_of_parts_and_of_what_they_come_to(s3, bucket, whole, of_part,
     else:
         # Parts that all came with one come to one of their own.
         whole = whole or crc32(b"".join(base64.b64decode(crc32(body)) for body in BODIES)) + "-2"
-        assert s3.complete_multipart_upload(**ask)["ChecksumCRC32"] == whole
+        kind = "COMPOSITE" if "-" in whole else "FULL_OBJECT"
+        made = s3.complete_multipart_upload(**ask)
+        assert (made["ChecksumCRC32"], made["ChecksumType"]) == (whole, kind)
+        assert s3.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")["ChecksumType"] == kind
         got = s3.get_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
         assert (got["Body"].read(), got["ChecksumCRC32"]) == (b"".join(BODIES), whole)
         s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "k"})

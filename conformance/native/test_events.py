@@ -124,7 +124,8 @@ def test_eventbridge_gets_the_state_of_the_package(hook, receiver, mlflow):
     assert created["resources"][0].endswith(f":model-package/{name}/1")
     assert created["detail"]["ModelApprovalStatus"] == "PendingManualApproval"
     assert moved["detail"]["UpdatedModelPackageFields"] == ["ModelLifeCycle"]
-    assert moved["detail"]["ModelLifeCycle"]["Stage"] == "staging"
+    assert "ModelLifeCycle" not in created["detail"], "it was in no stage"
+    assert moved["detail"]["ModelLifeCycle"] == {"Stage": "Staging", "StageStatus": "Active"}
 
 
 def test_what_a_receiver_refuses_for_good_is_dead_and_can_be_made_again(hook, receiver, mlflow, api):

@@ -25,7 +25,7 @@ class World:
 
     def native(self, method, path, body=None):
         answer = requests.request(method, f"{self.url}/api/stele/v1/{path}", json=body, timeout=30)
-        assert answer.status_code == 200, answer.text
+        assert answer.status_code in (200, 204), answer.text
         return answer.json() if answer.content else None
 
     @property
@@ -40,6 +40,22 @@ class World:
     def with_version(self):
         self.with_model()
         self.mlflow.create_model_version(self.name, "s3://bucket/model")
+
+    def with_tagged_model(self):
+        self.mlflow.create_registered_model(self.name, tags={"team": "fraud", "owner": "ann"})
+
+    def with_two_versions(self):
+        self.with_version()
+        self.mlflow.create_model_version(self.name, "s3://bucket/model")
+
+    def with_aliases(self):
+        self.with_version()
+        for alias in ("champion", "kept"):
+            self.mlflow.set_registered_model_alias(self.name, alias, "1")
+
+    def with_model_and_run(self):
+        self.with_model()
+        self.with_run()
 
     def with_run(self):
         """A run that is both scripts' from the start: a component with the name `NAME-c` in an experiment."""
@@ -81,6 +97,13 @@ def native_run(world):
 
 def described(world):
     return world.sm.describe_model_package(ModelPackageName=world.package)
+
+
+def produced_by(world):
+    """The run that the lineage of the package leads to, if it is that of the component."""
+    found = world.sm.query_lineage(StartArns=[world.package], Direction="Ascendants", MaxDepth=1)["Vertices"]
+    assert [vertex["Arn"] for vertex in found] == [world.component["TrialComponentArn"]]
+    return world.run.info.run_id
 
 
 def statistics(world, key):
@@ -202,7 +225,10 @@ FACTS = {
     "version tags": (
         World.with_version,
         lambda _: {"ticket": "T-1"},
-        {"mlflow": lambda w: w.mlflow.set_model_version_tag(w.name, "1", "ticket", "T-1")},
+        {
+            "mlflow": lambda w: w.mlflow.set_model_version_tag(w.name, "1", "ticket", "T-1"),
+            "sagemaker": lambda w: w.sm.add_tags(ResourceArn=w.package, Tags=[{"Key": "ticket", "Value": "T-1"}]),
+        },
         {
             "mlflow": lambda w: w.mlflow.get_model_version(w.name, "1").tags,
             "sagemaker": lambda w: tags_of(w, w.package),
@@ -220,6 +246,78 @@ FACTS = {
             "mlflow": lambda w: w.mlflow.get_model_version(w.name, "1").tags["stele.approval"],
             "sagemaker": lambda w: described(w)["ModelApprovalStatus"].lower(),
             "native": lambda w: version(w)["approval"],
+        },
+    ),
+    "rejection": (
+        World.with_version,
+        lambda _: "rejected",
+        {
+            "sagemaker": lambda w: w.sm.update_model_package(ModelPackageArn=w.package, ModelApprovalStatus="Rejected"),
+            "native": lambda w: w.native("POST", f"models/{w.name}/versions/1/reviews", {"review": "reject", "reason": "x"}),
+        },
+        {
+            "mlflow": lambda w: w.mlflow.get_model_version(w.name, "1").tags["stele.approval"],
+            "sagemaker": lambda w: described(w)["ModelApprovalStatus"].lower(),
+            "native": lambda w: version(w)["approval"],
+        },
+    ),
+    "removed model tag": (
+        World.with_tagged_model,
+        lambda _: {"owner": "ann"},
+        {
+            "mlflow": lambda w: w.mlflow.delete_registered_model_tag(w.name, "team"),
+            "sagemaker": lambda w: w.sm.delete_tags(ResourceArn=arn("model-package-group", w.name), TagKeys=["team"]),
+        },
+        {
+            "mlflow": lambda w: w.mlflow.get_registered_model(w.name).tags,
+            "sagemaker": lambda w: tags_of(w, arn("model-package-group", w.name)),
+            "native": lambda w: w.native("GET", f"models/{w.name}")["tags"],
+        },
+    ),
+    "removed alias": (
+        World.with_aliases,
+        lambda _: ["kept"],
+        {
+            "mlflow": lambda w: w.mlflow.delete_registered_model_alias(w.name, "champion"),
+            "native": lambda w: w.native("DELETE", f"models/{w.name}/aliases/champion"),
+        },
+        {
+            "mlflow": lambda w: w.mlflow.get_model_version(w.name, "1").aliases,
+            "sagemaker": lambda w: described(w)["CustomerMetadataProperties"]["stele.aliases"].split(","),
+            "native": lambda w: version(w)["aliases"],
+        },
+    ),
+    "deleted version": (
+        World.with_two_versions,
+        lambda _: [2],
+        {
+            "mlflow": lambda w: w.mlflow.delete_model_version(w.name, "1"),
+            "sagemaker": lambda w: w.sm.delete_model_package(ModelPackageName=w.package),
+        },
+        {
+            "mlflow": lambda w: [int(one.version) for one in w.mlflow.search_model_versions(f"name = '{w.name}'")],
+            "sagemaker": lambda w: [
+                one["ModelPackageVersion"]
+                for one in w.sm.list_model_packages(ModelPackageGroupName=w.name)["ModelPackageSummaryList"]
+            ],
+            "native": lambda w: [one["version"] for one in w.native("GET", f"models/{w.name}/versions")["versions"]],
+        },
+    ),
+    "run of a version": (
+        World.with_model_and_run,
+        lambda w: w.run.info.run_id,
+        {
+            "mlflow": lambda w: w.mlflow.create_model_version(
+                w.name, f"runs:/{w.run.info.run_id}/model", run_id=w.run.info.run_id
+            ),
+            "sagemaker": lambda w: w.sm.create_model_package(
+                ModelPackageGroupName=w.name, SourceUri=f"runs:/{w.run.info.run_id}/model"
+            ),
+        },
+        {
+            "mlflow": lambda w: w.mlflow.get_model_version(w.name, "1").run_id,
+            "sagemaker": produced_by,
+            "native": lambda w: version(w)["run_id"],
         },
     ),
     "stage": (

@@ -172,6 +172,17 @@ def test_the_same_request_again_makes_one_version(sm, group):
     assert len(sm.list_model_packages(ModelPackageGroupName=group)["ModelPackageSummaryList"]) == 1
 
 
+def test_the_same_request_again_makes_one_package_without_a_group(sm, name):
+    request = {"ModelPackageName": name, "ModelPackageDescription": "d", "ClientToken": f"token-{name}"}
+    first = sm.create_model_package(**request)["ModelPackageArn"]
+    assert sm.create_model_package(**request)["ModelPackageArn"] == first == arn("model-package", name)
+    with refused("ConflictException", "token"):
+        sm.create_model_package(**{**request, "ModelPackageDescription": "other"})
+    with refused("ValidationException", "already exists"):
+        sm.create_model_package(**{**request, "ClientToken": f"other-{name}"})
+    assert sm.describe_model_package(ModelPackageName=name)["ModelPackageDescription"] == "d"
+
+
 def test_packages_made_at_once_have_different_numbers(server, sm, group):
     def make(_):
         return client_of("sagemaker", server).create_model_package(ModelPackageGroupName=group)["ModelPackageArn"]

@@ -88,6 +88,7 @@ impl App {
                 return Err(taken());
             }
             let row = tx.run_create(permit, &run, now)?;
+            tx.run_tags_place(permit, row, &tags)?;
             if !tx.run_alias_set(permit, row, &name)? {
                 return Err(taken());
             }
@@ -98,6 +99,19 @@ impl App {
             let change = Change::event("run.create", Kind::Run, id.as_str())
                 .after(json!({ "experiment": experiment.id.0, "name": run.name }));
             Ok(Changed::one(id.clone(), change))
+        })
+        .await
+    }
+
+    /// Sets tags of an active run and remembers in which order they came.
+    pub async fn component_tags_set(&self, ctx: &Ctx, run: RunId, tags: Vec<Tag>) -> Result<()> {
+        check_tags(&tags)?;
+        self.change::<LogRun, _>(ctx, run.clone().as_str(), move |tx, permit| {
+            let info = open_active(tx, permit, &run)?;
+            tx.run_tags_set(permit, info.row, info.experiment, &tags)?;
+            tx.run_tags_place(permit, info.row, &tags)?;
+            let change = Change::quiet("run.log", Kind::Run, run.as_str());
+            Ok(Changed::one((), change.after(json!({ "params": 0, "metrics": 0, "tags": tags.len() }))))
         })
         .await
     }

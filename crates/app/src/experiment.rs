@@ -108,12 +108,21 @@ impl App {
 
     /// Sets a tag of an active experiment.
     pub async fn experiment_tag_set(&self, ctx: &Ctx, id: ExperimentId, tag: Tag) -> Result<()> {
-        check_tags(std::slice::from_ref(&tag))?;
+        self.experiment_tags_set(ctx, id, vec![tag]).await
+    }
+
+    /// Sets all of the tags of an active experiment or none.
+    pub async fn experiment_tags_set(&self, ctx: &Ctx, id: ExperimentId, tags: Vec<Tag>) -> Result<()> {
+        check_tags(&tags)?;
         self.change::<ManageExperiment, _>(ctx, &id.to_string(), move |tx, permit| {
-            open_active(tx, &permit.intending(Intent::tag(&tag.key)), id)?;
-            tx.experiment_tag_set(permit, id, &tag)?;
-            let change = Change::quiet("experiment.tag", Kind::Experiment, id.to_string());
-            Ok(Changed::one((), change.after(json!({ &tag.key: tag.value }))))
+            open_active(tx, &permit.intending(Intent::tags(&tags)), id)?;
+            let mut changes = Vec::with_capacity(tags.len());
+            for tag in &tags {
+                tx.experiment_tag_set(permit, id, tag)?;
+                let change = Change::quiet("experiment.tag", Kind::Experiment, id.to_string());
+                changes.push(change.after(json!({ &tag.key: tag.value })));
+            }
+            Ok(Changed::many((), changes))
         })
         .await
     }

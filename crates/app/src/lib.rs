@@ -28,6 +28,7 @@ mod run_tag;
 mod scorer;
 mod search;
 mod secret;
+mod tag;
 mod trace;
 mod transact;
 mod webhook;
@@ -77,6 +78,7 @@ pub use stele_store::{
     LoadedAs, LoadedExperiment, LoadedItems, LoadedLineage, LoadedLink, LoadedLoggedModel, LoadedMetric, LoadedModel,
     LoadedOnlineScoring, LoadedReading, LoadedRun, LoadedRuns, LoadedScorer, LoadedTrace, LoadedVersion, PreparedTrace,
 };
+pub use tag::TaggedThing;
 pub use trace::{LoggedSpans, MOST_SPANS_AT_ONCE, StartedTrace, TraceCounts, TraceEnd, TracesToDelete, WholeTrace};
 pub use webhook::{
     DeliveryFilter, KeyText, NewWebhook, Proof, STANDARD_WEBHOOKS, Told, Translate, Translation, Translations,

@@ -9,7 +9,7 @@ use stele_domain::{Error, Kind, Result};
 
 use crate::experiment::{check_tags, require_active};
 use crate::facets::differences;
-use crate::registry::tag_map;
+use crate::registry::{Idempotency, tag_map};
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
 
@@ -25,9 +25,22 @@ pub struct NewResource {
     pub tags: Vec<Tag>,
 }
 
+/// What tokens of clients are kept for.
+const CREATE: &str = "resource.create";
+
 impl App {
     /// Makes a resource; its name must be free in its kind.
     pub async fn resource_create(&self, ctx: &Ctx, new: NewResource) -> Result<Resource> {
+        self.resource_create_once(ctx, new, None).await
+    }
+
+    /// As [`App::resource_create`]; the same request, sent again with the same token, gives the same resource.
+    pub async fn resource_create_once(
+        &self,
+        ctx: &Ctx,
+        new: NewResource,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Resource> {
         let NewResource { kind, name, experiment, document, tags } = new;
         check_tags(&tags)?;
         let public_id = ctx.new_id().simple().to_string();
@@ -40,7 +53,20 @@ impl App {
                 let experiment = tx.experiment_hold(&visible, id)?;
                 require_active(Kind::Experiment, id.to_string(), experiment.presence)?;
             }
+            if let Some(Idempotency { token, request }) = &idempotency
+                && let Some((before, made)) = tx.idempotency_find(&visible, CREATE, token)?
+            {
+                if before != *request {
+                    return Err(Error::conflict(format!("the client token {token} was used for another request")));
+                }
+                // Who may not make it is told that, whether it is there or not.
+                permit.require_workspace()?;
+                return Ok(Changed::nothing(tx.resource_get(&visible, new.kind, &made)?));
+            }
             let row = tx.resource_create(permit, &new, now)?;
+            if let Some(Idempotency { token, request }) = &idempotency {
+                tx.idempotency_keep(&visible, CREATE, token, request, &new.name, now)?;
+            }
             let change = Change::event("resource.create", Kind::Resource, object(kind, &new.name))
                 .after(json!({ "document": new.document }));
             Ok(Changed::one(tx.resource_by_row(row)?, change))

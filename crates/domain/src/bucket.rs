@@ -76,8 +76,12 @@ pub struct Part {
     pub checksums: BTreeMap<String, String>,
 }
 
+/// How no bucket's name begins or ends, since S3 names other things so.
+const RESERVED_STARTS: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
+const RESERVED_ENDS: [&str; 5] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
+
 /// Refuses names that no bucket of S3 could have: 3 to 63 lowercase letters, digits, dots and hyphens, with a letter or
-/// digit at both ends and no two dots together, and not an address.
+/// digit at both ends and no two dots together, not an address, and without what S3 keeps for itself.
 pub fn check_bucket_name(name: &str) -> Result<()> {
     let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
     let is_end = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
@@ -88,7 +92,9 @@ pub fn check_bucket_name(name: &str) -> Result<()> {
         && is_end(bytes.first())
         && is_end(bytes.last())
         && !name.contains("..")
-        && !is_address;
+        && !is_address
+        && !RESERVED_STARTS.iter().any(|start| name.starts_with(start))
+        && !RESERVED_ENDS.iter().any(|end| name.ends_with(end));
     if fits { Ok(()) } else { Err(Error::invalid(format!("the specified bucket is not valid: '{name}'"))) }
 }
 
@@ -103,6 +109,13 @@ mod tests {
         }
         for name in ["ab", "Abc", "a_b", "-ab", "ab.", "a..b", "10.0.0.1", "a/b", "", &"a".repeat(64), "ab\u{e9}"] {
             assert!(check_bucket_name(name).is_err(), "{name}");
+        }
+        for name in ["xn--abc", "sthree-abc", "amzn-s3-demo-abc", "abc-s3alias", "abc--ol-s3", "abc.mrap", "abc--x-s3"]
+        {
+            assert!(check_bucket_name(name).is_err(), "{name}");
+        }
+        for name in ["axn--abc", "abc-s3alias-1", "mrap"] {
+            assert!(check_bucket_name(name).is_ok(), "{name}");
         }
     }
 }

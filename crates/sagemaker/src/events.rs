@@ -7,10 +7,13 @@ use serde_json::{Value, json};
 use stele_app::{STANDARD_WEBHOOKS, Told, Translation};
 use stele_domain::event::name_of;
 use stele_domain::id::WorkspaceId;
+use stele_domain::lifecycle::Stage;
 use stele_domain::webhook::Event;
 
 use crate::arn;
+use crate::packages::life_cycle;
 use crate::registry::LONGEST_NAME;
+use crate::render::put;
 
 /// No event says in which region it happened, since the record has none.
 const REGION: &str = "us-east-1";
@@ -53,13 +56,14 @@ fn translate(event: &Event, id: &str, account: &str) -> Option<Told> {
         "ModelPackageStatus": if deleted { "Deleting" } else { "Completed" },
         "ModelPackageStatusDetails": { "ImageScanStatuses": [], "ValidationStatuses": [] },
         "ModelApprovalStatus": approval(state["approval"].as_str()),
-        "ModelLifeCycle": { "Stage": state["stage"], "StageStatus": "Approved" },
         "CreationTime": state["created_at"].as_i64().map(time),
         "LastModifiedTime": time(event.at.0),
         "UpdatedModelPackageFields": changed,
     });
-    if let (Some(detail), Some(text)) = (detail.as_object_mut(), state["description"].as_str()) {
-        detail.insert("ModelPackageDescription".to_owned(), text.into());
+    if let Some(detail) = detail.as_object_mut() {
+        put(detail, "ModelPackageDescription", state["description"].as_str());
+        // As packages are described; what a client wrote of a stage besides is no part of the event.
+        put(detail, "ModelLifeCycle", state["stage"].as_str().and_then(Stage::parse).and_then(|s| life_cycle(None, s)));
     }
     let body = json!({
         "version": "0",
@@ -130,6 +134,12 @@ mod tests {
             body["detail"]["ModelPackageArn"],
             format!("arn:aws:sagemaker:us-east-1:000000000007:model-package/{group}/3")
         );
+        assert_eq!(body["detail"].get("ModelLifeCycle"), None, "it is in no stage");
+        let version = json!({ "approval": "approved", "stage": "production", "created_at": 0 });
+        let moved = Event { action: "model-version.transition".to_owned(), version, ..event.clone() };
+        let told: Value = serde_json::from_str(&translate(&moved, "e2", "1").unwrap().body).unwrap();
+        assert_eq!(told["detail"]["ModelLifeCycle"], json!({ "Stage": "Production", "StageStatus": "Active" }));
+        assert_eq!(told["detail"]["UpdatedModelPackageFields"], json!(["ModelLifeCycle"]));
         assert_eq!(translate(&Event { action: "model.create".to_owned(), ..event }, "e", "1"), None);
     }
 }

@@ -49,9 +49,7 @@ async fn create_version(call: Call) -> Result<Value> {
     let (model, _) = registry::open(&call, "ModelPackageGroupName").await?;
     let kept =
         call.kept(&["ModelPackageGroupName", "ModelPackageDescription", "ModelApprovalStatus", "Tags", "ClientToken"]);
-    let request = Sha256::digest(call.asks(&["ClientToken"]));
-    let request = hex::encode(request);
-    let idempotency = call.text("ClientToken").map(|token| Idempotency { token: token.to_owned(), request });
+    let idempotency = idempotency(&call);
     let new = NewPackage {
         version: NewModelVersion {
             model: model.name.clone(),
@@ -76,8 +74,16 @@ async fn create_unversioned(call: Call) -> Result<Value> {
     document.entry("CertifyForMarketplace").or_insert(false.into());
     let new =
         NewResource { kind: PACKAGE.path, name: Some(name.clone()), experiment: None, document, tags: call.tags()? };
-    call.app.resource_create(&call.ctx, new).await.map_err(call.about(&PACKAGE, &name))?;
+    let idempotency = idempotency(&call);
+    let made = call.app.resource_create_once(&call.ctx, new, idempotency).await;
+    made.map_err(call.about(&PACKAGE, &name))?;
     Ok(json!({ "ModelPackageArn": call.arn(PACKAGE.path, &name) }))
+}
+
+/// The token of a request that may be sent again, and the digest of what it asks.
+fn idempotency(call: &Call) -> Option<Idempotency> {
+    let request = hex::encode(Sha256::digest(call.asks(&["ClientToken"])));
+    call.text("ClientToken").map(|token| Idempotency { token: token.to_owned(), request })
 }
 
 /// Where the files of a version are: what the request says of the source, or else of the first container.
@@ -350,7 +356,7 @@ fn stage_in(life: Option<&Document>) -> Option<Stage> {
 }
 
 /// The life cycle as it was written, unless another script has moved the version since.
-fn life_cycle(kept: Option<&Document>, stage: Stage) -> Option<Value> {
+pub(crate) fn life_cycle(kept: Option<&Document>, stage: Stage) -> Option<Value> {
     let meant = stage_in(kept).unwrap_or(Stage::None);
     if meant == stage {
         return kept.cloned().map(Value::Object);

@@ -1,7 +1,9 @@
 //! Tags of anything that has an ARN.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
-use stele_app::RunValues;
+use stele_app::TaggedThing;
 use stele_domain::id::{ExperimentId, RunId};
 use stele_domain::record::Tag;
 use stele_domain::{Error, Kind as RecordKind};
@@ -28,29 +30,26 @@ enum Thing {
     Resource(&'static Kind, String),
 }
 
+impl From<Thing> for TaggedThing {
+    fn from(thing: Thing) -> TaggedThing {
+        match thing {
+            Thing::Model(name) => TaggedThing::Model(name),
+            Thing::Version(model, number) => TaggedThing::ModelVersion(model, number),
+            Thing::Experiment(id) => TaggedThing::Experiment(id),
+            Thing::Component(run) => TaggedThing::Run(run),
+            Thing::Resource(kind, name) => TaggedThing::Resource(kind.path, name),
+        }
+    }
+}
+
 pub(crate) async fn add(call: Call) -> Result<Value> {
     let tags = call.tags()?;
     let reply = json!({ "Tags": render::tags(&tags) });
     match find(&call).await?.thing {
-        Thing::Model(name) => {
-            for tag in tags {
-                call.app.model_tag_set(&call.ctx, name.clone(), tag).await?;
-            }
-        }
-        Thing::Version(model, number) => {
-            for tag in tags {
-                call.app.model_version_tag_set(&call.ctx, model.clone(), number, tag).await?;
-            }
-        }
-        Thing::Experiment(id) => {
-            for tag in tags {
-                call.app.experiment_tag_set(&call.ctx, id, tag).await?;
-            }
-        }
-        Thing::Component(run) => {
-            let values = RunValues { tags, ..RunValues::default() };
-            call.app.run_log(&call.ctx, run, values).await?;
-        }
+        Thing::Model(name) => call.app.model_tags_set(&call.ctx, name, tags).await?,
+        Thing::Version(model, number) => call.app.model_version_tags_set(&call.ctx, model, number, tags).await?,
+        Thing::Experiment(id) => call.app.experiment_tags_set(&call.ctx, id, tags).await?,
+        Thing::Component(run) => call.app.component_tags_set(&call.ctx, run, tags).await?,
         Thing::Resource(kind, name) => {
             call.app.resource_tags_change(&call.ctx, kind.path, name, tags, Vec::new()).await?;
         }
@@ -97,7 +96,11 @@ fn or_absent(deleted: stele_domain::Result<()>) -> Result<()> {
 }
 
 pub(crate) async fn list(call: Call) -> Result<Value> {
-    let Value::Array(items) = render::tags(&find(&call).await?.tags) else { return Ok(nothing()) };
+    let Tagged { thing, mut tags } = find(&call).await?;
+    let keys = call.app.tag_keys(&call.ctx, thing.into()).await?;
+    let places: HashMap<&str, usize> = keys.iter().enumerate().map(|(place, key)| (key.as_str(), place)).collect();
+    tags.sort_by_key(|tag| places.get(tag.key.as_str()).copied());
+    let Value::Array(items) = render::tags(&tags) else { return Ok(nothing()) };
     let window = call.window_of(50)?;
     let rest = items.into_iter().skip(usize::try_from(window.offset).unwrap_or(usize::MAX));
     let page = stele_domain::search::Page::of(rest.collect(), window);

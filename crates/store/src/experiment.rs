@@ -7,6 +7,7 @@ use stele_domain::{Error, Kind, Result};
 
 use crate::Tx;
 use crate::engine::{Row, Value, params};
+use crate::tag_place::Tagged;
 
 /// An experiment to be made. Without a location it lies below `default_root`, under its own id.
 #[derive(Debug, Clone)]
@@ -48,6 +49,7 @@ impl Tx<'_> {
             "ON CONFLICT (experiment_id, key) DO NOTHING",
             &tags,
         )?;
+        self.tags_place(Tagged::Experiment(id), &new.tags)?;
         Ok(id)
     }
 
@@ -127,7 +129,8 @@ impl Tx<'_> {
     ) -> Result<()> {
         const UPSERT: &str = "INSERT INTO experiment_tag (experiment_id, key, value) VALUES ($1, $2, $3)
              ON CONFLICT (experiment_id, key) DO UPDATE SET value = excluded.value";
-        self.execute(UPSERT, params![id, &tag.key, &tag.value]).map(|_| ())
+        self.execute(UPSERT, params![id, &tag.key, &tag.value])?;
+        self.tags_place(Tagged::Experiment(id), std::slice::from_ref(tag))
     }
 
     /// Says whether the tag was there.

@@ -28,6 +28,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V22__lineage", include_str!("../migrations/V22__lineage.sql")),
     ("V23__bucket_tags", include_str!("../migrations/V23__bucket_tags.sql")),
     ("V26__roles", include_str!("../migrations/V26__roles.sql")),
+    ("V29__tag_places", include_str!("../migrations/V29__tag_places.sql")),
 ];
 
 /// What the placeholders stand for, an engine a column: SQLite, PostgreSQL.

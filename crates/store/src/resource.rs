@@ -10,6 +10,7 @@ use stele_domain::{Error, Kind, Result};
 use crate::Tx;
 use crate::engine::{Row, Value, list, params};
 use crate::facets::parse;
+use crate::tag_place::Tagged;
 
 /// A resource to be made.
 #[derive(Debug, Clone)]
@@ -147,7 +148,8 @@ impl Tx<'_> {
         let values: Vec<Value> =
             newest.into_iter().flat_map(|(key, value)| [row.into(), key.into(), value.into()]).collect();
         let upsert = "ON CONFLICT (resource_id, key) DO UPDATE SET value = excluded.value";
-        self.insert_rows("INSERT INTO resource_tag (resource_id, key, value)", 3, upsert, &values).map(|_| ())
+        self.insert_rows("INSERT INTO resource_tag (resource_id, key, value)", 3, upsert, &values)?;
+        self.tags_place(Tagged::Resource(row), tags)
     }
 
     pub fn resource_tag_delete(&mut self, _permit: &Permit<ManageResource>, row: ResourceRow, key: &str) -> Result<()> {

@@ -111,17 +111,26 @@ impl App {
     }
 
     pub async fn model_tag_set(&self, ctx: &Ctx, name: String, tag: Tag) -> Result<()> {
-        check_tags(std::slice::from_ref(&tag))?;
+        self.model_tags_set(ctx, name, vec![tag]).await
+    }
+
+    /// Sets all of the tags or none.
+    pub async fn model_tags_set(&self, ctx: &Ctx, name: String, tags: Vec<Tag>) -> Result<()> {
+        check_tags(&tags)?;
         self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
-            let model = tx.model_open(&permit.intending(Intent::tag(&tag.key)), &name)?;
-            let before = tx.model_tag_get(model.row, &tag.key)?;
-            tx.model_tags_set(permit, model.row, std::slice::from_ref(&tag))?;
-            let change = Change::event("model.tag", Kind::Model, &name).of_model(&model.id);
-            let change = before
-                .into_iter()
-                .fold(change, |change, value| change.before(json!({ "key": tag.key, "value": value })));
-            let prompt = names_prompt(tx, model.row)?;
-            Ok(Changed::one((), change.after(json!({ "key": tag.key, "value": tag.value, "prompt": prompt }))))
+            let model = tx.model_open(&permit.intending(Intent::tags(&tags)), &name)?;
+            let mut changes = Vec::with_capacity(tags.len());
+            for tag in &tags {
+                let before = tx.model_tag_get(model.row, &tag.key)?;
+                tx.model_tags_set(permit, model.row, std::slice::from_ref(tag))?;
+                let change = Change::event("model.tag", Kind::Model, &name).of_model(&model.id);
+                let change = before
+                    .into_iter()
+                    .fold(change, |change, value| change.before(json!({ "key": tag.key, "value": value })));
+                let prompt = names_prompt(tx, model.row)?;
+                changes.push(change.after(json!({ "key": tag.key, "value": tag.value, "prompt": prompt })));
+            }
+            Ok(Changed::many((), changes))
         })
         .await
     }

@@ -98,19 +98,28 @@ impl App {
     }
 
     pub async fn model_version_tag_set(&self, ctx: &Ctx, model: String, number: i64, tag: Tag) -> Result<()> {
-        check_tags(std::slice::from_ref(&tag))?;
+        self.model_version_tags_set(ctx, model, number, vec![tag]).await
+    }
+
+    /// Sets all of the tags or none.
+    pub async fn model_version_tags_set(&self, ctx: &Ctx, model: String, number: i64, tags: Vec<Tag>) -> Result<()> {
+        check_tags(&tags)?;
         let id = version_id(&model, number);
         self.change::<RegisterModel, _>(ctx, &id.clone(), move |tx, permit| {
-            let permit = &permit.intending(Intent::tag(&tag.key));
+            let permit = &permit.intending(Intent::tags(&tags));
             let (model, version) = open_version(tx, permit, &model, number)?;
-            let before = tag_value(&complete(tx, version.row)?, &tag.key);
-            tx.model_version_tags_set(permit, version.row, std::slice::from_ref(&tag))?;
-            let prompt = names_prompt(tx, model.row)?;
-            let change = Change::event("model-version.tag", Kind::ModelVersion, &id).of_model(&model.id);
-            let change = before
-                .into_iter()
-                .fold(change, |change, value| change.before(json!({ "key": tag.key, "value": value })));
-            Ok(Changed::one((), change.after(json!({ "key": tag.key, "value": tag.value, "prompt": prompt }))))
+            let mut changes = Vec::with_capacity(tags.len());
+            for tag in &tags {
+                let before = tag_value(&complete(tx, version.row)?, &tag.key);
+                tx.model_version_tags_set(permit, version.row, std::slice::from_ref(tag))?;
+                let prompt = names_prompt(tx, model.row)?;
+                let change = Change::event("model-version.tag", Kind::ModelVersion, &id).of_model(&model.id);
+                let change = before
+                    .into_iter()
+                    .fold(change, |change, value| change.before(json!({ "key": tag.key, "value": value })));
+                changes.push(change.after(json!({ "key": tag.key, "value": tag.value, "prompt": prompt })));
+            }
+            Ok(Changed::many((), changes))
         })
         .await
     }

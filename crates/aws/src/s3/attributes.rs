@@ -30,7 +30,7 @@ pub(super) async fn get(call: Call) -> Result<Response> {
             xml.text("ETag", &object.etag);
         }
         if wants("Checksum") && object.head.headers.keys().any(|name| is_checksum(name)) {
-            xml.element("Checksum", |xml| checksum::write(xml, &object.head.headers));
+            xml.element("Checksum", |xml| checksum::write_whole(xml, &object.head.headers));
         }
         if let Some(sizes) = parts.filter(|_| wants("ObjectParts")) {
             xml.element("ObjectParts", |xml| write_parts(xml, &sizes, after, most));

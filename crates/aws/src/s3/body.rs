@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use stele_app::{Checksums, Content};
 
 use super::call::Call;
-use super::checksum::{CHECKSUMS, Sum};
+use super::checksum::{self, CHECKSUMS, Sum};
 use super::chunks::{Chunks, Next};
 use super::error::{Failure, Result};
 
@@ -132,6 +132,9 @@ impl Checks {
         let mut named = Vec::new();
         for name in CHECKSUMS {
             let expected = call.header(name);
+            if expected.is_some_and(|text| !checksum::is_well_formed(name, text)) {
+                return Err(checksum::malformed(name));
+            }
             let trails = trailing.split(',').any(|trailer| trailer.trim() == name);
             if expected.is_some() || trails {
                 named.push((name, Sum::of(name), expected.map(str::to_owned)));

@@ -92,11 +92,41 @@ pub(super) fn take(headers: &mut HeaderMap) -> Result<BTreeMap<String, String>> 
     let mut taken = BTreeMap::new();
     for name in CHECKSUMS {
         if let Some(value) = headers.remove(name) {
-            let text = value.to_str().map_err(|_| Failure::argument(format!("{name} is not text")))?;
+            let text = value.to_str().map_err(|_| malformed(name))?;
+            let of_parts = text.rsplit_once('-').filter(|(_, count)| count.parse::<u32>().is_ok());
+            if !is_well_formed(name, of_parts.map_or(text, |(checksum, _)| checksum)) {
+                return Err(malformed(name));
+            }
             taken.insert(name.to_owned(), text.to_owned());
         }
     }
     Ok(taken)
+}
+
+/// Whether a text is what the checksums of a header look like: the base64 of as many bytes as they have.
+pub(super) fn is_well_formed(header: &str, text: &str) -> bool {
+    let length = match (crc(header), header) {
+        (Some((_, bytes)), _) => bytes,
+        (None, "x-amz-checksum-sha1") => 20,
+        (None, _) => 32,
+    };
+    BASE64_STANDARD.decode(text).is_ok_and(|bytes| bytes.len() == length)
+}
+
+pub(super) fn malformed(header: &str) -> Failure {
+    Failure::bad("InvalidRequest", format!("Value for {header} header is invalid."))
+}
+
+/// What the checksum of an object is of, if there is one: its bytes, or the checksums of its parts.
+pub(super) fn type_of(headers: &BTreeMap<String, String>) -> Option<&'static str> {
+    let (_, checksum) = headers.iter().find(|(name, _)| is_checksum(name))?;
+    Some(if checksum.contains('-') { "COMPOSITE" } else { "FULL_OBJECT" })
+}
+
+/// Writes the checksums of an object among headers as elements, and what they are of.
+pub(super) fn write_whole(xml: &mut Xml, headers: &BTreeMap<String, String>) {
+    write(xml, headers);
+    xml.text_if("ChecksumType", type_of(headers));
 }
 
 /// Writes checksums among headers as elements, such as `ChecksumCRC32`.

@@ -124,5 +124,7 @@ pub(super) fn copied(root: &str, etag: &str, at: Timestamp, headers: &BTreeMap<S
     Xml::document(root, NAMESPACE, |xml| {
         xml.text("LastModified", time(at)).text("ETag", format!("\"{etag}\""));
         checksum::write(xml, headers);
+        // A part has none: what its checksum is of is what the upload says.
+        xml.text_if("ChecksumType", checksum::type_of(headers).filter(|_| root == "CopyObjectResult"));
     })
 }

@@ -8,7 +8,7 @@ use stele_app::{Listed, ListedObject};
 use super::NAMESPACE;
 use super::buckets::owner;
 use super::call::{Call, STANDARD, STORAGE_CLASS};
-use super::checksum::{CHECKSUMS, algorithm};
+use super::checksum::{CHECKSUMS, algorithm, type_of};
 use super::error::{Failure, Result, xml_response};
 use crate::xml::{Xml, time};
 
@@ -81,7 +81,9 @@ async fn first(call: Call) -> Result<Response> {
         xml.text("Prefix", texts.write(call.parameter("prefix")));
         xml.text("Marker", texts.write(&marker));
         rest(xml, &call, texts, most, next.is_some());
-        xml.text_if("NextMarker", next.as_deref().map(|next| texts.write(next)));
+        // Without a delimiter, clients go on behind the last key.
+        let next = next.as_deref().filter(|_| !call.parameter("delimiter").is_empty());
+        xml.text_if("NextMarker", next.map(|next| texts.write(next)));
         entries(xml, &call, &found, texts, true);
     });
     Ok(xml_response(StatusCode::OK, document))
@@ -168,6 +170,7 @@ fn entry(xml: &mut Xml, call: &Call, object: &ListedObject, texts: Texts, with_o
     for name in CHECKSUMS.into_iter().filter(|name| head.headers.contains_key(*name)) {
         xml.text("ChecksumAlgorithm", algorithm(name));
     }
+    xml.text_if("ChecksumType", type_of(&head.headers));
     if with_owner {
         owner(xml, call);
     }

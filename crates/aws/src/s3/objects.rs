@@ -13,7 +13,7 @@ use super::NAMESPACE;
 use super::body::incoming;
 use super::buckets::access;
 use super::call::{Call, no_version};
-use super::checksum::is_checksum;
+use super::checksum::{is_checksum, type_of};
 use super::error::{Failure, Result, xml_response};
 use crate::xml::Xml;
 
@@ -43,10 +43,16 @@ fn stored_response(object: &Object) -> Response {
     let mut response = StatusCode::OK.into_response();
     let headers = response.headers_mut();
     headers.insert(header::ETAG, quoted(&object.etag));
-    for (name, value) in checksums(&object.head.headers) {
-        headers.insert(name, value);
-    }
+    headers.extend(checksums_of_whole(&object.head.headers).map(|(name, value)| (Some(name), value)));
     response
+}
+
+/// The checksums of an object among headers, and what they are of.
+pub(super) fn checksums_of_whole(
+    headers: &BTreeMap<String, String>,
+) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    let kind = type_of(headers).map(HeaderValue::from_static);
+    checksums(headers).chain(kind.map(|kind| (HeaderName::from_static("x-amz-checksum-type"), kind)))
 }
 
 /// The checksums among headers.

@@ -14,7 +14,7 @@ use stele_domain::id::Timestamp;
 use super::call::Call;
 use super::checksum::is_checksum;
 use super::error::{Failure, Result};
-use super::objects::{checksums, quoted};
+use super::objects::{checksums_of_whole, quoted};
 
 /// What S3 calls bytes that nobody gave a type.
 const ANY: &str = "binary/octet-stream";
@@ -66,7 +66,7 @@ async fn answer(method: &Method, call: Call) -> Result<Response> {
         let text = format!("bytes {}-{}/{size}", range.start, range.end - 1);
         headers.insert(header::CONTENT_RANGE, text.parse().unwrap_or(HeaderValue::from_static("bytes */*")));
     } else if call.header("x-amz-checksum-mode").is_some_and(|mode| mode.eq_ignore_ascii_case("ENABLED")) {
-        headers.extend(checksums(&object.head.headers).map(|(name, value)| (Some(name), value)));
+        headers.extend(checksums_of_whole(&object.head.headers).map(|(name, value)| (Some(name), value)));
     }
     let body = match *method {
         Method::HEAD => Body::empty(),

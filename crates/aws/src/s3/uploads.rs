@@ -173,7 +173,7 @@ pub(super) async fn complete(mut call: Call) -> Result<Response> {
     let document = Xml::document("CompleteMultipartUploadResult", NAMESPACE, |xml| {
         xml.text("Location", format!("/{}/{}", call.bucket, call.key));
         xml.text("Bucket", &call.bucket).text("Key", &call.key).text("ETag", format!("\"{}\"", object.etag));
-        checksum::write(xml, &object.head.headers);
+        checksum::write_whole(xml, &object.head.headers);
     });
     Ok(xml_response(StatusCode::OK, document))
 }

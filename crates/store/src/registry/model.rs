@@ -6,6 +6,7 @@ use stele_domain::{Error, Kind, Result};
 use super::model_version::set_tags;
 use crate::Tx;
 use crate::engine::params;
+use crate::tag_place::Tagged;
 
 /// A model to be made.
 #[derive(Debug, Clone)]
@@ -107,7 +108,8 @@ impl Tx<'_> {
     pub fn model_tags_set(&mut self, _permit: &Permit<RegisterModel>, model: ModelRow, tags: &[Tag]) -> Result<()> {
         const INSERT: &str = "INSERT INTO model_tag (model_id, key, value)";
         const UPSERT: &str = "ON CONFLICT (model_id, key) DO UPDATE SET value = excluded.value";
-        set_tags(self, INSERT, UPSERT, model.0, tags)
+        set_tags(self, INSERT, UPSERT, model.0, tags)?;
+        self.tags_place(Tagged::Model(model), tags)
     }
 
     /// The value of one tag.

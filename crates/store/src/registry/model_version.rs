@@ -10,6 +10,7 @@ use stele_domain::{Error, Kind, Result};
 use super::ModelHead;
 use crate::Tx;
 use crate::engine::{Value, params};
+use crate::tag_place::Tagged;
 
 /// A model version to be made; it starts in stage none, waiting for approval.
 #[derive(Debug, Clone)]
@@ -151,7 +152,8 @@ impl Tx<'_> {
     ) -> Result<()> {
         const INSERT: &str = "INSERT INTO model_version_tag (model_version_id, key, value)";
         const UPSERT: &str = "ON CONFLICT (model_version_id, key) DO UPDATE SET value = excluded.value";
-        set_tags(self, INSERT, UPSERT, version.0, tags)
+        set_tags(self, INSERT, UPSERT, version.0, tags)?;
+        self.tags_place(Tagged::ModelVersion(version), tags)
     }
 
     /// Says whether the tag was there.

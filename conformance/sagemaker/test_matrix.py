@@ -155,6 +155,24 @@ def log_model(world):
 STATUSES = {"FINISHED": "completed", "FAILED": "failed", "KILLED": "stopped", "RUNNING": "running"}
 SM_STATUSES = {"Completed": "completed", "Failed": "failed", "Stopped": "stopped", "InProgress": "running"}
 
+
+def decision(review, status):
+    """What everybody reads of a version that was decided on by one of its ways."""
+    return (
+        World.with_version,
+        lambda _: status.lower(),
+        {
+            "sagemaker": lambda w: w.sm.update_model_package(ModelPackageArn=w.package, ModelApprovalStatus=status),
+            "native": lambda w: w.native("POST", f"models/{w.name}/versions/1/reviews", {"review": review, "reason": "x"}),
+        },
+        {
+            "mlflow": lambda w: w.mlflow.get_model_version(w.name, "1").tags["stele.approval"],
+            "sagemaker": lambda w: described(w)["ModelApprovalStatus"].lower(),
+            "native": lambda w: version(w)["approval"],
+        },
+    )
+
+
 # Of each fact: what must be there before, what is written, who writes it, and who reads it.
 FACTS = {
     "model": (
@@ -235,32 +253,8 @@ FACTS = {
             "native": lambda w: version(w)["tags"],
         },
     ),
-    "approval": (
-        World.with_version,
-        lambda _: "approved",
-        {
-            "sagemaker": lambda w: w.sm.update_model_package(ModelPackageArn=w.package, ModelApprovalStatus="Approved"),
-            "native": lambda w: w.native("POST", f"models/{w.name}/versions/1/reviews", {"review": "approve", "reason": "x"}),
-        },
-        {
-            "mlflow": lambda w: w.mlflow.get_model_version(w.name, "1").tags["stele.approval"],
-            "sagemaker": lambda w: described(w)["ModelApprovalStatus"].lower(),
-            "native": lambda w: version(w)["approval"],
-        },
-    ),
-    "rejection": (
-        World.with_version,
-        lambda _: "rejected",
-        {
-            "sagemaker": lambda w: w.sm.update_model_package(ModelPackageArn=w.package, ModelApprovalStatus="Rejected"),
-            "native": lambda w: w.native("POST", f"models/{w.name}/versions/1/reviews", {"review": "reject", "reason": "x"}),
-        },
-        {
-            "mlflow": lambda w: w.mlflow.get_model_version(w.name, "1").tags["stele.approval"],
-            "sagemaker": lambda w: described(w)["ModelApprovalStatus"].lower(),
-            "native": lambda w: version(w)["approval"],
-        },
-    ),
+    "approval": decision("approve", "Approved"),
+    "rejection": decision("reject", "Rejected"),
     "removed model tag": (
         World.with_tagged_model,
         lambda _: {"owner": "ann"},

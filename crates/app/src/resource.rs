@@ -53,12 +53,9 @@ impl App {
                 let experiment = tx.experiment_hold(&visible, id)?;
                 require_active(Kind::Experiment, id.to_string(), experiment.presence)?;
             }
-            if let Some(Idempotency { token, request }) = &idempotency
-                && let Some((before, made)) = tx.idempotency_find(&visible, CREATE, token)?
+            if let Some(idempotency) = &idempotency
+                && let Some(made) = idempotency.made(tx, &visible, CREATE)?
             {
-                if before != *request {
-                    return Err(Error::conflict(format!("the client token {token} was used for another request")));
-                }
                 // Who may not make it is told that, whether it is there or not.
                 permit.require_workspace()?;
                 return Ok(Changed::nothing(tx.resource_get(&visible, new.kind, &made)?));

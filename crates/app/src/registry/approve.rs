@@ -1,7 +1,7 @@
 //! Decisions on versions, and the registration of versions that come with more than MLflow's clients say.
 
 use serde_json::json;
-use stele_domain::authz::{ApproveModel, Intent, Permit, Place, PromoteModel, RegisterModel};
+use stele_domain::authz::{ApproveModel, Intent, Permit, Place, PromoteModel, RegisterModel, Visibility};
 use stele_domain::change::Change;
 use stele_domain::gate::{DecisionKind, Target};
 use stele_domain::id::{ModelVersionRow, Timestamp};
@@ -36,6 +36,19 @@ pub struct NewPackage {
 pub struct Idempotency {
     pub token: String,
     pub request: String,
+}
+
+impl Idempotency {
+    /// What an earlier request with the token made, which must have asked for the same.
+    pub(crate) fn made(&self, tx: &mut Tx, visible: &Visibility, operation: &str) -> Result<Option<String>> {
+        let Idempotency { token, request } = self;
+        match tx.idempotency_find(visible, operation, token)? {
+            Some((before, _)) if before != *request => {
+                Err(Error::conflict(format!("the client token {token} was used for another request")))
+            }
+            found => Ok(found.map(|(_, made)| made)),
+        }
+    }
 }
 
 /// What to change of a version; what is absent stays.
@@ -90,13 +103,10 @@ impl App {
         let new = source.into_new_version(ctx.new_id().simple().to_string(), run_link, description, tags);
         self.change::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
             let model = tx.model_open(&permit.intending(Intent::tags(&new.tags)), &name)?;
-            if let Some(Idempotency { token, request }) = &idempotency
-                && let Some((before, made)) = tx.idempotency_find(&visible, REGISTER, token)?
+            if let Some(idempotency) = &idempotency
+                && let Some(made) = idempotency.made(tx, &visible, REGISTER)?
             {
                 let number = made.rsplit_once('/').and_then(|(_, number)| number.parse().ok()).unwrap_or_default();
-                if before != *request {
-                    return Err(Error::conflict(format!("the client token {token} was used for another request")));
-                }
                 return Ok(Changed::nothing(tx.model_version_get(&visible, &name, number)?));
             }
             let (row, number, mut changes) = create(tx, permit, &model, &new, now)?;

@@ -124,11 +124,9 @@ impl App {
                 let before = tx.model_tag_get(model.row, &tag.key)?;
                 tx.model_tags_set(permit, model.row, std::slice::from_ref(tag))?;
                 let change = Change::event("model.tag", Kind::Model, &name).of_model(&model.id);
-                let change = before
-                    .into_iter()
-                    .fold(change, |change, value| change.before(json!({ "key": tag.key, "value": value })));
+                // A tag of a model may make it a prompt.
                 let prompt = names_prompt(tx, model.row)?;
-                changes.push(change.after(json!({ "key": tag.key, "value": tag.value, "prompt": prompt })));
+                changes.push(tag_set(change, before, tag, prompt));
             }
             Ok(Changed::many((), changes))
         })
@@ -176,6 +174,13 @@ pub(crate) fn alias_map(aliases: &[ModelAlias]) -> serde_json::Map<String, serde
 /// Whether a model is a prompt, by the one tag that says so.
 pub(super) fn names_prompt(tx: &mut Tx, model: ModelRow) -> Result<bool> {
     Ok(tx.model_tag_get(model, PROMPT_TAG)?.is_some_and(|value| value.eq_ignore_ascii_case("true")))
+}
+
+/// Says in a change which tag was set, and what its value was.
+pub(super) fn tag_set(change: Change, before: Option<String>, tag: &Tag, prompt: bool) -> Change {
+    let change =
+        before.into_iter().fold(change, |change, value| change.before(json!({ "key": tag.key, "value": value })));
+    change.after(json!({ "key": tag.key, "value": tag.value, "prompt": prompt }))
 }
 
 /// Tags as events have them.

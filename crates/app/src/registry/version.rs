@@ -7,7 +7,7 @@ use stele_domain::registry::{ModelVersion, is_prompt, version_id};
 use stele_domain::{Error, Kind, Result};
 use stele_store::{ModelHead, Tx};
 
-use super::model::{check_description, names_prompt, tag_map};
+use super::model::{check_description, names_prompt, tag_map, tag_set};
 use super::{CheckedSource, open_version};
 use crate::experiment::check_tags;
 use crate::transact::{Changed, check_text};
@@ -108,16 +108,13 @@ impl App {
         self.change::<RegisterModel, _>(ctx, &id.clone(), move |tx, permit| {
             let permit = &permit.intending(Intent::tags(&tags));
             let (model, version) = open_version(tx, permit, &model, number)?;
+            let prompt = names_prompt(tx, model.row)?;
             let mut changes = Vec::with_capacity(tags.len());
             for tag in &tags {
                 let before = tag_value(&complete(tx, version.row)?, &tag.key);
                 tx.model_version_tags_set(permit, version.row, std::slice::from_ref(tag))?;
-                let prompt = names_prompt(tx, model.row)?;
                 let change = Change::event("model-version.tag", Kind::ModelVersion, &id).of_model(&model.id);
-                let change = before
-                    .into_iter()
-                    .fold(change, |change, value| change.before(json!({ "key": tag.key, "value": value })));
-                changes.push(change.after(json!({ "key": tag.key, "value": tag.value, "prompt": prompt })));
+                changes.push(tag_set(change, before, tag, prompt));
             }
             Ok(Changed::many((), changes))
         })

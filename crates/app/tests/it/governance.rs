@@ -169,7 +169,8 @@ async fn an_approval_status_needs_the_quorum_of_its_gate() {
             facets: Document::default(),
             idempotency: None,
         };
-        refused(app.model_version_register(&ann, package).await);
+        let message = refused(app.model_version_register(&ann, package).await);
+        assert!(!message.contains("your decision is recorded"), "there is nothing to keep it with: {message}");
         assert!(app.model_version_get(&ann, "m".to_owned(), number + 1).await.is_err());
     }
 }
@@ -261,6 +262,33 @@ async fn an_evaluation_is_compared_with_the_version_in_production() {
         assert!(refused(produce(app, owner, "m", second).await).contains("8 days old"));
         record(second, 0.85).await;
         produce(app, owner, "m", second).await.unwrap();
+    }
+}
+
+/// A model that takes the name of another has none of its answers, and one that is renamed keeps its own.
+#[tokio::test]
+async fn answers_are_about_a_model_and_not_about_its_name() {
+    for test in &apps().await {
+        let (app, owner) = (&test.app, &test.ctx);
+        gate(test, "prod", "m*", production(), json!([{ "tag": { "key": "ok" } }])).await;
+        let kept = async |model: &str| {
+            let kept = app.verdicts_list(owner, model.to_owned(), 1).await.unwrap();
+            kept.iter().map(|kept| kept.verdict.outcome).collect::<Vec<_>>()
+        };
+        version(app, owner, "m").await;
+        let tag = Tag { key: "ok".to_owned(), value: String::new() };
+        app.model_version_tag_set(owner, "m".to_owned(), 1, tag).await.unwrap();
+        produce(app, owner, "m", 1).await.unwrap();
+        app.model_rename(owner, "m".to_owned(), "m2".to_owned()).await.unwrap();
+        version(app, owner, "m").await;
+        assert_eq!((kept("m").await, kept("m2").await), (vec![], vec![Outcome::Passed]), "{}", test.engine);
+        app.model_delete(owner, "m2".to_owned()).await.unwrap();
+        assert_eq!(kept("m").await, []);
+        app.model_delete(owner, "m".to_owned()).await.unwrap();
+        assert_eq!(kept("m").await, [Outcome::Passed], "nobody has the name now");
+        version(app, owner, "m").await;
+        refused(produce(app, owner, "m", 1).await);
+        assert_eq!(kept("m").await, [Outcome::Failed], "{}", test.engine);
     }
 }
 

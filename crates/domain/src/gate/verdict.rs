@@ -49,6 +49,8 @@ pub struct Finding {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
     pub target: Target,
+    /// The id that the model keeps when it is renamed.
+    pub subject: String,
     /// Of every gate that was asked.
     pub verdicts: Vec<(Gate, Verdict)>,
     pub evidence: Evidence,

@@ -28,6 +28,7 @@ pub(super) static CASES: &[Case] = cases! { Native;
     "get_model_alias" => Sight, "";
     "set_model_alias" => Verb(PromoteModel), r#"{"version":2}"#;
     "delete_model_alias" => Verb(PromoteModel), "";
+    "get_lineage" => Sight, "?of=runs:/$run_id";
     "list_gates" => Sight, "";
     "apply_gate" => Verb(ManageGate), r#"{"name":"$new","models":"veiled-guarded*","target":{"stage":"production"},"rules":[{"tag":{"key":"a"}}]}"#;
     "get_gate" => Sight, "";

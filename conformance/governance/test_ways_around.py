@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from botocore.exceptions import ClientError
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 from people import Person, employ
 
 TARGETS = {"production": {"stage": "production"}, "champion": {"alias": "champion"}, "approved": {"approval": "approved"}}

@@ -25,7 +25,14 @@ const DAY: i64 = 24 * 60 * 60 * 1000;
 
 fn person(app: &App, name: &str, roles: &[Role]) -> Ctx {
     let grants = roles.iter().map(|role| Grant { role: *role, scope: Scope::Organisation }).collect();
-    let account = Account { name: name.to_owned(), kind: AccountKind::User, groups: Vec::new(), grants, ceiling: None };
+    let account = Account {
+        name: name.to_owned(),
+        kind: AccountKind::User,
+        groups: Vec::new(),
+        grants,
+        ceiling: None,
+        is_lent: false,
+    };
     app.context_of(Principal::Account(Arc::new(account)), Script::Sagemaker, "test")
 }
 

@@ -40,7 +40,8 @@ async fn apply(app: &App, ctx: &Ctx, name: &str, text: &str) -> Result<PolicyRec
 fn person(app: &App, name: &str, roles: &[Role], groups: &[&str]) -> Ctx {
     let grants = roles.iter().map(|role| Grant { role: *role, scope: Scope::Organisation }).collect();
     let groups = groups.iter().map(|group| (*group).to_owned()).collect();
-    let account = Account { name: name.to_owned(), kind: AccountKind::User, groups, grants, ceiling: None };
+    let account =
+        Account { name: name.to_owned(), kind: AccountKind::User, groups, grants, ceiling: None, is_lent: false };
     app.context_of(Principal::Account(Arc::new(account)), Script::Mlflow, "test")
 }
 

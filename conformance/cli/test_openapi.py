@@ -77,6 +77,7 @@ def test_answers_are_what_the_document_says(check, server, record):
     assert "next_page_token" in check("GET", "runs", query={"limit": 1})
     run = check("GET", "runs/{run_id}", path={"run_id": one})
     assert (run["metrics"]["loss"]["value"], run["metrics"]["inf"]["value"]) == ("NaN", "Infinity")
+    assert check("GET", "lineage", query={"of": f"runs:/{one}"})["edges"]
     check("GET", "run-comparison", query={"runs": f"{one},{other}"})
     check("GET", "runs/{run_id}/metrics/envelope", path={"run_id": one}, query={"key": "loss"})
     check("PUT", "runs/{run_id}/artifacts/file", path={"run_id": one}, query={"path": "model/a.txt"}, data=b"hello")

@@ -1,12 +1,11 @@
 """The audit log and the registry as it was, through the native API and the command line."""
 
 import json
-import os
 import sqlite3
-import subprocess
 import uuid
 
 import requests
+from conftest import stele
 
 import servers
 
@@ -21,14 +20,6 @@ def mlflow(server, path, **fields):
     answer = requests.post(f"{server.url}/api/2.0/mlflow/{path}", json=fields, timeout=30)
     assert answer.status_code == 200, answer.text
     return answer.json()
-
-
-def stele(*arguments, code=0):
-    line = [str(servers.stele_binary()), *map(str, arguments)]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("STELE_")}
-    ran = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=60)
-    assert ran.returncode == code, ran.stdout + ran.stderr
-    return ran.stdout
 
 
 def test_changes_are_entries_that_an_export_can_prove(server, tmp_path):

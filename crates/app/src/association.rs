@@ -3,13 +3,13 @@ use stele_domain::Kind;
 use stele_domain::Result;
 use stele_domain::authz::ManageLineage;
 use stele_domain::change::Change;
-use stele_domain::resource::{Association, LineageNode, LineageStep};
+use stele_domain::lineage::Association;
 
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
 
 /// The most edges that one list or step looks at.
-const MOST_EDGES: i64 = 100_000;
+pub(crate) const MOST_EDGES: i64 = 100_000;
 
 impl App {
     /// Draws an edge; there is at most one from a thing to another.
@@ -55,33 +55,4 @@ impl App {
         })
         .await
     }
-
-    /// The edges that clients have drawn at `ends`, and what the record itself knows of `nodes`: from them, or to them.
-    pub async fn lineage_step(
-        &self,
-        ctx: &Ctx,
-        towards: Towards,
-        ends: Vec<String>,
-        nodes: Vec<LineageNode>,
-    ) -> Result<(Vec<Association>, Vec<LineageStep>)> {
-        let visible = ctx.visible();
-        self.read(move |tx| match towards {
-            Towards::Products => {
-                let drawn = tx.associations_from(&visible, &ends, MOST_EDGES)?;
-                Ok((drawn, tx.lineage_from(&visible, &nodes, MOST_EDGES)?))
-            }
-            Towards::Origins => {
-                let drawn = tx.associations_to(&visible, &ends, MOST_EDGES)?;
-                Ok((drawn, tx.lineage_to(&visible, &nodes, MOST_EDGES)?))
-            }
-        })
-        .await
-    }
-}
-
-/// Which way a step goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Towards {
-    Origins,
-    Products,
 }

@@ -14,6 +14,7 @@ mod export;
 mod facets;
 mod governance;
 mod identity;
+mod lineage;
 mod load;
 mod logged_model;
 mod maintenance;
@@ -37,7 +38,6 @@ mod workspace;
 use std::sync::Arc;
 
 pub use artifact::{ArtifactAt, ArtifactListing, ArtifactRoot, ArtifactStorage, blobs};
-pub use association::Towards;
 pub use audit::{AuditExport, AuditFilter, AuditPage, AuditReport, closing_line, read_line, verify_export, write_line};
 pub use bucket::{Checksums, CompletedPart, Condition, Content, FoundObject, NewObject};
 pub use component::{Component, ComponentChange, NO_EXPERIMENT, NewComponent, TRIAL};
@@ -50,6 +50,7 @@ pub use identity::{
     AccountChange, Admission, Held, KeyMade, NewAccount, NewCredential, Refusal, SESSION_LIFE, SignedBody, SignedBy,
     SignedPayload, Signer, TemporaryKey, TokenMade, Vouched, looks_like_token,
 };
+pub use lineage::{LineageEdge, LineageWalk, Walked};
 pub use load::{LoadedInto, LoadedTraces, check_issue, check_label_schema, check_review_queue, prepare_trace};
 pub use logged_model::NewLoggedModel;
 pub use policy::{Asked, AskedThing, Explained};

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::id::{ExperimentId, LoggedModelId, ResourceRow, RunId, Timestamp};
+use crate::id::{ExperimentId, ResourceRow, Timestamp};
 use crate::record::Tag;
 
 pub type Document = Map<String, Value>;
@@ -48,36 +48,4 @@ pub struct TrialOfRun {
     pub trial: String,
     pub experiment: ExperimentId,
     pub experiment_name: String,
-}
-
-/// A thing of the record that what it was made of, and what was made of it, is known of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LineageNode {
-    Run {
-        id: RunId,
-        /// Its id, unless a client has named it.
-        name: String,
-    },
-    LoggedModel(LoggedModelId),
-    Version {
-        model: String,
-        number: i64,
-    },
-}
-
-/// That a thing had a part in the making of another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LineageStep {
-    pub source: LineageNode,
-    pub target: LineageNode,
-    pub created_at: Timestamp,
-}
-
-/// An edge that a client drew from one thing to another, each named `kind/name`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Association {
-    pub source: String,
-    pub target: String,
-    pub kind: String,
-    pub created_at: Timestamp,
 }

@@ -8,11 +8,10 @@ use stele_app::{STANDARD_WEBHOOKS, Told, Translation};
 use stele_domain::event::name_of;
 use stele_domain::id::WorkspaceId;
 use stele_domain::lifecycle::Stage;
+use stele_domain::printable::{self, LONGEST_GROUP};
 use stele_domain::webhook::Event;
 
-use crate::arn;
 use crate::packages::life_cycle;
-use crate::registry::LONGEST_NAME;
 use crate::render::put;
 
 /// No event says in which region it happened, since the record has none.
@@ -42,8 +41,8 @@ fn translate(event: &Event, id: &str, account: &str) -> Option<Told> {
     let (model, number) = event.object.rsplit_once('/')?;
     let number: i64 = number.parse().ok()?;
     let group = match &event.subject {
-        Some(subject) if !arn::is_printable(model, LONGEST_NAME) => arn::substitute(model, subject),
-        _ => model.to_owned(),
+        Some(subject) => printable::shown(model, LONGEST_GROUP, subject),
+        None => model.to_owned(),
     };
     let package = format!("arn:aws:sagemaker:{REGION}:{account}:model-package/{group}/{number}");
     // Of a version that is gone, as it was before.

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use stele_app::{Faceted, NO_EXPERIMENT, NewExperiment};
 use stele_domain::id::ExperimentId;
 use stele_domain::lifecycle::Presence;
+use stele_domain::printable;
 use stele_domain::record::Experiment;
 use stele_domain::resource::{Document, Facets};
 use stele_domain::search::{Attribute, Comparison, ExperimentSearch, Filter, Predicate};
@@ -14,7 +15,7 @@ use crate::call::Call;
 use crate::error::{Failure, Result};
 use crate::paging::test;
 use crate::render::{self, cut, put};
-use crate::{arn, shapes};
+use crate::shapes;
 
 const PATH: &str = "experiment";
 const LONGEST_NAME: usize = 120;
@@ -27,7 +28,7 @@ pub(crate) async fn create(call: Call) -> Result<Value> {
              exists."
         ))
     };
-    if !arn::is_printable(&name, LONGEST_NAME) {
+    if !printable::is_printable(&name, LONGEST_NAME) {
         return Err(Failure::validation(format!(
             "ExperimentName '{name}' ends like the names that stand for those of other clients."
         )));
@@ -91,7 +92,7 @@ pub(crate) fn real() -> Filter {
 /// Reads the experiment of a name as it is shown here.
 pub(crate) async fn open(call: &Call, shown: &str) -> Result<Experiment> {
     let missing = || Failure::not_found(format!("Experiment '{}' does not exist.", call.arn(PATH, shown)));
-    let found = match arn::substituted(shown) {
+    let found = match printable::substituted(shown) {
         Some(id) => {
             let id = id.trim_start_matches('0').parse().map_err(|_| missing())?;
             call.app.experiment_get(&call.ctx, ExperimentId(id)).await
@@ -107,7 +108,7 @@ pub(crate) async fn open(call: &Call, shown: &str) -> Result<Experiment> {
 
 /// How an experiment is called here.
 pub(crate) fn shown_name(id: ExperimentId, name: &str) -> String {
-    if arn::is_printable(name, LONGEST_NAME) { name.to_owned() } else { arn::substitute(name, id) }
+    printable::shown(name, LONGEST_NAME, id)
 }
 
 /// Experiments with every member that any answer about them has.

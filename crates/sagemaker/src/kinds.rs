@@ -57,7 +57,7 @@ pub(crate) static TRIAL: Kind = Kind {
 };
 
 pub(crate) static ARTIFACT: Kind = Kind {
-    path: "artifact",
+    path: stele_domain::lineage::ARTIFACT,
     name: "ArtifactName",
     arn: "ArtifactArn",
     list: "ArtifactSummaries",
@@ -91,7 +91,7 @@ pub(crate) static CONTEXT: Kind = Kind {
 
 /// A model package without a group.
 pub(crate) static PACKAGE: Kind = Kind {
-    path: "model-package",
+    path: stele_domain::lineage::MODEL_PACKAGE,
     name: "ModelPackageName",
     arn: "ModelPackageArn",
     list: "ModelPackageSummaryList",

@@ -14,7 +14,6 @@ mod expression;
 mod kinds;
 mod lineage;
 mod lineage_group;
-mod lineage_walk;
 mod metric_queries;
 mod metrics;
 mod operations;

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
+use stele_app::{LineageEdge, LineageWalk};
+use stele_domain::lineage::is_logged_model;
 use stele_domain::{Error, id::Timestamp};
 
 use crate::call::{Call, timestamp};
 use crate::error::{Failure, Result};
 use crate::kinds::{self, ARTIFACT, PACKAGE};
-use crate::lineage_walk::{Edge, Walked, is_logged_model, walk};
 use crate::packages::{self, Named};
 use crate::resources;
 use crate::trials::{self, COMPONENT};
@@ -114,9 +115,12 @@ pub(crate) async fn query(call: Call) -> Result<Value> {
     }
     let direction = call.text("Direction").unwrap_or("Both");
     let depth = u32::try_from(call.int("MaxDepth").unwrap_or(DEEPEST).clamp(0, DEEPEST)).unwrap_or_default();
-    let (backwards, forwards) = (direction != "Descendants", direction != "Ascendants");
-    let Walked { met, edges } = walk(&call, starts, backwards, forwards, depth).await?;
-    let mut ends: Vec<(&String, &u32)> = met.iter().collect();
+    let walk = LineageWalk { starts, origins: direction != "Descendants", products: direction != "Ascendants", depth };
+    let walked = call.app.lineage_walk(&call.ctx, walk).await.map_err(|error| match error {
+        Error::LimitExceeded { message } => Failure::validation(message),
+        other => other.into(),
+    })?;
+    let mut ends: Vec<(&String, &u32)> = walked.met.iter().collect();
     ends.sort_by_key(|(end, distance)| (**distance, (*end).clone()));
     let filter = Filter::read(&call);
     let mut vertices = Vec::new();
@@ -133,8 +137,8 @@ pub(crate) async fn query(call: Call) -> Result<Value> {
     }
     let mut reply = call.page_of_all("Vertices", vertices)?;
     // The SDK reads the member of an answer without edges too.
-    let wanted = if call.flag("IncludeEdges").unwrap_or(true) { &edges[..] } else { &[] };
-    let edges = wanted.iter().map(|Edge { source, target, kind }| {
+    let wanted = if call.flag("IncludeEdges").unwrap_or(true) { &walked.edges[..] } else { &[] };
+    let edges = wanted.iter().map(|LineageEdge { source, target, kind, .. }| {
         json!({
             "SourceArn": arn_of(&call, source),
             "DestinationArn": arn_of(&call, target),
@@ -244,7 +248,7 @@ async fn thing(call: &Call, end: &str) -> Result<Thing> {
         experiments::open(call, rest).await?;
         return Ok(Thing { name: rest.to_owned(), lineage: "Context", ..Thing::default() });
     }
-    if is_logged_model(end) {
+    if kind == ARTIFACT.path && is_logged_model(rest) {
         let model = resources::logged_model(call, rest).await?;
         let (created_at, updated_at) = (Some(model.created_at), Some(model.updated_at));
         let kind = resources::LOGGED_MODEL.to_owned();

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use stele_app::{Faceted, NewModel};
+use stele_domain::printable::{self, LONGEST_GROUP};
 use stele_domain::registry::{Model, PROMPT_TAG, is_prompt};
 use stele_domain::resource::{Document, Facets};
 use stele_domain::search::{Comparison, Field, Filter, Predicate};
@@ -11,16 +12,14 @@ use crate::call::Call;
 use crate::error::{Failure, Result};
 use crate::paging::nothing;
 use crate::render::{self, cut, put};
-use crate::{arn, shapes};
+use crate::shapes;
 
 pub(crate) const GROUP: &str = "model-package-group";
-/// MLflow keeps prompts as models with this tag; they are no model packages.
-pub(crate) const LONGEST_NAME: usize = 63;
 const POLICY: &str = "ResourcePolicy";
 
 pub(crate) async fn create(call: Call) -> Result<Value> {
     let name = call.required("ModelPackageGroupName").to_owned();
-    if !arn::is_printable(&name, LONGEST_NAME) {
+    if !printable::is_printable(&name, LONGEST_GROUP) {
         return Err(Failure::validation(format!(
             "ModelPackageGroupName '{name}' ends like the names that stand for those of other clients."
         )));
@@ -136,7 +135,7 @@ pub(crate) async fn open_named(call: &Call, given: &str) -> Result<(Model, Facet
 
 /// The record's name of a group, unless it is a substitute that stands for nothing.
 pub(crate) async fn real_name(call: &Call, given: &str) -> Result<Option<String>> {
-    match arn::substituted(given) {
+    match printable::substituted(given) {
         Some(id) => Ok(call.app.model_name(&call.ctx, id.to_owned()).await?),
         None => Ok(Some(given.to_owned())),
     }
@@ -144,10 +143,7 @@ pub(crate) async fn real_name(call: &Call, given: &str) -> Result<Option<String>
 
 /// How a model is called here.
 fn shown(name: &str, facets: &Facets) -> String {
-    match arn::is_printable(name, LONGEST_NAME) {
-        true => name.to_owned(),
-        false => arn::substitute(name, &facets.public_id),
-    }
+    printable::shown(name, LONGEST_GROUP, &facets.public_id)
 }
 
 /// How the models of these names are called here, in their order.
@@ -157,7 +153,7 @@ pub(crate) async fn shown_names(call: &Call, names: &[&str]) -> Result<Vec<Strin
     for name in names {
         let shown = match known.get(name) {
             Some(shown) => shown.clone(),
-            None if arn::is_printable(name, LONGEST_NAME) => (*name).to_owned(),
+            None if printable::is_printable(name, LONGEST_GROUP) => (*name).to_owned(),
             None => {
                 let model = call.app.model_get(&call.ctx, (*name).to_owned()).await?;
                 let facets = call.app.facets(&call.ctx, Faceted::Model, vec![model.row.0]).await?;
@@ -193,7 +189,7 @@ fn whole(call: &Call, model: &Model, facets: &Facets) -> Document {
     whole
 }
 
-/// Leaves out MLflow's prompts.
+/// Leaves out MLflow's prompts, which are models with a tag and no model packages.
 pub(crate) fn no_prompt() -> Filter {
     let tag = Field::Tag(PROMPT_TAG.to_owned());
     let values = ["true", "True", "TRUE"].map(str::to_owned).to_vec();

@@ -7,6 +7,7 @@ use stele_app::NewResource;
 use stele_domain::Error;
 use stele_domain::canonical::canonical;
 use stele_domain::id::LoggedModelId;
+use stele_domain::lineage::is_logged_model;
 use stele_domain::record::LoggedModel;
 use stele_domain::resource::{Document, Resource};
 use stele_domain::search::{Attribute, Filter, ResourceSearch};
@@ -14,7 +15,6 @@ use stele_domain::search::{Attribute, Filter, ResourceSearch};
 use crate::call::Call;
 use crate::error::{Failure, Result};
 use crate::kinds::{ARTIFACT, Kind, MODEL_CARD};
-use crate::lineage_walk::is_logged_model;
 use crate::paging::{equals, kept_equals, nothing};
 use crate::render::{self, cut, merge_map, put};
 use crate::{lineage_group, shapes};
@@ -49,7 +49,7 @@ pub(crate) async fn create(call: Call, kind: &'static Kind) -> Result<Value> {
 
 pub(crate) async fn describe(call: Call, kind: &'static Kind) -> Result<Value> {
     let name = call.resource_name(kind);
-    if kind.path == ARTIFACT.path && is_logged_model(&format!("{}/{name}", kind.path)) {
+    if kind.path == ARTIFACT.path && is_logged_model(&name) {
         return describe_logged_model(&call, &name).await;
     }
     let found = call.app.resource_get(&call.ctx, kind.path, name.clone()).await.map_err(call.about(kind, &name))?;

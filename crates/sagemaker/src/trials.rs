@@ -17,7 +17,7 @@ use crate::render::{self, cut, put};
 use crate::resources::{named, resource_page};
 use crate::{experiments, lineage_group, metrics, shapes};
 
-pub(crate) const COMPONENT: &str = "experiment-trial-component";
+pub(crate) const COMPONENT: &str = stele_domain::lineage::RUN;
 /// Of an input or output of a component.
 const LONGEST_ARTIFACT_NAME: usize = 128;
 const LONGEST_ARTIFACT: usize = 2_048;

@@ -2,7 +2,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -78,6 +78,8 @@ pub(crate) async fn run(output: &Output, options: Serve) -> Result<()> {
     let url = format!("{}{prefix}", beacon.url);
     let provider = Provider::configured(&options.oidc, &url)?.map(Arc::new);
     let login_page = LoginPage(provider.as_ref().map(|_| prefix.clone()));
+    // Whoever reads where the server is may stop it at once.
+    let stop = told_to_stop()?;
     greet(output, &url, &place.database_url()?, &place.artifact_destination(), pages.as_deref())?;
     let routes = scripts(app.clone(), &options.account, &beacon.instance)
         .merge(
@@ -95,7 +97,7 @@ pub(crate) async fn run(output: &Output, options: Serve) -> Result<()> {
     let service = ServiceBuilder::new()
         .map_request(move |request: Request| client_address::note(paths::plain(request, &prefix), &trusted))
         .service(router);
-    listen::serve(listener, tls, service, limits, told_to_stop()).await;
+    listen::serve(listener, tls, service, limits, stop).await;
     for job in [maintenance, deliveries, tidying].into_iter().chain(retention).chain(renewal) {
         job.abort();
     }
@@ -161,16 +163,14 @@ fn greet(output: &Output, url: &str, database: &DatabaseUrl, artifacts: &str, pa
     Ok(())
 }
 
-async fn told_to_stop() {
-    let mut terminate = match signal(SignalKind::terminate()) {
-        Ok(terminate) => terminate,
-        Err(error) => {
-            tracing::warn!(%error, "cannot wait for SIGTERM");
-            return std::future::pending().await;
+/// Waits for a signal to stop; from the call on, none kills the server.
+fn told_to_stop() -> Result<impl Future<Output = ()>> {
+    let caught = |kind| signal(kind).context("cannot wait for signals to stop");
+    let (mut terminate, mut interrupt) = (caught(SignalKind::terminate())?, caught(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
+    })
 }

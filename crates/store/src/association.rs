@@ -1,6 +1,6 @@
 use stele_domain::authz::{ManageLineage, Permit, Place, Verb, Visibility};
 use stele_domain::id::Timestamp;
-use stele_domain::resource::Association;
+use stele_domain::lineage::Association;
 use stele_domain::{Error, Kind, Result};
 
 use crate::Tx;

@@ -3,7 +3,8 @@
 use stele_domain::Result;
 use stele_domain::authz::Visibility;
 use stele_domain::id::{LoggedModelId, RunId, Timestamp};
-use stele_domain::resource::{LineageNode, LineageStep};
+use stele_domain::lineage::{LineageNode, LineageStep};
+use stele_domain::printable::{self, LONGEST_GROUP};
 
 use crate::Tx;
 use crate::engine::{Row, Value, list, params};
@@ -36,7 +37,7 @@ impl Sorted {
             match node {
                 LineageNode::Run { id, .. } => runs.push(id.as_str()),
                 LineageNode::LoggedModel(id) => logged_models.push(id.as_str()),
-                LineageNode::Version { model, number } => versions.push((model.clone(), *number)),
+                LineageNode::Version { model, number, group: _ } => versions.push((model.clone(), *number)),
             }
         }
         let bound = |ids: Vec<&str>| (!ids.is_empty()).then(|| list(ids));
@@ -75,7 +76,9 @@ impl Tx<'_> {
             let mut found = self.versions_of_runs(visible, "model.name", names.clone(), most)?;
             found.extend(self.versions_of_logged_models(visible, "model.name", names, most)?);
             found.retain(|step| match &step.target {
-                LineageNode::Version { model, number } => versions.iter().any(|(m, n)| (m, n) == (model, number)),
+                LineageNode::Version { model, number, group: _ } => {
+                    versions.iter().any(|(m, n)| (m, n) == (model, number))
+                }
                 LineageNode::Run { .. } | LineageNode::LoggedModel(_) => false,
             });
             steps.extend(found);
@@ -116,13 +119,12 @@ impl Tx<'_> {
         let seen_run = self.and_experiment_seen(visible, "run.experiment_id", &mut values);
         let seen_model = self.and_model_seen(visible, "model.name", &mut values);
         let sql = format!(
-            "SELECT run.public_id, {RUN_NAME}, model.name, version.number, version.created_at {OF_RUN}
+            "SELECT run.public_id, {RUN_NAME}, model.name, version.number, model.public_id, version.created_at {OF_RUN}
                  AND {column} {}{seen_run}{seen_model} ORDER BY version.id LIMIT $2",
             self.is_one_of_texts(3)
         );
         self.query(&sql, &values, |row| {
-            let target = LineageNode::Version { model: row.text(2)?, number: row.int(3)? };
-            Ok(LineageStep { source: run(row)?, target, created_at: Timestamp(row.int(4)?) })
+            Ok(LineageStep { source: run(row)?, target: version(row, 2)?, created_at: Timestamp(row.int(5)?) })
         })
     }
 
@@ -137,20 +139,25 @@ impl Tx<'_> {
         let seen_source = self.and_experiment_seen(visible, "logged_model.experiment_id", &mut values);
         let seen_model = self.and_model_seen(visible, "model.name", &mut values);
         let sql = format!(
-            "SELECT logged_model.public_id, model.name, version.number, version.created_at {OF_LOGGED_MODEL}
+            "SELECT logged_model.public_id, model.name, version.number, model.public_id, version.created_at {OF_LOGGED_MODEL}
                  AND {column} {}{seen_source}{seen_model} ORDER BY version.id LIMIT $2",
             self.is_one_of_texts(3)
         );
         self.query(&sql, &values, |row| {
             let source = LineageNode::LoggedModel(LoggedModelId(row.text(0)?));
-            let target = LineageNode::Version { model: row.text(1)?, number: row.int(2)? };
-            Ok(LineageStep { source, target, created_at: Timestamp(row.int(3)?) })
+            Ok(LineageStep { source, target: version(row, 1)?, created_at: Timestamp(row.int(4)?) })
         })
     }
 }
 
 fn run(row: &Row) -> Result<LineageNode> {
     Ok(LineageNode::Run { id: RunId(row.text(0)?), name: row.text(1)? })
+}
+
+/// Reads the name of a model, the number of its version and the id of the model, from `first` on.
+fn version(row: &Row, first: usize) -> Result<LineageNode> {
+    let (model, number, id) = (row.text(first)?, row.int(first + 1)?, row.text(first + 2)?);
+    Ok(LineageNode::Version { group: printable::shown(&model, LONGEST_GROUP, id), model, number })
 }
 
 fn made(run: LineageNode, model: LineageNode, created_at: Timestamp) -> LineageStep {

@@ -12,6 +12,7 @@ pub(crate) use approve::decide;
 pub use approve::{Idempotency, NewPackage, VersionChange};
 pub use model::NewModel;
 pub(crate) use model::{alias_map, tag_map};
+pub(crate) use resolve::by_uri;
 pub use source::{CheckedSource, Owner, SourceError, SourceProblem, SourceRequest};
 use stele_domain::authz::{Intent, Permit, Place, Thing, Verb};
 use stele_domain::id::{ModelRow, ModelVersionRow};

@@ -2,6 +2,7 @@
 
 use stele_domain::authz::Visibility;
 use stele_domain::lifecycle::Stage;
+use stele_domain::model_uri::ModelUri;
 use stele_domain::registry::{ModelVersion, stage_of_alias};
 use stele_domain::{Error, Kind, Result};
 use stele_store::Tx;
@@ -39,6 +40,24 @@ pub(super) fn by_alias(tx: &mut Tx, visible: &Visibility, model: &str, alias: &s
     let row = tx.model_find(visible, model)?;
     let number = tx.model_alias_get(visible, row, alias)?.ok_or_else(missing)?;
     tx.model_version_get(visible, model, number)
+}
+
+/// The version that `models:/model/number`, `/latest`, `/stage` or `@alias` means.
+pub(crate) fn by_uri(tx: &mut Tx, visible: &Visibility, uri: &ModelUri) -> Result<ModelVersion> {
+    match uri {
+        ModelUri::Version { model, number } => {
+            let missing = |_| Error::not_found(Kind::ModelVersion, format!("{model}/{number}"));
+            tx.model_version_get(visible, model, number.parse().map_err(missing)?)
+        }
+        ModelUri::Latest { model } => by_alias(tx, visible, model, "latest"),
+        ModelUri::Stage { model, stage } => {
+            let missing = || Error::not_found(Kind::ModelVersion, format!("{model}/{stage}"));
+            let known = Stage::parse(&stage.to_lowercase()).ok_or_else(missing)?;
+            in_stages(tx, visible, model, &[known])?.pop().ok_or_else(missing)
+        }
+        ModelUri::Alias { model, alias } => by_alias(tx, visible, model, alias),
+        ModelUri::LoggedModel(id) => Err(Error::not_found(Kind::ModelVersion, id.as_str())),
+    }
 }
 
 pub(super) fn newest(tx: &mut Tx, visible: &Visibility, model: &str) -> Result<Option<ModelVersion>> {

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, stream};
 use stele_app::{
-    App, ArtifactRoot, CheckedSource, ComponentChange, Ctx, Faceted, HistoryStart, NewComponent, NewEvaluationDataset,
-    NewExperiment, NewIssue, NewLabelSchema, NewLoggedModel, NewModel, NewModelVersion, NewResource, NewRun, Owner,
-    RunInputs, RunUpdate, RunValues, ScorersOf, Script, SourceError, SourceProblem, SourceRequest, StartedTrace, TRIAL,
-    Towards, VersionChange,
+    App, ArtifactRoot, CheckedSource, ComponentChange, Ctx, Faceted, HistoryStart, LineageWalk, NewComponent,
+    NewEvaluationDataset, NewExperiment, NewIssue, NewLabelSchema, NewLoggedModel, NewModel, NewModelVersion,
+    NewResource, NewRun, Owner, RunInputs, RunUpdate, RunValues, ScorersOf, Script, SourceError, SourceProblem,
+    SourceRequest, StartedTrace, TRIAL, VersionChange,
 };
 use stele_domain::authz::Principal;
 use stele_domain::id::{
@@ -21,9 +21,10 @@ use stele_domain::id::{
 };
 use stele_domain::identity::{Account, AccountKind, Grant, Role, Scope};
 use stele_domain::lifecycle::{ApprovalStatus, Stage};
+use stele_domain::lineage::LineageNode;
 use stele_domain::record::{Dataset, DatasetInput, MetricValue, Tag};
 use stele_domain::registry::Occupants;
-use stele_domain::resource::{Document, LineageNode};
+use stele_domain::resource::Document;
 use stele_domain::review::{IssueSearch, IssueStatus, LabelInput, LabelKind};
 use stele_domain::search::{
     EvaluationDatasetSearch, ExperimentSearch, LoggedModelSearch, Query, ResourceSearch, RunSearch, Window,
@@ -45,12 +46,16 @@ pub(crate) struct Things {
 }
 
 impl Things {
-    fn nodes(&self) -> Vec<LineageNode> {
-        vec![
+    /// Both ways from an edge that somebody has drawn, and from what the record itself knows the lineage of.
+    fn walk(&self) -> LineageWalk {
+        let nodes = [
             LineageNode::Run { id: self.run.clone(), name: self.run.0.clone() },
             LineageNode::LoggedModel(self.logged_model.clone()),
-            LineageNode::Version { model: self.model.clone(), number: 1 },
-        ]
+            LineageNode::Version { model: self.model.clone(), number: 1, group: self.model.clone() },
+        ];
+        let mut starts = vec![format!("{}/a", self.side), format!("{}/b", self.side)];
+        starts.extend(nodes.iter().map(LineageNode::end));
+        LineageWalk { starts, origins: true, products: true, depth: 20 }
     }
 }
 
@@ -207,6 +212,9 @@ pub(crate) async fn reads(app: &App, ctx: &Ctx, of: &Things) -> Answers {
         metric_envelope(run.clone(), format!("{side}-metric"), None, None, NonZeroUsize::MIN) of app for ctx;
         logged_model_get(logged_model.clone()) of app for ctx;
         logged_model_get_any(logged_model.clone()) of app for ctx;
+        lineage_end(format!("runs:/{run}")) of app for ctx;
+        lineage_end(format!("models:/{logged_model}")) of app for ctx;
+        lineage_end(format!("models:/{model}/1")) of app for ctx;
         model_get(model.clone()) of app for ctx;
         model_version_get(model.clone(), 1) of app for ctx;
         model_version_by_alias(model.clone(), "champion".to_owned()) of app for ctx;
@@ -299,8 +307,7 @@ pub(crate) async fn reads_of_the_workspace(app: &App, ctx: &Ctx, of: &Things) ->
         association_list(None, None) of app for ctx;
         association_list(Some(format!("{}/a", of.side)), None) of app for ctx;
         association_list(None, Some(format!("{}/b", of.side))) of app for ctx;
-        lineage_step(Towards::Products, vec![format!("{}/a", of.side)], of.nodes()) of app for ctx;
-        lineage_step(Towards::Origins, vec![format!("{}/b", of.side)], of.nodes()) of app for ctx;
+        lineage_walk(of.walk()) of app for ctx;
         webhooks_list(None, Window { offset: 0, limit: 9 }) of app for ctx;
         trash_due(Timestamp(i64::MAX)) of app for ctx;
         artifact_list(&ArtifactRoot::Server, &ArtifactPath::root()) of app for ctx;

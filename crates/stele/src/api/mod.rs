@@ -13,6 +13,7 @@ mod experiments;
 mod governance;
 mod history;
 mod identity;
+mod lineage;
 mod metrics;
 mod models;
 mod openapi;

@@ -3,8 +3,8 @@
 use super::identity::{accounts, authentication, credentials, grants, groups};
 use super::route::{Route, route};
 use super::{
-    artifacts, audit, compare, experiments, governance, history, metrics, models, openapi, policies, runs, server,
-    versions, webhooks,
+    artifacts, audit, compare, experiments, governance, history, lineage, metrics, models, openapi, policies, runs,
+    server, versions, webhooks,
 };
 
 #[rustfmt::skip::macros(route)]
@@ -96,6 +96,10 @@ fn of_models() -> Vec<Route> {
         .gives::<versions::ModelVersionDto>(),
         route!(delete_model_alias: DELETE "models/{model}/aliases/{alias}" => versions::delete_alias,
             "Removes an alias, if there is one."),
+        route!(get_lineage: GET "lineage" => lineage::walk,
+            "Walks along lineage: what a run, logged model or version was made of, and what was made of it.")
+        .query(lineage::WALK)
+        .gives::<lineage::LineageDto>(),
     ]
 }
 

@@ -18,6 +18,7 @@ mod given;
 mod governance;
 mod human;
 mod import;
+mod lineage;
 mod listing;
 mod login;
 mod models;
@@ -110,6 +111,8 @@ pub(crate) enum Command {
     Review(governance::Reviews),
     /// Record and list how good versions are on data sets
     Evaluation(governance::Evaluations),
+    /// Show what a run, logged model or version was made of, and what was made of it
+    Lineage(lineage::Lineage),
     /// List, download and upload files
     Artifacts(artifacts::Artifacts),
     /// Bring in what MLflow kept
@@ -164,6 +167,7 @@ fn run(Cli { global, command }: Cli) -> anyhow::Result<ExitCode> {
         Command::Promote(options) => block_on(governance::promote(&output, options))?,
         Command::Review(options) => block_on(governance::reviews(&output, options))?,
         Command::Evaluation(options) => block_on(governance::evaluations(&output, options))?,
+        Command::Lineage(options) => block_on(lineage::run(&output, options))?,
         Command::Artifacts(options) => block_on(artifacts::run(&output, options))?,
         Command::Import(options) => block_on(import::run(&output, options))?,
         Command::Export(options) => block_on(export::run(&output, options))?,

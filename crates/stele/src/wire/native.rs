@@ -28,6 +28,8 @@ pub(super) static CASES: &[Case] = cases! { Native;
     "get_model_alias" => Sight, in Model, "";
     "set_model_alias" => Verb(PromoteModel), in Model, r#"{"version":2}"#;
     "delete_model_alias" => Verb(PromoteModel), in Model, "";
+    "get_lineage" => Sight, in Experiment, "?of=runs:/$run_id";
+    "get_lineage" => Sight, in Model, "?of=models:/$model/1";
     "list_gates" => Sight, "";
     "apply_gate" => Verb(ManageGate), r#"{"name":"$new","models":"veiled-guarded*","target":{"stage":"production"},"rules":[{"tag":{"key":"a"}}]}"#;
     "get_gate" => Sight, "";

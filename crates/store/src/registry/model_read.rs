@@ -33,6 +33,13 @@ impl Tx<'_> {
         Ok(name.filter(|name| visible.sees(Place::Model(name))))
     }
 
+    pub fn model_public_id(&mut self, visible: &Visibility, name: &str) -> Result<String> {
+        const ID: &str = "SELECT public_id FROM model WHERE workspace_id = $1 AND name = $2";
+        visible.require(Place::Model(name), Kind::Model, name)?;
+        self.query_opt(ID, params![visible.workspace(), name], |row| row.text(0))?
+            .ok_or_else(|| Error::not_found(Kind::Model, name))
+    }
+
     /// Completes models whose rows a query has found, in the order given, with a few queries for all.
     pub fn models_by_rows(&mut self, rows: &[ModelRow]) -> Result<Vec<Model>> {
         let ids = list(rows.iter().map(|row| row.0));

@@ -160,6 +160,45 @@ def test_only_who_began_a_login_ends_it(server):
         assert answer.url == f"{server.url}/"
 
 
+def test_logins_are_not_mixed_up(server):
+    """The code of one login is no good in another one, since each has a nonce and a verifier of its own."""
+
+    def begin():
+        browser = requests.Session()
+        sent = browser.get(f"{server.url}/oauth/login", timeout=30)
+        return browser, submit(browser, sent, login="fay", password="any")
+
+    def code_of(browser, asked):
+        """Stops where the provider sends the browser back."""
+        form = re.search(r"<form[^>]*action=\"([^\"]+)\"", asked.text).group(1)
+        hidden = re.findall(r"<input[^>]*type=\"hidden\"[^>]*name=\"([^\"]+)\"[^>]*value=\"([^\"]*)\"", asked.text)
+        answer = browser.post(urljoin(asked.url, html.unescape(form)), data=dict(hidden), timeout=30, allow_redirects=False)
+        while not (place := urljoin(answer.url, answer.headers["Location"])).startswith(f"{server.url}/oauth/callback"):
+            answer = browser.get(place, timeout=30, allow_redirects=False)
+        query = parse_qs(urlsplit(place).query)
+        return query["code"][0], query["state"][0]
+
+    (one, one_asked), (other, other_asked) = begin(), begin()
+    (code, state), (others_code, others_state) = code_of(one, one_asked), code_of(other, other_asked)
+    end = f"{server.url}/oauth/callback"
+    for browser, given, status in (
+        (one, {"code": others_code, "state": others_state}, 400),
+        (one, {"code": others_code, "state": state}, 502),
+        (other, {"code": code, "state": others_state}, 502),
+    ):
+        assert browser.get(end, params=given, timeout=30).status_code == status, given
+        assert "stele_session" not in browser.cookies
+
+
+def test_an_account_that_was_deleted_does_not_come_back(server):
+    """Its name stays taken, so that nobody inherits what was said of it."""
+    log_in(server, "gus")
+    assert native(server, "accounts/gus", method="DELETE", auth=(ADMIN, PASSWORD)).status_code == 204
+    browser, answer = log_in(server, "gus")
+    assert answer.status_code in (401, 403), answer.text
+    assert "stele_session" not in browser.cookies
+
+
 def test_a_command_logs_in_with_a_device_code(server, tmp_path):
     cli = Cli(tmp_path, STELE_SERVER=server.url)
     line = [str(servers.stele_binary()), "login", "--oidc"]

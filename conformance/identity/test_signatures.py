@@ -1,6 +1,7 @@
 """boto3, and whoever else signs as AWS wants it."""
 
 import datetime
+import json
 
 import boto3
 import pytest
@@ -238,6 +239,37 @@ def test_credentials_of_sts_make_none_that_last(server, key, user):
     request = AWSRequest(method="GET", url=f"{server.url}/api/stele/v1/identity", data=b"", headers={})
     SigV4Auth(Credentials(access, secret, token), "sagemaker", REGION).add_auth(request)
     assert send(request.prepare()).status_code == 401
+
+
+def test_credentials_of_sts_let_in_nobody_who_stays(server, key, user, cli, name):
+    """Accounts and passwords are made in MLflow's script too."""
+    credentials = Credentials(*lent(next(sts_answers(server, key))))
+    other = f"{name}-other"
+    cli("auth", "user", "create", other, "--password-stdin", stdin="correct horse battery")
+    for method, call, document in (
+        ("POST", "create", {"username": f"{name}-mole", "password": "correct horse battery"}),
+        ("PATCH", "update-admin", {"username": other, "is_admin": True}),
+        ("PATCH", "update-password", {"username": other, "password": "another horse battery"}),
+    ):
+        request = AWSRequest(
+            method=method, url=f"{server.url}/api/2.0/mlflow/users/{call}", data=json.dumps(document).encode(),
+            headers={"Content-Type": "application/json"},
+        )  # fmt: skip
+        SigV4Auth(credentials, "sagemaker-mlflow", REGION).add_auth(request)
+        answer = send(request.prepare())
+        assert (answer.status_code, answer.json()["error_code"]) == (403, "PERMISSION_DENIED"), (call, answer.text)
+    left = requests.get(f"{server.url}/api/stele/v1/identity", auth=(other, "correct horse battery"), timeout=30)
+    assert left.json()["roles"] == []
+
+
+@pytest.mark.parametrize(
+    "narrowing",
+    [{"Policy": '{"Version": "2012-10-17", "Statement": []}'}, {"PolicyArns": [{"arn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}]}],
+)
+def test_a_session_policy_is_refused_rather_than_passed_over(server, key, narrowing):
+    sts = aws(server, "sts", key["id"], key["secret"])
+    with refused("ValidationError", 400):
+        sts.assume_role(RoleArn="arn:aws:iam::123456789012:role/r", RoleSessionName="job", **narrowing)
 
 
 @pytest.mark.parametrize("seconds", [129_601, 10**9])

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::json;
 use stele_domain::artifact_uri::append_to_uri_path;
-use stele_domain::authz::{LogRun, ManageExperiment};
+use stele_domain::authz::{LogRun, ManageExperiment, Place};
 use stele_domain::change::Change;
 use stele_domain::id::{ExperimentId, RunId, RunRow, Timestamp};
 use stele_domain::lifecycle::{Presence, PresenceEvent, RunKind, RunStatus, presence_after, run_status_after};
@@ -206,6 +206,10 @@ impl App {
             let trial = tx.resource_get(&visible, TRIAL, &trial)?;
             let id = find(tx, &visible, &name)?;
             let run = open_active(tx, permit, &id)?;
+            // It changes what is in the trial too.
+            if let Some((experiment, _)) = &trial.experiment {
+                permit.require(tx, Place::Experiment(*experiment), Kind::Resource, &trial.name)?;
+            }
             tx.trial_run_add(permit, trial.row, run.row, now)?;
             if let Some((experiment, _)) = &trial.experiment
                 && run.experiment == NO_EXPERIMENT

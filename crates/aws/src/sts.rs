@@ -59,6 +59,13 @@ async fn assume_role(call: &Call) -> Result<Response> {
     let Some(role) = arn.split_once(":role/").map(|(_, role)| role).filter(|role| !role.is_empty()) else {
         return Err(invalid(format!("'{arn}' is not the ARN of a role")));
     };
+    // Whoever asks for less must not be given all, unless everybody has it.
+    let asks_for_less = call.text("Policy").is_some() || call.text("PolicyArns.member.1.arn").is_some();
+    if asks_for_less && call.ctx.principal != Principal::LocalOwner {
+        let message = "session policies are not offered here; lend from an access key that is narrowed to roles, as \
+                       `stele auth key create --roles` makes one";
+        return Err(invalid(message.to_owned()));
+    }
     let key = temporary_key(call, session, (900, 3_600, 43_200)).await?;
     Ok(call.answer("AssumeRole", NAMESPACE, |xml| {
         xml.element("AssumedRoleUser", |xml| {

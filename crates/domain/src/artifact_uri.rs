@@ -79,15 +79,24 @@ pub fn append_to_uri_path(uri: &str, path: &str) -> Result<String> {
     Ok(parts.with_path(&join_posix(parts.path, path)))
 }
 
-/// Whether `source` is `root` or lies below it: same scheme and authority, and the decoded path segments of `root` are
-/// a prefix of those of `source`. Nothing lies within a root without a path.
+/// Whether `source` is `root` or lies below it: same store, and the decoded path segments of `root` are a prefix of those
+/// of `source`. Nothing lies within a root without a path.
 pub fn is_uri_within(source: &str, root: &str) -> bool {
     let (source, root) = (UriParts::split(source), UriParts::split(root));
     let root_segments = decoded_segments(root.path);
-    source.scheme == root.scheme
-        && source.authority.eq_ignore_ascii_case(root.authority)
+    store(&source) == store(&root)
         && !root_segments.is_empty()
         && decoded_segments(source.path).starts_with(&root_segments)
+}
+
+/// Scheme and authority, in one spelling for stores that are known by several.
+fn store(parts: &UriParts<'_>) -> (String, String) {
+    let authority = parts.authority.to_ascii_lowercase();
+    match parts.scheme.as_str() {
+        "s3a" => ("s3".to_owned(), authority),
+        "wasbs" | "abfss" => ("wasbs".to_owned(), authority.replacen(".dfs.core.", ".blob.core.", 1)),
+        scheme => (scheme.to_owned(), authority),
+    }
 }
 
 /// The folder a plain path or `file:` URI names, percent-decoded once; `None` for other schemes.

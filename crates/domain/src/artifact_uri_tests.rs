@@ -45,6 +45,8 @@ fn a_uri_lies_within_a_root_by_decoded_segments() {
     for (source, root) in [
         ("s3://b/1/run/artifacts/model", "s3://b/1/run/artifacts"),
         ("s3://B/1/run", "S3://b/1/run/"),
+        ("s3a://b/1/run", "s3://b/1"),
+        ("abfss://c@a.dfs.core.windows.net/1/run", "wasbs://c@a.blob.core.windows.net/1"),
         ("mlflow-artifacts:/1/r%61n/m", "mlflow-artifacts:/1/ran"),
         ("mlflow-artifacts:/1//run/m", "mlflow-artifacts:/1/run"),
     ] {
@@ -54,6 +56,7 @@ fn a_uri_lies_within_a_root_by_decoded_segments() {
         ("s3://b/1/run2", "s3://b/1/run"),
         ("s3://c/1/run", "s3://b/1/run"),
         ("gs://b/1/run", "s3://b/1/run"),
+        ("wasbs://c@b.blob.core.windows.net/1/run", "wasbs://c@a.blob.core.windows.net/1"),
         ("s3://b/1", "s3://b/1/run"),
         ("s3://b/1", "s3://b"),
     ] {

@@ -15,6 +15,8 @@ pub struct Account {
     pub grants: Vec<Grant>,
     /// What the credential that was used is narrowed to: nothing gives it more than these roles allow.
     pub ceiling: Option<Vec<Role>>,
+    /// Whether the credential that was used is one for a while. What it makes must not outlast it.
+    pub is_lent: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,6 +184,12 @@ impl Account {
         }
         Account { grants, ceiling: Some(roles.to_vec()), ..self.clone() }
     }
+
+    /// The account as a credential for a while lets it in.
+    #[must_use]
+    pub fn lent(&self) -> Account {
+        Account { is_lent: true, ..self.clone() }
+    }
 }
 
 impl Principal {
@@ -223,8 +231,14 @@ mod tests {
     fn a_narrowed_account_holds_less_and_never_more() {
         let grant = |role, name: &str| Grant { role, scope: Scope::Model(name.to_owned()) };
         let grants = vec![grant(Role::Administrator, "a"), grant(Role::Viewer, "b")];
-        let account =
-            Account { name: "ann".to_owned(), kind: AccountKind::User, groups: Vec::new(), grants, ceiling: None };
+        let account = Account {
+            name: "ann".to_owned(),
+            kind: AccountKind::User,
+            groups: Vec::new(),
+            grants,
+            ceiling: None,
+            is_lent: false,
+        };
         let narrowed = account.narrowed(&[Role::Contributor, Role::Approver]);
         assert_eq!(
             narrowed.grants,

@@ -186,7 +186,14 @@ fn principal() -> impl Strategy<Value = Principal> {
     let groups = subsequence(vec!["research".to_owned(), "leads".to_owned()], 0..=2);
     let kind = select(&[AccountKind::User, AccountKind::Service]);
     let account = (select(&["ann", "bob"]), kind, groups).prop_map(|(name, kind, groups)| {
-        Principal::Account(Arc::new(Account { name: name.to_owned(), kind, groups, grants: Vec::new(), ceiling: None }))
+        Principal::Account(Arc::new(Account {
+            name: name.to_owned(),
+            kind,
+            groups,
+            grants: Vec::new(),
+            ceiling: None,
+            is_lent: false,
+        }))
     });
     prop_oneof![1 => Just(Principal::LocalOwner), 6 => account]
 }

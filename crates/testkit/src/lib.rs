@@ -50,7 +50,7 @@ impl TestApp {
         let held =
             self.app.account_held(&self.ctx, name.to_owned()).await.expect("a test asks for accounts that it made");
         let (name, kind) = (name.to_owned(), AccountKind::User);
-        let account = Account { name, kind, groups: held.groups, grants: held.grants, ceiling: None };
+        let account = Account { name, kind, groups: held.groups, grants: held.grants, ceiling: None, is_lent: false };
         self.app.context_of(Principal::Account(Arc::new(account)), script, "test")
     }
 

@@ -111,7 +111,11 @@ impl Area {
         Ok(match (&self.areas.own, &self.areas.own_root) {
             (Some(_), Some(root)) => is_uri_within(uri, root),
             (Some(_), None) => false,
-            (None, _) => !self.areas.roots_of_others.iter().any(|root| is_uri_within(uri, root)),
+            // What holds another one's root would lead there.
+            (None, _) => {
+                let overlaps = |root: &String| is_uri_within(uri, root) || is_uri_within(root, uri);
+                !self.areas.roots_of_others.iter().any(overlaps)
+            }
         })
     }
 
@@ -150,7 +154,7 @@ mod tests {
     #[test]
     fn every_workspace_reaches_its_own_places_alone() {
         let a = area(Some("a"), Some("s3://bucket/a"), &["s3://bucket/b"]);
-        let default = area(None, None, &["s3://bucket/a", "s3://bucket/b"]);
+        let default = area(None, None, &["s3://bucket/a", "s3://bucket/b", "s3://shared/teams/c"]);
         let place = |area: &Area, uri: &str| area.place(uri.to_owned(), "location").ok();
         for (uri, in_a, in_default) in [
             ("mlflow-artifacts:/workspaces/a/1", Some("mlflow-artifacts:/workspaces/a/1"), false),
@@ -165,7 +169,11 @@ mod tests {
             ("s3://bucket/a/x", Some("s3://bucket/a/x"), false),
             ("s3://bucket/ab", None, true),
             ("s3://bucket/b/x", None, false),
+            ("s3a://bucket/b/x", None, false),
+            ("s3a://bucket/a/x", Some("s3a://bucket/a/x"), false),
             ("s3://bucket", None, true),
+            ("s3://shared/teams", None, false),
+            ("s3://shared/teams/d", None, true),
         ] {
             assert_eq!(place(&a, uri).as_deref(), in_a, "{uri}");
             assert_eq!(place(&default, uri).is_some(), in_default, "{uri}");

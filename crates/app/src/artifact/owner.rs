@@ -42,6 +42,16 @@ impl ArtifactStorage {
         Ok(())
     }
 
+    /// Lets the file of a version be written by those who may write to all that it may belong to besides the model: it
+    /// mostly lies in the folder of a run.
+    pub(super) fn require_owners(&self, tx: &mut Tx, permit: &Permit<WriteArtifact>, uri: &str) -> Result<()> {
+        let Some(path) = self.place_of(uri) else { return Ok(()) };
+        for owner in self.owners(tx, permit.visible(), &path)? {
+            permit.require(tx, Place::Experiment(owner.experiment), Kind::Artifact, path.as_str())?;
+        }
+        Ok(())
+    }
+
     fn owners(&self, tx: &mut Tx, visible: &Visibility, path: &ArtifactPath) -> Result<Vec<OwnedRoot>> {
         let names: Vec<String> = path.as_str().split('/').map(str::to_owned).collect();
         let first = names.first().and_then(|name| name.parse().ok());
@@ -52,19 +62,18 @@ impl ArtifactStorage {
 
     /// Whether a path below the destination lies at or below a root.
     fn holds(&self, root: &str, path: &ArtifactPath) -> bool {
-        let within = |root: &ArtifactPath| {
+        self.place_of(root).is_some_and(|root| {
             let rest = path.as_str().strip_prefix(root.as_str());
             root.is_root() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        if let Ok(Some(place)) = proxied_path(root) {
-            return within(&place);
+        })
+    }
+
+    /// The path below the destination that a URI means, if it means one.
+    fn place_of(&self, uri: &str) -> Option<ArtifactPath> {
+        if let Ok(Some(place)) = proxied_path(uri) {
+            return Some(place);
         }
-        if matches!(local_path(root), Ok(Some(_)))
-            && let Some(folder) = &self.folder
-            && let Ok(Some(place)) = place_in_folder(root, folder)
-        {
-            return within(&place);
-        }
-        false
+        let folder = self.folder.as_ref().filter(|_| matches!(local_path(uri), Ok(Some(_))))?;
+        place_in_folder(uri, folder).ok().flatten()
     }
 }

@@ -71,7 +71,9 @@ impl App {
                     asked.require(tx, InRecord::Experiment(experiment), Kind::Trace, id.as_str())
                 }
                 ArtifactRoot::ModelVersion { model, number } => {
-                    asked.require(tx, InRecord::Model(model), Kind::ModelVersion, version_id(model, *number))
+                    asked.require(tx, InRecord::Model(model), Kind::ModelVersion, version_id(model, *number))?;
+                    let uri = append_to_uri_path(&root_uri(tx, visible, root)?, path.as_str())?;
+                    storage.require_owners(tx, &asked, &uri)
                 }
             }
         });

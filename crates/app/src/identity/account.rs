@@ -62,7 +62,7 @@ impl Held {
 
     fn read(tx: &mut Tx, record: AccountRecord) -> Result<Held> {
         let login = tx.login_by_row(record.row)?.ok_or_else(|| Error::not_found(Kind::Account, &record.name))?;
-        let Account { name: _, kind: _, groups, grants, ceiling: _ } = login.account;
+        let Account { name: _, kind: _, groups, grants, ceiling: _, is_lent: _ } = login.account;
         Ok(Held { record, groups, grants })
     }
 }

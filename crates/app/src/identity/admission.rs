@@ -25,7 +25,7 @@ pub enum Refusal {
     UnknownKey,
     /// Credentials for a while, whose while is over.
     Expired,
-    /// A signature that lacks a part.
+    /// A signature that lacks a part, or something besides it.
     Incomplete(String),
     /// A signature that does not match, or is of another time.
     Signature(String),
@@ -111,8 +111,14 @@ impl App {
     /// The context of a request that anybody may make, such as asking whether the server is well. It holds no role.
     pub fn anonymous(&self, script: Script, request_id: impl Into<String>) -> Ctx {
         let name = "anonymous".to_owned();
-        let nobody =
-            Account { name, kind: AccountKind::Service, groups: Vec::new(), grants: Vec::new(), ceiling: None };
+        let nobody = Account {
+            name,
+            kind: AccountKind::Service,
+            groups: Vec::new(),
+            grants: Vec::new(),
+            ceiling: None,
+            is_lent: false,
+        };
         self.context_of(Principal::Account(Arc::new(nobody)), script, request_id)
     }
 }

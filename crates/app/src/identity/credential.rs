@@ -3,10 +3,10 @@ use stele_domain::authz::{ManageCredential, Permit, authorize_own};
 use stele_domain::change::Change;
 use stele_domain::directory::{CredentialKind, CredentialRecord};
 use stele_domain::id::Timestamp;
-use stele_domain::identity::{Account, Role};
+use stele_domain::identity::Role;
 use stele_domain::search::Page;
 use stele_domain::{Error, Kind, Result};
-use stele_store::{NewCredential as StoredCredential, Tx};
+use stele_store::NewCredential as StoredCredential;
 
 use super::account::own_account;
 use super::login::{TOKEN, fingerprint};
@@ -81,10 +81,9 @@ impl App {
         if expires_at.is_some_and(|end| end <= now) {
             return Err(Error::invalid(format!("the {} would be expired from the start", word(kind))));
         }
-        let (permit, own) = self.credential_permit(ctx, &account).await?;
+        let permit = self.credential_permit(ctx, &account).await?;
         self.change_permitted(ctx, &account.clone(), permit, move |tx, permit| {
             let owner = tx.account_open(&account)?;
-            check_own(tx, own.as_ref())?;
             if tx.credentials_count(owner.row, kind)? >= MOST_CREDENTIALS {
                 let message = format!("'{account}' has {MOST_CREDENTIALS} of these already; revoke one first");
                 return Err(Error::LimitExceeded { message });
@@ -131,11 +130,10 @@ impl App {
 
     /// Revokes a token or access key of an account: no further request is let in with it.
     pub async fn credential_revoke(&self, ctx: &Ctx, account: String, kind: CredentialKind, id: String) -> Result<()> {
-        let (permit, own) = self.credential_permit(ctx, &account).await?;
+        let permit = self.credential_permit(ctx, &account).await?;
         let now = ctx.now();
         let revoked = self
             .change_permitted(ctx, &id.clone(), permit, move |tx, permit| {
-                check_own(tx, own.as_ref())?;
                 let before = tx.credential_get(kind, &id)?;
                 if before.account != account {
                     return Err(Error::not_found(Kind::Credential, &id));
@@ -148,25 +146,24 @@ impl App {
         revoked
     }
 
-    /// Who may look after the credentials of an account: itself, and those who look after all. Gives who asks, if it is
-    /// the account itself.
-    async fn credential_permit(&self, ctx: &Ctx, account: &str) -> Result<(Permit<ManageCredential>, Option<Account>)> {
+    /// Who may look after the credentials of an account: itself, and those who look after all. An account that came with a
+    /// narrowed credential does not look after its own, since it must not make itself a wider one, whatever it holds now.
+    async fn credential_permit(&self, ctx: &Ctx, account: &str) -> Result<Permit<ManageCredential>> {
         match authorize_own(ctx, account) {
-            Some(permit) => Ok((permit, own_account(ctx).cloned())),
-            None => Ok((self.permit::<ManageCredential>(ctx, account).await?, None)),
+            Some(_) if own_account(ctx).is_some_and(|own| own.ceiling.is_some()) => {
+                let permit = self.permit::<ManageCredential>(ctx, account).await;
+                permit.map_err(|error| match error {
+                    Error::Forbidden { .. } => {
+                        let message = "a credential that is narrowed to some roles cannot make or revoke credentials";
+                        Error::Forbidden { message: message.to_owned() }
+                    }
+                    other => other,
+                })
+            }
+            Some(permit) => Ok(permit),
+            None => self.permit::<ManageCredential>(ctx, account).await,
         }
     }
-}
-
-/// Refuses an account that came with a narrowed credential: it must not make itself a wider one.
-fn check_own(tx: &mut Tx, own: Option<&Account>) -> Result<()> {
-    let Some(own) = own else { return Ok(()) };
-    let whole = tx.login_by_name(&own.name)?.map(|found| found.account.grants).unwrap_or_default();
-    if own.grants != whole {
-        let message = "a credential that is narrowed to some roles cannot make or revoke credentials".to_owned();
-        return Err(Error::Forbidden { message });
-    }
-    Ok(())
 }
 
 fn word(kind: CredentialKind) -> &'static str {

@@ -107,7 +107,8 @@ impl App {
     fn provider_ctx(&self) -> Ctx {
         let grants = vec![Grant { role: Role::Administrator, scope: Scope::Organisation }];
         let name = "identity-provider".to_owned();
-        let provider = Account { name, kind: AccountKind::Service, groups: Vec::new(), grants, ceiling: None };
+        let provider =
+            Account { name, kind: AccountKind::Service, groups: Vec::new(), grants, ceiling: None, is_lent: false };
         self.context_of(Principal::Account(Arc::new(provider)), Script::Native, self.new_request_id())
     }
 }

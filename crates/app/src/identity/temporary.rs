@@ -3,12 +3,13 @@
 //! used.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use stele_domain::authz::authorize_own;
+use stele_domain::authz::{Principal, authorize_own};
 use stele_domain::change::Change;
 use stele_domain::id::Timestamp;
 use stele_domain::{Error, Kind, Result};
@@ -83,6 +84,10 @@ impl App {
             return Err(Refusal::Expired);
         }
         let Signer { principal, .. } = self.login_key(&lent.by, address).await?;
+        let principal = match principal {
+            Principal::Account(account) => Principal::Account(Arc::new(account.lent())),
+            owner @ Principal::LocalOwner => owner,
+        };
         Ok(Signer { principal, secret: lent.secret })
     }
 

@@ -2,7 +2,7 @@
 //! machine or behind this server must lie within the run or logged model that the client names with it.
 
 use stele_domain::artifact_uri::{UriParts, is_plainly_absolute, is_proxied, is_uri_within, local_path};
-use stele_domain::authz::Visibility;
+use stele_domain::authz::{Extent, Place, Visibility};
 use stele_domain::id::{LoggedModelId, RunId};
 use stele_domain::lifecycle::Stage;
 use stele_domain::model_uri::{ModelUri, is_model_uri};
@@ -260,9 +260,20 @@ fn require_within(tx: &mut Tx, visible: &Visibility, source: &str, claim: &Claim
             _ => return Err(SourceProblem::Unclaimed(Owner::LoggedModel).into()),
         },
         _ if is_proxied(source) => claim.root(tx, visible)?.is_some_and(|root| is_uri_within(source, &root)),
-        _ => true,
+        _ => !is_of_hidden(tx, visible, source)?,
     };
     if is_claimed { Ok(()) } else { Err(unclaimed()) }
+}
+
+/// Whether a place in a bucket is that of an experiment which is not seen, or holds it: the server would read it for
+/// whoever sees the version.
+fn is_of_hidden(tx: &mut Tx, visible: &Visibility, source: &str) -> Checked<bool> {
+    if *visible.extent() == Extent::Whole {
+        return Ok(false);
+    }
+    let roots = tx.artifact_roots(visible, None, &[])?;
+    let overlaps = |root: &str| is_uri_within(source, root) || is_uri_within(root, source);
+    Ok(roots.iter().any(|root| !visible.sees(Place::Experiment(root.experiment)) && overlaps(&root.uri)))
 }
 
 /// Whether an absolute path is `root` or lies below it, by its text alone.

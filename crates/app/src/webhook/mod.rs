@@ -17,6 +17,7 @@ use stele_domain::webhook::{Delivery, Subscription, Webhook, WebhookFormat, Webh
 use stele_domain::{Error, Kind, Result};
 pub use stele_store::DeliveryFilter;
 use tokio::sync::Notify;
+use url::Url;
 
 use self::send::{Message, Sender};
 use self::translation::check_secret;
@@ -132,7 +133,14 @@ impl App {
 
     pub async fn webhook_get(&self, ctx: &Ctx, id: String) -> Result<Webhook> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.webhook_get(&visible, &id)).await
+        let webhook = self.read(move |tx| tx.webhook_get(&visible, &id)).await?;
+        Ok(if self.may_know_addresses(ctx).await? { webhook } else { with_host_alone(webhook) })
+    }
+
+    /// Whether somebody is told where webhooks go to. An address may be a secret by itself, as those of Slack are, so
+    /// that it is for those who could set it; others are told its host.
+    async fn may_know_addresses(&self, ctx: &Ctx) -> Result<bool> {
+        Ok(self.authorize::<ManageWebhook>(ctx).await?.require_workspace().is_ok())
     }
 
     /// Those of one format, or all, newest first.
@@ -143,7 +151,11 @@ impl App {
         window: Window,
     ) -> Result<Page<Webhook>> {
         let visible = ctx.visible();
-        self.read(move |tx| tx.webhooks_list(&visible, format, window)).await
+        let mut page = self.read(move |tx| tx.webhooks_list(&visible, format, window)).await?;
+        if !self.may_know_addresses(ctx).await? {
+            page.items = page.items.into_iter().map(with_host_alone).collect();
+        }
+        Ok(page)
     }
 
     pub async fn webhook_update(&self, ctx: &Ctx, id: String, change: WebhookChange) -> Result<Webhook> {
@@ -250,6 +262,12 @@ impl App {
         })
         .await
     }
+}
+
+/// The webhook with nothing of its address but the scheme, the host and the port.
+fn with_host_alone(webhook: Webhook) -> Webhook {
+    let origin = Url::parse(&webhook.url).map(|url| url.origin().ascii_serialization());
+    Webhook { url: origin.unwrap_or_default(), ..webhook }
 }
 
 fn ordered(mut subscriptions: Vec<Subscription>) -> Vec<Subscription> {

@@ -120,7 +120,7 @@ impl Sender {
             (Proof::Bearer, Some(secret)) => request = request.bearer_auth(secret),
             (Proof::Bearer | Proof::Url, _) => {}
         }
-        request.body(message.body.to_owned()).send().await.map_err(|error| Outcome::Unreachable(whole(&error)))
+        request.body(message.body.to_owned()).send().await.map_err(unreachable)
     }
 
     fn client(&self) -> Result<&Client> {
@@ -168,6 +168,11 @@ async fn beginning(mut response: Response) -> String {
     }
     bytes.truncate(MOST_SHOWN);
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Why nobody answered, without the address, which is not for everybody who reads of deliveries.
+fn unreachable(error: reqwest::Error) -> Outcome {
+    Outcome::Unreachable(whole(&error.without_url()))
 }
 
 /// An error with its causes, which say what went wrong.

@@ -200,6 +200,7 @@ async fn a_denial_is_an_entry_and_says_where_it_came_from() {
             groups: Vec::new(),
             grants: Vec::new(),
             ceiling: None,
+            is_lent: false,
         };
         let address = "192.0.2.7".parse().unwrap();
         let ctx = stele_app::coming_from(Some(address), async {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use stele_app::{
-    AccountChange, Admission, App, Ctx, NewAccount, NewCredential, Refusal, Script, SecretKey, SignedBy,
+    AccountChange, Admission, App, AuditFilter, Ctx, NewAccount, NewCredential, Refusal, Script, SecretKey, SignedBy,
     looks_like_token,
 };
 use stele_domain::Error;
@@ -139,6 +139,30 @@ async fn tokens_are_narrowed_expire_and_are_revoked() {
     }
 }
 
+/// What the account holds may grow, and then a credential of all that it holds would be the wider one.
+#[tokio::test]
+async fn a_narrowed_credential_makes_no_wider_one_though_the_account_holds_no_more() {
+    for TestApp { app, ctx, .. } in apps().await {
+        account(&app, &ctx, "ann").await;
+        for grants in 0..2 {
+            let roles = Some(vec![Role::Viewer]);
+            let narrow = app.token_create(&ctx, NewCredential { roles, ..credential("ann") }).await.unwrap();
+            let reader = app.login_token(&narrow.token, None, HERE).await.unwrap();
+            assert_eq!(self::grants(&reader).len(), grants);
+            let reader = app.context_of(reader, Script::Native, "r");
+            let wider = app.token_create(&reader, credential("ann")).await;
+            assert!(matches!(wider, Err(Error::Forbidden { .. })), "{wider:?}");
+            let id = narrow.record.id.clone();
+            let revoked = app.credential_revoke(&reader, "ann".to_owned(), CredentialKind::Token, id).await;
+            assert!(matches!(revoked, Err(Error::Forbidden { .. })), "{revoked:?}");
+            let denied = app.audit_list(&ctx, AuditFilter::default(), None, 2).await.unwrap().entries;
+            assert!(denied.iter().all(|entry| entry.outcome == "denied" && entry.action == "credential:manage"));
+            let holder = Holder::Account("ann".to_owned());
+            app.grant_replace(&ctx, holder, Role::Viewer, Scope::Organisation).await.unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_secret_of_an_access_key_is_sealed() {
     for TestApp { app, ctx, .. } in apps().await {
@@ -178,6 +202,21 @@ async fn an_access_key_lends_for_a_while() {
             let refused = app.login_temporary(&lent.id, token, HERE).await.err();
             assert_eq!(refused, Some(Refusal::UnknownKey), "{token}");
         }
+
+        // What it makes must not outlast it: whoever lets in an administrator for a while lets nobody in for good.
+        app.grant_create(&ctx, Holder::Account("ann".to_owned()), Role::Administrator, Scope::Organisation)
+            .await
+            .unwrap();
+        let principal = app.login_temporary(&lent.id, &lent.token, HERE).await.unwrap().principal;
+        let job = app.context_of(principal, Script::Mlflow, "r");
+        let made = app.account_create(&job, NewAccount::user("mole")).await.map(drop);
+        let granted = app.grant_create(&job, Holder::Account("ann".to_owned()), Role::Viewer, Scope::Organisation);
+        let set = app.password_set(&job, "root".to_owned(), PASSWORD.to_owned(), None);
+        for refused in [made, granted.await.map(drop), set.await] {
+            assert!(matches!(refused, Err(Error::Forbidden { .. })), "{refused:?}");
+        }
+        app.audit_list(&job, AuditFilter::default(), None, 1).await.unwrap();
+
         clock.advance(900 * 1000);
         assert_eq!(app.login_temporary(&lent.id, &lent.token, HERE).await.err(), Some(Refusal::Expired));
     }

@@ -11,8 +11,8 @@ use futures::{FutureExt, stream};
 use stele_app::{
     App, ArtifactRoot, CheckedSource, ComponentChange, Ctx, Faceted, HistoryStart, LineageWalk, NewComponent,
     NewEvaluationDataset, NewExperiment, NewIssue, NewLabelSchema, NewLoggedModel, NewModel, NewModelVersion,
-    NewResource, NewRun, RunInputs, RunUpdate, RunValues, ScorersOf, Script, SourceRequest, StartedTrace, TRIAL,
-    VersionChange,
+    NewResource, NewRun, Owner, RunInputs, RunUpdate, RunValues, ScorersOf, Script, SourceError, SourceProblem,
+    SourceRequest, StartedTrace, TRIAL, VersionChange,
 };
 use stele_domain::authz::Principal;
 use stele_domain::id::{
@@ -61,8 +61,14 @@ impl Things {
 
 pub(crate) fn somebody(test: &TestApp, grants: &[(Role, Scope)]) -> Ctx {
     let grants = grants.iter().map(|(role, scope)| Grant { role: *role, scope: scope.clone() }).collect();
-    let account =
-        Account { name: "ann".to_owned(), kind: AccountKind::User, groups: Vec::new(), grants, ceiling: None };
+    let account = Account {
+        name: "ann".to_owned(),
+        kind: AccountKind::User,
+        groups: Vec::new(),
+        grants,
+        ceiling: None,
+        is_lent: false,
+    };
     test.app.context_of(Principal::Account(Arc::new(account)), Script::Mlflow, "test")
 }
 
@@ -459,6 +465,55 @@ async fn who_may_not_change_a_thing_changes_nothing() {
         for (name, needed, attempt) in ATTEMPTS {
             let answer = attempt(app, &holder(test, *needed, seen), seen).await;
             assert_eq!(answer, Ok(()), "{needed:?} {name} on {}", test.engine);
+        }
+    }
+}
+
+/// A change of two things takes leave for both, also where one of them is only put into the other.
+#[tokio::test]
+async fn what_may_only_be_read_is_not_changed_through_what_may_be_changed() {
+    for test in &apps().await {
+        let (app, own, read) = (&test.app, fill(test, "own").await, fill(test, "read").await);
+        let scope = |of: &Things| Scope::Experiment(of.experiment.to_string());
+        let reader = [(Role::Contributor, scope(&own)), (Role::Viewer, scope(&read))];
+        let with_model = [reader.as_slice(), &[(Role::Contributor, Scope::Model(read.model.clone()))]].concat();
+        let (reader, registrar) = (&somebody(test, &reader), &somebody(test, &with_model));
+
+        let into = app.trial_add_run(reader, format!("{}-trial", read.side), own.run.to_string()).await;
+        assert!(matches!(into, Err(Error::Forbidden { .. })), "{into:?}");
+        app.trial_add_run(reader, format!("{}-trial", own.side), own.run.to_string()).await.unwrap();
+
+        // The files of the version are those of a run.
+        let version = ArtifactRoot::ModelVersion { model: read.model.clone(), number: 1 };
+        let put = app.artifact_put(registrar, &version, &read.file, None, content()).await;
+        assert!(matches!(put, Err(Error::Forbidden { .. })), "{put:?}");
+        let both =
+            somebody(test, &[(Role::Contributor, scope(&read)), (Role::Contributor, Scope::Model(read.model.clone()))]);
+        app.artifact_put(&both, &version, &read.file, None, content()).await.unwrap();
+    }
+}
+
+/// The server reads buckets with credentials of its own.
+#[tokio::test]
+async fn no_version_comes_from_the_bucket_of_an_experiment_that_is_not_seen() {
+    for test in &apps().await {
+        let (app, own) = (&test.app, fill(test, "own").await);
+        let location = Some("s3://bucket/hidden".to_owned());
+        let new = NewExperiment { name: "hidden".to_owned(), artifact_location: location, tags: Vec::new() };
+        app.experiment_create(&test.ctx, new).await.unwrap();
+        let check = |ctx: Ctx, source: &str| {
+            let request = SourceRequest { source: source.to_owned(), run: None, logged_model: None };
+            async move { app.model_source_check(&ctx, request).await }
+        };
+        let registrar = holder(test, Role::Contributor, &own);
+        for source in ["s3://bucket/hidden/1", "s3://bucket/hidden", "s3a://bucket/hidden/1", "s3://bucket/%68idden/1"]
+        {
+            let refused = check(registrar.clone(), source).await;
+            assert_eq!(refused, Err(SourceError::Refused(SourceProblem::Unclaimed(Owner::Run))), "{source}");
+            assert!(check(test.ctx.clone(), source).await.is_ok(), "{source}");
+        }
+        for source in ["s3://bucket/other", "s3://other/hidden", "gs://bucket/hidden"] {
+            assert!(check(registrar.clone(), source).await.is_ok(), "{source}");
         }
     }
 }

@@ -2,9 +2,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stele_app::{
-    DeliveryFilter, KeyText, NewModel, NewWebhook, Proof, SecretKey, Told, Translation, Translations, WebhookChange,
-    WebhookSettings,
+    AuditFilter, DeliveryFilter, KeyText, NewModel, NewWebhook, Proof, SecretKey, Told, Translation, Translations,
+    WebhookChange, WebhookSettings,
 };
+use stele_domain::identity::{Role, Scope};
 use stele_domain::record::Tag;
 use stele_domain::search::Window;
 use stele_domain::webhook::{DeliveryStatus, Event, Subscription, Webhook, WebhookFormat, WebhookStatus};
@@ -13,6 +14,8 @@ use stele_testkit::{TestApp, apps};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
+
+use crate::visibility::somebody;
 
 fn translations() -> Translations {
     let proof = Proof::Signed {
@@ -221,6 +224,24 @@ async fn secrets_are_sealed_and_events_are_for_active_webhooks() {
         test.app.webhook_delete(&test.ctx, hook.id.clone()).await.unwrap();
         let gone = test.app.webhook_get(&test.ctx, hook.id.clone()).await.unwrap_err();
         assert_eq!(gone, Error::not_found(Kind::Webhook, hook.id));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_webhooks_go_is_told_to_those_who_could_set_it() {
+    for test in apps().await {
+        test.app.enable_webhooks(settings(true));
+        let secret = "http://ann:pass@127.0.0.1:9/services/T0/B0/secret?token=secret";
+        let hook = webhook(&test, secret).await;
+        for (role, told) in [(Role::Viewer, "http://127.0.0.1:9"), (Role::Administrator, secret)] {
+            let asking = somebody(&test, &[(role, Scope::Workspace("default".to_owned()))]);
+            let got = test.app.webhook_get(&asking, hook.id.clone()).await.unwrap();
+            let window = Window { offset: 0, limit: 10 };
+            let listed = test.app.webhooks_list(&asking, None, window).await.unwrap().items;
+            assert_eq!((got.url.as_str(), listed[0].url.as_str()), (told, told), "{role:?}");
+        }
+        let denials = test.app.audit_list(&test.ctx, AuditFilter::default(), None, 10).await.unwrap().entries;
+        assert!(denials.iter().all(|entry| entry.outcome == "done"), "reading is no attempt to change");
     }
 }
 

@@ -28,11 +28,11 @@ pub enum Reason {
 
 /// Says whether `subject` may do `action` to `thing` and what decides it, without doing anything.
 pub fn explain(subject: &Subject, rules: &Rules, action: Action, thing: &Thing, intent: &Intent) -> Decision {
-    let (held, ceiling): (Vec<&Grant>, _) = match &subject.principal {
-        Principal::LocalOwner => (Vec::new(), None),
+    let (held, ceiling, is_lent): (Vec<&Grant>, _, _) = match &subject.principal {
+        Principal::LocalOwner => (Vec::new(), None, false),
         Principal::Account(account) => {
             let reaches = |grant: &&Grant| grant.scope.reaches(subject, thing.place());
-            (account.grants.iter().filter(reaches).collect(), account.ceiling.as_deref())
+            (account.grants.iter().filter(reaches).collect(), account.ceiling.as_deref(), account.is_lent)
         }
     };
     let is_owner = subject.principal == Principal::LocalOwner;
@@ -62,7 +62,9 @@ pub fn explain(subject: &Subject, rules: &Rules, action: Action, thing: &Thing, 
         return Decision { is_allowed: true, reason: Reason::LocalOwner };
     }
     let allows = |grant: &&&Grant| {
-        action.is_allowed_by(grant.role) && (!action.is_on_organisation() || grant.scope == Scope::Organisation)
+        action.is_allowed_by(grant.role)
+            && (!action.is_on_organisation() || grant.scope == Scope::Organisation)
+            && !(is_lent && action.is_on_accounts())
     };
     let allowing: Vec<Grant> = held.iter().filter(allows).map(|grant| (*grant).clone()).collect();
     if !allowing.is_empty() {

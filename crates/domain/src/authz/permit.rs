@@ -67,8 +67,9 @@ pub fn authorize_own(subject: &Subject, account: &str) -> Option<Permit<ManageCr
 impl<V: Verb> Permit<V> {
     fn new(subject: Subject, rules: Rules, answers: Arc<Answers>) -> Permit<V> {
         let counts = |role| V::ACTION.is_allowed_by(role);
+        let is_lent = matches!(&subject.principal, Principal::Account(account) if account.is_lent);
         let allowed = match V::ACTION.is_on_organisation() {
-            true => Extent::of_organisation(&subject, counts),
+            true => Extent::of_organisation(&subject, |role| counts(role) && !(is_lent && V::ACTION.is_on_accounts())),
             false => Extent::of(&subject, counts),
         };
         Permit::over(subject, rules, answers, allowed)

@@ -117,6 +117,11 @@ impl Action {
         )
     }
 
+    /// Whether it is done to accounts and what lets them in, which lasts.
+    pub(super) fn is_on_accounts(self) -> bool {
+        matches!(self, Action::ManageIdentity | Action::ManageCredential)
+    }
+
     /// Whether a team's rules are asked about it. About accounts, workspaces, the audit log and the rules themselves
     /// roles alone decide, so that nobody can lock everybody out.
     pub fn is_judged(self) -> bool {

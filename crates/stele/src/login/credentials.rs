@@ -26,7 +26,13 @@ impl Credentials {
     /// A header counts before a signature in the query, and that before a cookie, which browsers send unasked.
     pub(super) fn of(request: &Request) -> Result<Credentials, Refusal> {
         let headers = request.headers();
-        if let Some(value) = headers.get(header::AUTHORIZATION) {
+        let mut given = headers.get_all(header::AUTHORIZATION).iter();
+        if let Some(value) = given.next() {
+            if given.next().is_some() {
+                // Whoever is in front may have looked at another one.
+                let message = "the request has more than one Authorization header, which may be of different people";
+                return Err(Refusal::Incomplete(message.to_owned()));
+            }
             let value = value.to_str().ok().filter(|value| value.len() <= LONGEST).ok_or(Refusal::Unknown)?;
             return of_header(value, headers);
         }
@@ -86,5 +92,15 @@ mod tests {
             assert_eq!(read("authorization", wrong), Err(Refusal::Unknown), "{wrong}");
         }
         assert!(matches!(read("authorization", "AWS4-HMAC-SHA256 x"), Err(Refusal::Incomplete(_))));
+    }
+
+    #[test]
+    fn nobody_asks_as_two() {
+        let basic = |name: &str| format!("Basic {}", STANDARD.encode(format!("{name}:p")));
+        for (one, other) in [(basic("ann"), basic("bob")), (basic("ann"), "Bearer stele_1".to_owned())] {
+            let request = Request::builder().header("authorization", one).header("authorization", other);
+            let read = Credentials::of(&request.body(axum::body::Body::empty()).unwrap());
+            assert!(matches!(read, Err(Refusal::Incomplete(_))), "{read:?}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use stele_app::{Admission, Script};
 use stele_domain::authz::Action;
 use tower::ServiceExt;
 
-use super::things::Things;
+use super::things::{Things, Where};
 use super::{aws, mlflow, native, sagemaker};
 
 /// What a request needs in order to be answered.
@@ -88,6 +88,8 @@ pub(super) struct Case {
     /// As the script's own table has it.
     pub(super) route: &'static str,
     pub(super) needs: Needs,
+    /// Where what is asked about is, each of which the needs are about.
+    pub(super) places: &'static [Where],
     /// See [`With`]; of AWS's services, what [`aws::request`] says.
     pub(super) with: &'static str,
 }
@@ -241,15 +243,22 @@ pub(super) fn without_ids_of_requests(answer: &str) -> String {
     kept + rest
 }
 
-/// `cases! { Script; "route" => Needs, "with"; .. }`
+/// `cases! { Script; "route" => Needs, in Place & Place, "with"; .. }`; what says no place is in the workspace.
 macro_rules! cases {
-    ($script:ident; $($route:literal => $needs:expr, $with:literal;)+) => {
+    ($script:ident; $($route:literal => $needs:expr, $(in $($place:ident)&+,)? $with:literal;)+) => {
         &[$($crate::wire::cases::Case {
             script: stele_app::Script::$script,
             route: $route,
             needs: $needs,
+            places: $crate::wire::cases::places!($($($place)+)?),
             with: $with,
         }),+]
     };
 }
 pub(super) use cases;
+
+macro_rules! places {
+    () => { &[$crate::wire::things::Where::Workspace] };
+    ($($place:ident)+) => { &[$($crate::wire::things::Where::$place),+] };
+}
+pub(super) use places;

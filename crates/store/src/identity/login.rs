@@ -46,7 +46,7 @@ impl Tx<'_> {
         let grants = self.query(GRANTS, params![row], grant)?;
         Ok(Some(LoginAccount {
             row,
-            account: Account { name, kind, groups, grants, ceiling: None },
+            account: Account { name, kind, groups, grants, ceiling: None, is_lent: false },
             password,
             disabled,
         }))

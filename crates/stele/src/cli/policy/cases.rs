@@ -141,7 +141,14 @@ impl Case {
             Ok(Grant { role, scope: Scope::Organisation })
         };
         let grants = self.roles.iter().map(role).collect::<Result<Vec<Grant>, String>>()?;
-        let account = Account { name: self.who.clone(), kind, groups: self.groups.clone(), grants, ceiling: None };
+        let account = Account {
+            name: self.who.clone(),
+            kind,
+            groups: self.groups.clone(),
+            grants,
+            ceiling: None,
+            is_lent: false,
+        };
         let subject = Subject {
             principal: Principal::Account(Arc::new(account)),
             workspace: WorkspaceId(1),

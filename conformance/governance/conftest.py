@@ -13,6 +13,9 @@ import pytest
 from botocore.config import Config
 
 import servers
+from people import hire
+
+PASSWORD = "first among equals"
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +23,26 @@ def server(tmp_path_factory):
     database = os.environ.get("STELE_DATABASE") or None
     with servers.running(tmp_path_factory.mktemp("governance"), database=database) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    """A server with authentication and workspaces, and the credentials of somebody of each role."""
+    data, url = tmp_path_factory.mktemp("escape"), os.environ.get("STELE_DATABASE")
+
+    def run(database):
+        place = ["--data", str(data), *(["--database", database] if database else [])]
+        command = [str(servers.stele_binary()), "auth", "init", "--password-stdin", *place]
+        subprocess.run(command, input=PASSWORD, text=True, check=True, capture_output=True, timeout=60)
+        settings = {"database": database, "environment": {"STELE_WORKSPACES": "true"}}
+        with servers.running(data, **settings) as server:
+            yield server, hire(server.url, "admin", PASSWORD)
+
+    if not url:
+        yield from run(None)
+        return
+    with servers.fresh_postgres_database(url) as fresh:
+        yield from run(fresh)
 
 
 @pytest.fixture(scope="session")

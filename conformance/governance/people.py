@@ -90,3 +90,20 @@ def hire(url: str, administrator: str, password: str) -> list[Credentials]:
         key = ask("POST", f"accounts/{role}/access-keys", {"name": "tests"})
         hired.append(Credentials(role, token, key["id"], key["secret"]))
     return hired
+
+
+def employ(administrator: Person, name: str, role: str, *groups: str) -> Person:
+    """Makes an account with a role in the whole organisation, in groups that are there."""
+
+    def ask(method, path, body=None):
+        answer = administrator.native(method, path, body)
+        assert answer.status in (200, 204), answer
+        return answer.json() if answer.status == 200 else None
+
+    ask("POST", "accounts", {"name": name})
+    ask("POST", "grants", {"account": name, "role": role, "scope": "organisation"})
+    for group in groups:
+        ask("PUT", f"groups/{group}/members/{name}")
+    token = ask("POST", f"accounts/{name}/tokens", {"name": "tests"})["token"]
+    key = ask("POST", f"accounts/{name}/access-keys", {"name": "tests"})
+    return Person(administrator.url, Credentials(role, token, key["id"], key["secret"]))

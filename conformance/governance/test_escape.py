@@ -4,18 +4,14 @@ import json
 import os
 import random
 import re
-import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-import servers
 from botocore import xform_name
 from botocore.exceptions import ClientError
-from people import ROLES, Person, hire
+from people import ROLES, Person
 from routes import API_ROUTES
 
-PASSWORD = "first among equals"
 CLIENTS = 2
 STEPS = int(os.environ.get("STELE_ESCAPE_STEPS", "1500"))
 SEED = int(os.environ.get("STELE_ESCAPE_SEED") or time.time_ns() % 1_000_000)
@@ -38,26 +34,6 @@ NOT_ASKED = {
     "POST models/{model}/versions/{version}/gate-exceptions",
     "POST /api/2.0/mlflow/registered-models/get-latest-versions",
 }
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory):
-    """A server with authentication and workspaces, and the credentials of somebody of each role."""
-    data, url = tmp_path_factory.mktemp("escape"), os.environ.get("STELE_DATABASE")
-
-    def run(database):
-        place = ["--data", str(data), *(["--database", database] if database else [])]
-        command = [str(servers.stele_binary()), "auth", "init", "--password-stdin", *place]
-        subprocess.run(command, input=PASSWORD, text=True, check=True, capture_output=True, timeout=60)
-        settings = {"database": database, "environment": {"STELE_WORKSPACES": "true"}}
-        with servers.running(data, **settings) as server:
-            yield server, hire(server.url, "admin", PASSWORD)
-
-    if not url:
-        yield from run(None)
-        return
-    with servers.fresh_postgres_database(url) as fresh:
-        yield from run(fresh)
 
 
 class Requests:

@@ -1,5 +1,6 @@
 """The audit log and the registry as it was, through the native API and the command line."""
 
+import hashlib
 import json
 import sqlite3
 import uuid
@@ -44,6 +45,98 @@ def test_changes_are_entries_that_an_export_can_prove(server, tmp_path):
     assert "it was changed" in stele("audit", "verify", export, code=1)
     export.write_text("\n".join(lines[:mine] + lines[mine + 1 :]) + "\n")
     stele("audit", "verify", export, "--heads", heads, code=1)
+
+
+def entry_hash(entry, before):
+    """As docs/AUDIT.md says it."""
+    said = b"stele-audit/1\n" + before
+    for field in ("chain", "seq", "at", "workspace"):
+        said += entry[field].to_bytes(8, "big")
+    fields = "principal script address request_id action kind object subject outcome before after"
+    for field in fields.split():
+        # States are JSON texts, which the server writes without spaces.
+        text = entry[field]
+        if field in ("before", "after") and text is not None:
+            text = json.dumps(text, separators=(",", ":"), ensure_ascii=False)
+        said += b"\xff" * 4 if text is None else len(text.encode()).to_bytes(4, "big") + text.encode()
+    return hashlib.sha256(said).digest()
+
+
+def written_anew(lines, place):
+    """Changes an entry and writes its chain anew from there, with the closing line, but not what checkpoints say."""
+    *entries, closing = map(json.loads, lines)
+    entries[place]["principal"] = "mallory"
+    chain, seq = entries[place]["chain"], entries[place]["seq"]
+    before = bytes(32)
+    for entry in (entry for entry in entries if entry["chain"] == chain):
+        if entry["seq"] >= seq:
+            entry["hash"] = entry_hash(entry, before).hex()
+        before = bytes.fromhex(entry["hash"])
+    for end in closing["ends"]:
+        if end["chain"] == chain:
+            end["hash"] = before.hex()
+    return [json.dumps(line, separators=(",", ":"), ensure_ascii=False) for line in (*entries, closing)]
+
+
+def test_every_way_to_touch_an_export_is_found(tmp_path):
+    data, export, heads = tmp_path / "data", tmp_path / "audit.jsonl", tmp_path / "heads.json"
+    with servers.running(data) as server:
+        for number in range(4):
+            mlflow(server, "registered-models/create", name=f"a{number}")
+    # It has stopped, and written a checkpoint.
+    with servers.running(data) as server:
+        for number in range(4):
+            mlflow(server, "registered-models/create", name=f"b{number}")
+        stele("audit", "export", export, "--server", server.url)
+        heads.write_text(stele("audit", "heads", "--server", server.url))
+    lines = export.read_text().splitlines()
+    *entries, closing = map(json.loads, lines)
+    before = {}
+    for entry in entries:
+        assert entry["hash"] == entry_hash(entry, before.get(entry["chain"], bytes(32))).hex(), entry
+        before[entry["chain"]] = bytes.fromhex(entry["hash"])
+    [checkpoint] = [place for place, entry in enumerate(entries) if entry["action"] == "audit.checkpoint"]
+    middle = checkpoint - 1
+
+    def verify(touched, *more, code=1):
+        export.write_text("\n".join(touched) + "\n")
+        return stele("audit", "verify", export, *more, code=code)
+
+    verify(lines, "--heads", heads, code=0)
+    fields = [field for field in entries[middle] if field not in ("id", "hash", "after", "before", "address", "subject")]
+    for field in fields:
+        other = {**entries[middle], field: 7 if isinstance(entries[middle][field], int) else "x"}
+        verify([*lines[:middle], json.dumps(other), *lines[middle + 1 :]])
+    for field in ("after", "before", "address", "subject", "hash", "id"):
+        other = {**entries[middle], field: {"id": 1, "hash": "0" * 64}.get(field, "x")}
+        verify([*lines[:middle], json.dumps(other, separators=(",", ":")), *lines[middle + 1 :]])
+    for gone in (0, middle, len(entries) - 1):
+        verify(lines[:gone] + lines[gone + 1 :])
+    verify([lines[1], lines[0], *lines[2:]])
+    verify([*lines[:middle], lines[middle], *lines[middle:]])
+    verify([*lines[: middle + 2], lines[0], *lines[middle + 2 :]])
+    verify(lines[:-1])
+    verify(lines[:-2])
+    verify([*lines, lines[-1]])
+    verify([*lines, lines[0]])
+    verify([*lines[:-1], lines[-1][: len(lines[-1]) // 2]])
+    verify([*lines[:-2], lines[-2][: len(lines[-2]) // 2]])
+    shorter = {"ends": [{**closing["ends"][0], "seq": entries[-2]["seq"], "hash": entries[-2]["hash"]}]}
+    cut = [*lines[:-2], json.dumps(shorter, separators=(",", ":"))]
+    # Without heads nobody can know; with them the end is missed.
+    verify(cut, code=0)
+    assert "gone" in verify(cut, "--heads", heads)
+    assert "written anew" in verify(written_anew(lines, middle))
+    # Everything that follows the last checkpoint may be written anew, unless heads were kept.
+    late = written_anew(lines, checkpoint + 2)
+    verify(late, code=0)
+    assert "written anew" in verify(late, "--heads", heads)
+    wrong = json.loads(heads.read_text())
+    (wrong["ends"] if isinstance(wrong, dict) else wrong)[0]["hash"] = "0" * 64
+    heads.write_text(json.dumps(wrong))
+    assert "written anew" in verify(lines, "--heads", heads)
+    heads.write_text("[]x")
+    stele("audit", "verify", export, "--heads", heads, code=2)
 
 
 def test_the_registry_is_told_as_it_was(server):

@@ -61,6 +61,8 @@ pub struct Undisclosed(pub String);
 pub struct Refused;
 
 impl Script {
+    pub const ALL: [Script; 4] = [Script::Mlflow, Script::Sagemaker, Script::Aws, Script::Native];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Script::Mlflow => "mlflow",

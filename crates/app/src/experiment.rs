@@ -66,6 +66,7 @@ impl App {
         let now = ctx.now();
         self.change::<ManageExperiment, _>(ctx, &id.to_string(), move |tx, permit| {
             let experiment = open_active(tx, &permit.intending(Intent::name(&name)), id)?;
+            permit.require_rename(Kind::Experiment, &experiment.name, &name)?;
             tx.experiment_rename(permit, id, &name, now)?;
             let change = Change::event("experiment.rename", Kind::Experiment, id.to_string());
             Ok(Changed::one((), change.before(json!({ "name": experiment.name })).after(json!({ "name": name }))))

@@ -13,7 +13,7 @@ use stele_domain::id::{Timestamp, WorkspaceId};
 use stele_domain::identity::Scope;
 use stele_domain::workspace::{DEFAULT, MOST, Removal, Workspace, check_name};
 use stele_domain::{Error, Kind, Result};
-use stele_store::Tx;
+use stele_store::{ModelHead, Tx};
 
 use crate::governance::pass_all;
 use crate::transact::{Changed, check_text};
@@ -244,16 +244,18 @@ impl App {
         let ctx = &if ctx.workspace == default { ctx.clone() } else { ctx.within(default, DEFAULT) };
         let done = self.change_identity::<ManageWorkspace, _>(ctx, &deleted, move |tx, permit| {
             let old = tx.workspace_open(permit, &name)?;
-            let mut changes = Vec::new();
+            let mut moved = Vec::new();
             match removal {
                 Removal::Restrict => check_empty(tx, &old)?,
-                Removal::SetDefault => changes = move_to(tx, permit, &old, default, now)?,
+                Removal::SetDefault => moved = move_to(tx, permit, &old, default)?,
                 Removal::Cascade => {
                     check_no_buckets(tx, &old)?;
                     tx.workspace_empty(permit, old.row, now)?;
                 }
             }
             tx.workspace_delete(permit, old.row, &old.name, removal == Removal::SetDefault, now)?;
+            // By then those who approved hold the roles that are left to them there.
+            let mut changes = pass_moved(tx, permit, &moved, default, now)?;
             let change = Change::quiet("workspace.delete", Kind::Workspace, &old.name).before(told(&old));
             changes.push(change.after(json!({ "mode": removal.as_str() })));
             Ok(Changed::many((), changes))
@@ -331,21 +333,29 @@ fn check_no_buckets(tx: &mut Tx, workspace: &Workspace) -> Result<()> {
     }
 }
 
-/// Moves what is in a workspace to another one, whose gates are asked about the models: no place is a way around a gate.
-fn move_to(
+/// Moves what is in a workspace to another one, and says which models those were.
+fn move_to(tx: &mut Tx, permit: &Permit<ManageWorkspace>, from: &Workspace, to: WorkspaceId) -> Result<Vec<ModelHead>> {
+    check_conflicts(tx, from, to)?;
+    let models = tx.workspace_models(from.row)?;
+    tx.workspace_move(permit, from.row, to)?;
+    Ok(models)
+}
+
+/// Asks the gates of the workspace that models were moved to about them: no place is a way around a gate.
+fn pass_moved(
     tx: &mut Tx,
     permit: &Permit<ManageWorkspace>,
-    from: &Workspace,
+    models: &[ModelHead],
     to: WorkspaceId,
     now: Timestamp,
 ) -> Result<Vec<Change>> {
-    check_conflicts(tx, from, to)?;
+    if models.is_empty() {
+        return Ok(Vec::new());
+    }
     let gates: Vec<Gate> = tx.gates(to)?.into_iter().map(|record| record.gate).collect();
-    let models = tx.workspace_models(from.row)?;
-    tx.workspace_move(permit, from.row, to)?;
     let mut changes = Vec::new();
     for model in models {
-        changes.extend(pass_all(tx, permit, &gates, &model, now)?);
+        changes.extend(pass_all(tx, permit, &gates, model, now)?);
     }
     Ok(changes)
 }

@@ -1,12 +1,13 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use cedar_policy::{Effect, Policy as CedarRule};
 use stele_domain::authz::{Action, Concern, Judge, Judgement, Question, Rule};
 use stele_domain::policy::Policy;
-use stele_domain::{Error, Result};
+use stele_domain::{Error, Kind, Result};
 
 use crate::ask;
+use crate::names::Names;
 use crate::needs::Needs;
 use crate::read::{STACK, concerns, read};
 
@@ -31,6 +32,7 @@ struct Rules {
 #[derive(Clone)]
 pub(crate) struct Ready {
     pub(crate) needs: Needs,
+    names: Names,
     pub(crate) alone: cedar_policy::PolicySet,
     pub(crate) effect: Effect,
     pub(crate) told: Rule,
@@ -76,16 +78,16 @@ impl Ready {
     fn new(rule: &CedarRule) -> Result<Ready> {
         let unready =
             |error: &dyn fmt::Display| Error::invalid(format!("rule '{}' cannot be asked: {error}", rule.id()));
-        let needs = match rule.to_cedar() {
+        let (needs, names) = match rule.to_cedar() {
             Some(text) if signs(&text) <= MOST_SIGNS => stacker::grow(STACK, || match rule.to_json() {
-                Ok(json) => Ok(Needs::of(&json)),
+                Ok(json) => Ok((Needs::of(&json), Names::of(&json))),
                 Err(error) => Err(unready(&error)),
             })?,
-            _ => Needs::default(),
+            text => (Needs::default(), Names::unread(text.unwrap_or_default())),
         };
         let alone = cedar_policy::PolicySet::from_policies([rule.clone()]).map_err(|error| unready(&error))?;
         let reason = rule.annotation("reason").map(str::to_owned);
-        Ok(Ready { needs, alone, effect: rule.effect(), told: Rule { name: rule.id().to_string(), reason } })
+        Ok(Ready { needs, names, alone, effect: rule.effect(), told: Rule { name: rule.id().to_string(), reason } })
     }
 }
 
@@ -112,6 +114,13 @@ impl Judge for PolicySet {
     fn judge(&self, question: &Question) -> Judgement {
         self.by_action.get(&question.action).map(|rules| ask::judge(&rules.rules, question)).unwrap_or_default()
     }
+
+    fn forbidding_by_name(&self, kind: Kind, one: &str, other: &str) -> Vec<Rule> {
+        let rules = self.by_action.values().flat_map(|rules| &rules.rules);
+        let rules = rules.filter(|rule| rule.effect == Effect::Forbid && rule.names.tell_apart(kind, one, other));
+        let told: BTreeSet<Rule> = rules.map(|rule| rule.told.clone()).collect();
+        told.into_iter().collect()
+    }
 }
 
 /// Rules that are kept and cannot be read any more, perhaps since another release of the server wrote them. What they
@@ -119,13 +128,22 @@ impl Judge for PolicySet {
 #[derive(Debug)]
 pub struct Unreadable(pub String);
 
+impl Unreadable {
+    fn rule(&self) -> Rule {
+        Rule { name: "policies that cannot be read".to_owned(), reason: Some(self.0.clone()) }
+    }
+}
+
 impl Judge for Unreadable {
     fn concern(&self, _: Action) -> Concern {
         Concern { forbids: true, permits: false }
     }
 
     fn judge(&self, _: &Question) -> Judgement {
-        let rule = Rule { name: "policies that cannot be read".to_owned(), reason: Some(self.0.clone()) };
-        Judgement { forbidding: vec![rule], permitting: Vec::new() }
+        Judgement { forbidding: vec![self.rule()], permitting: Vec::new() }
+    }
+
+    fn forbidding_by_name(&self, _: Kind, _: &str, _: &str) -> Vec<Rule> {
+        vec![self.rule()]
     }
 }

@@ -5,6 +5,7 @@
 
 mod ask;
 mod compile;
+mod names;
 mod needs;
 mod read;
 mod schema;

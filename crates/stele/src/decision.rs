@@ -45,7 +45,7 @@ pub(crate) fn thing(text: &str) -> Result<AskedThing, String> {
 
 /// The script of that name.
 pub(crate) fn script(name: &str) -> Result<&'static str, String> {
-    let all = [Script::Mlflow, Script::Sagemaker, Script::Aws, Script::Native].map(Script::as_str);
+    let all = Script::ALL.map(Script::as_str);
     let found = all.into_iter().find(|known| *known == name);
     found.ok_or_else(|| format!("there is no script '{name}'; there are: {}", all.join(", ")))
 }

@@ -68,7 +68,7 @@ pub use export::{
     ExportedReviewQueue, ExportedRun, ExportedScorer, ExportedTrace,
 };
 pub use facets::Faceted;
-pub use governance::{GateRecord, NewEvaluation, Reading, Review, ReviewKind, VerdictRecord};
+pub use governance::{GateRecord, LastInProduction, NewEvaluation, Reading, Review, ReviewKind, VerdictRecord};
 pub use history::Origin;
 pub use identity::{FoundCredential, LoginAccount, NewAccount, NewCredential};
 pub use load::{

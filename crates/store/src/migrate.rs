@@ -29,6 +29,8 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V23__bucket_tags", include_str!("../migrations/V23__bucket_tags.sql")),
     ("V26__roles", include_str!("../migrations/V26__roles.sql")),
     ("V29__tag_places", include_str!("../migrations/V29__tag_places.sql")),
+    ("V30__last_in_production", include_str!("../migrations/V30__last_in_production.sql")),
+    ("V31__verdict_subject", include_str!("../migrations/V31__verdict_subject.sql")),
 ];
 
 /// What the placeholders stand for, an engine a column: SQLite, PostgreSQL.

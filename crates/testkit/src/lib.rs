@@ -8,7 +8,10 @@ use std::sync::Arc;
 pub use database::{Database, databases};
 pub use fakes::{CountingIds, TestClock};
 use stele_app::blobs::BlobOptions;
-use stele_app::{App, ArtifactStorage, Ctx, Script};
+use stele_app::{App, ArtifactStorage, Ctx, NewAccount, Script};
+use stele_domain::authz::Principal;
+use stele_domain::directory::Holder;
+use stele_domain::identity::{Account, AccountKind, Role, Scope};
 use tempfile::TempDir;
 
 /// An application over a database of its own.
@@ -25,6 +28,32 @@ pub struct TestApp {
 }
 
 impl TestApp {
+    /// An account with roles in the whole organisation, in groups that are made if they are not there, and its requests.
+    pub async fn person(&self, name: &str, roles: &[Role], groups: &[&str], script: Script) -> Ctx {
+        const UNIQUE: &str = "a test makes a person once";
+        let (app, ctx) = (&self.app, &self.ctx);
+        app.account_create(ctx, NewAccount::user(name)).await.expect(UNIQUE);
+        for role in roles {
+            let holder = Holder::Account(name.to_owned());
+            app.grant_create(ctx, holder, *role, Scope::Organisation).await.expect(UNIQUE);
+        }
+        for group in groups {
+            // It may be there from somebody else.
+            let _ = app.group_create(ctx, (*group).to_owned(), String::new()).await;
+            app.group_member_add(ctx, (*group).to_owned(), name.to_owned()).await.expect("the group was just made");
+        }
+        self.requests_of(name, script).await
+    }
+
+    /// The requests of an account with what it holds now.
+    pub async fn requests_of(&self, name: &str, script: Script) -> Ctx {
+        let held =
+            self.app.account_held(&self.ctx, name.to_owned()).await.expect("a test asks for accounts that it made");
+        let (name, kind) = (name.to_owned(), AccountKind::User);
+        let account = Account { name, kind, groups: held.groups, grants: held.grants, ceiling: None, is_lent: false };
+        self.app.context_of(Principal::Account(Arc::new(account)), script, "test")
+    }
+
     /// Another server over the same database, whose memory is its own.
     pub async fn another_server(&self) -> App {
         let (store, storage) = (self.database.store.clone(), self.storage.clone());

@@ -9,6 +9,7 @@ use stele_domain::id::{Timestamp, WorkspaceId};
 use stele_domain::{Error, Result};
 
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Line<'a> {
     id: i64,
     chain: i64,

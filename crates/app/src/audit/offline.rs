@@ -5,7 +5,7 @@ use std::io::{BufRead, ErrorKind, Read};
 use std::thread::ScopedJoinHandle;
 
 use serde_json::json;
-use stele_domain::audit::{ChainEnd, Hash, Segment, Verification, ends_of_json, ends_to_json};
+use stele_domain::audit::{ChainEnd, Hash, Noted, Segment, Verification, ends_of_json, ends_to_json};
 use stele_domain::{Error, Result};
 
 use super::{AuditReport, read_line};
@@ -58,7 +58,8 @@ pub fn verify_export(
         };
         while let Some(text) = whole_lines(&mut export)? {
             let first = lines_before;
-            lines_before += text.iter().filter(|byte| **byte == b'\n').count();
+            // The last line may have lost its end.
+            lines_before += text.split_inclusive(|byte| *byte == b'\n').count();
             let places = &places;
             running.push_back(scope.spawn(move || look(&text, first, places)));
             if running.len() > workers
@@ -72,7 +73,8 @@ pub fn verify_export(
     for (chain, end) in noted {
         verification.expect(*chain, *end, found.get(&(*chain, end.seq)).copied());
     }
-    // What checkpoints in the export say can be told to be gone; whether it was written anew, only what was noted tells.
+    // Of what checkpoints in the export say, a place that is too far back for its hash can only be told to be there. Who
+    // writes them anew too is found by what was noted elsewhere.
     let is_closed = closing.is_some();
     let closed = match closing {
         Some((number, _)) if number != lines_before => {
@@ -83,16 +85,15 @@ pub fn verify_export(
     };
     let ends = verification.ends();
     let is_noted = |said: &(i64, ChainEnd)| noted.contains(said);
-    let said_inside =
-        verification.noted().to_vec().into_iter().chain(closed.into_iter().filter(|said| !is_noted(said)));
-    for (chain, said) in said_inside {
-        let end = ends.get(&chain).copied();
-        let hash_at = match end {
-            Some(end) if end.seq < said.seq => None,
+    let closed = closed.into_iter().filter(|said| !is_noted(said));
+    let closed = closed.map(|(chain, end)| Noted { chain, end, hash_at: None });
+    let said_inside: Vec<Noted> = verification.noted().iter().copied().chain(closed).collect();
+    for Noted { chain, end: said, hash_at } in said_inside {
+        let hash_at = hash_at.or_else(|| match ends.get(&chain) {
             Some(end) if end.seq == said.seq => Some(end.hash),
-            Some(_) => Some(said.hash),
-            None => None,
-        };
+            Some(end) if end.seq > said.seq => Some(said.hash),
+            _ => None,
+        });
         verification.expect(chain, said, hash_at);
     }
     let report = AuditReport::from(verification);

@@ -58,7 +58,8 @@ impl App {
             verification.add(segment?);
             progress(verification.entries());
         }
-        let noted: Vec<(i64, ChainEnd)> = noted.into_iter().chain(verification.noted().iter().copied()).collect();
+        let noted: Vec<(i64, ChainEnd)> =
+            noted.into_iter().chain(verification.noted().iter().map(|noted| (noted.chain, noted.end))).collect();
         let held = self
             .read(move |tx| {
                 noted.into_iter().map(|(chain, end)| Ok((chain, end, tx.audit_hash_at(chain, end.seq)?))).collect()

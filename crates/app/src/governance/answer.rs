@@ -6,13 +6,14 @@ use stele_domain::lifecycle::ApprovalStatus;
 use stele_store::{ModelHead, Tx};
 
 use super::evidence::gather;
+use super::lapse::{approvals_lapse, exception_now};
 use crate::registry::{complete, describe_version};
 
 /// How many of those who could approve by their roles the team's rules are asked about. Who comes after is named unasked.
 const MOST_ASKED: usize = 100;
 
 /// What gates say of a version that is to get `target`, and what they look at. `approving` is what the one who asks may
-/// approve, of which only the rules matter: they are asked about others.
+/// approve, of which only the rules and the workspace matter: they are asked about others.
 pub(super) fn answer(
     tx: &mut Tx,
     approving: &Permit<ApproveModel>,
@@ -23,6 +24,8 @@ pub(super) fn answer(
     now: Timestamp,
 ) -> Result<(Evidence, Vec<Verdict>)> {
     let mut evidence = gather(tx, approving.subject(), model, row, target, now)?;
+    approvals_lapse(tx, approving, model, row, &mut evidence.decisions)?;
+    evidence.exception = exception_now(tx, &approving.other(), row, target, now)?;
     let all = |evidence: &Evidence| gates.iter().map(|gate| evaluate(gate, evidence)).collect::<Vec<Verdict>>();
     let verdicts = all(&evidence);
     let names_somebody =

@@ -5,12 +5,14 @@ use serde_json::Value;
 use stele_domain::Result;
 use stele_domain::authz::Subject;
 use stele_domain::authz::visible;
-use stele_domain::gate::{Card, Commit, Decision, DecisionKind, Evaluation, Evidence, Occupant, Report, Target};
+use stele_domain::gate::{
+    Card, Commit, Decision, DecisionKind, Evaluation, Evidence, Occupant, Report, Standing, Target,
+};
 use stele_domain::id::{ModelVersionRow, Timestamp};
 use stele_domain::identity::Principal;
 use stele_domain::registry::ModelVersion;
 use stele_domain::resource::Document;
-use stele_store::{ModelHead, Review, ReviewKind, Tx};
+use stele_store::{LastInProduction, ModelHead, Review, ReviewKind, Tx};
 
 use super::artifacts::{Artifacts, artifacts};
 use super::fingerprint::{Fingerprint, kept_with};
@@ -23,7 +25,7 @@ const DIRTY: &str = "mlflow.source.git.dirty";
 /// Lists the models that a run logged, as clients older than logged models do.
 const LOGGED_MODELS: &str = "mlflow.log-model.history";
 
-/// Takes the snapshot that gates look at. The opened model keeps writers to its versions away until the transaction ends.
+/// Takes the snapshot that gates look at, without what may have lapsed and without exceptions. The opened model keeps writers to its versions away until the transaction ends.
 pub(super) fn gather(
     tx: &mut Tx,
     subject: &Subject,
@@ -39,12 +41,8 @@ pub(super) fn gather(
     let artifacts = artifacts(tx, &seen, &version, &kept)?;
     let fingerprint = Fingerprint::of(&version, &kept, &artifacts);
     let measured = measured(tx, subject, &version, &kept, &artifacts)?;
-    let production = tx.model_version_in_production(model.row)?.filter(|other| *other != row);
-    let production = match production {
-        Some(other) => {
-            let other = complete(tx, other)?;
-            Some(Occupant { version: other.number, evaluations: measured_now(tx, subject, &other)? })
-        }
+    let production = match tx.last_in_production(model.row)?.filter(|last| last.row != Some(row)) {
+        Some(last) => Some(occupant(tx, subject, last)?),
         None => None,
     };
     let status = kept.get("ModelCard").and_then(|card| card.get("ModelCardStatus")).and_then(Value::as_str);
@@ -63,8 +61,26 @@ pub(super) fn gather(
         reports: measured.reports,
         production,
         approvers: tx.approvers(&subject.workspace_name, &model.name)?,
-        exception: tx.gate_exception_now(row, target, now)?,
+        exception: None,
     })
+}
+
+/// What a version is compared with.
+fn occupant(tx: &mut Tx, subject: &Subject, last: LastInProduction) -> Result<Occupant> {
+    let LastInProduction { number, row, is_there } = last;
+    let evaluations = match row {
+        Some(row) => {
+            let version = complete(tx, row)?;
+            measured_now(tx, subject, &version)?
+        }
+        None => Vec::new(),
+    };
+    let standing = match (row, is_there) {
+        (None, _) => Standing::Deleted,
+        (Some(_), true) => Standing::InProduction,
+        (Some(_), false) => Standing::Left,
+    };
+    Ok(Occupant { version: number, standing, evaluations })
 }
 
 /// Whoever asks for the move and whoever asked for a review. Whoever decides asks for nothing: approving is no request.
@@ -98,6 +114,8 @@ pub(super) fn decisions(reviews: &[Review], now: &Fingerprint) -> Vec<Decision> 
                 expires_at: review.expires_at.map(|at| at.0),
                 stale: now.says_other(&then),
                 artifacts_changed: now.has_other_files(&then),
+                left: Vec::new(),
+                lapsed: None,
             },
         );
     }

@@ -7,6 +7,7 @@ mod evidence;
 mod exception;
 mod fingerprint;
 mod gate;
+mod lapse;
 mod pass;
 mod report;
 mod review;

@@ -106,12 +106,13 @@ fn pass_those<V: Verb>(
     let (evidence, verdicts) = answer(tx, &permit.other(), model, row, target, &gates, now)?;
     let verdicts: Vec<(Gate, Verdict)> = gates.into_iter().zip(verdicts).collect();
     if verdicts.iter().any(|(_, verdict)| verdict.outcome == Outcome::Failed) {
-        return Err(Refusal { target: target.clone(), verdicts, evidence, vote }.into_error());
+        let (target, subject) = (target.clone(), model.id.clone());
+        return Err(Refusal { target, subject, verdicts, evidence, vote }.into_error());
     }
     let id = version_id(&model.name, evidence.version);
     let mut changes = Vec::with_capacity(verdicts.len());
     for (gate, verdict) in &verdicts {
-        let kept = tx.verdict_keep(permit, target, gate, &evidence, verdict)?;
+        let kept = tx.verdict_keep(permit, &model.id, target, gate, &evidence, verdict)?;
         let told = json!({ "gate": verdict.gate, "gate_version": verdict.gate_version, "target": target.to_string(),
             "verdict": kept, "outcome": verdict.outcome, "findings": verdict.findings, "exception": evidence.exception });
         let change = match verdict.outcome {
@@ -138,7 +139,7 @@ pub(crate) fn refusal_kept<V: Verb>(
     refusal: &Refusal,
     now: Timestamp,
 ) -> Result<Kept> {
-    let Refusal { target, verdicts, evidence, vote } = refusal;
+    let Refusal { target, subject, verdicts, evidence, vote } = refusal;
     let id = version_id(&evidence.model, evidence.version);
     // A model that was to get this name, or to be loaded, is not there under it.
     let model = match tx.model_head(permit.visible(), &evidence.model) {
@@ -152,7 +153,7 @@ pub(crate) fn refusal_kept<V: Verb>(
     };
     let mut told = Kept::default();
     for (gate, verdict) in verdicts {
-        let kept = tx.verdict_keep(permit, target, gate, evidence, verdict)?;
+        let kept = tx.verdict_keep(permit, subject, target, gate, evidence, verdict)?;
         if verdict.outcome == Outcome::Failed {
             let change = of_model(Change::quiet("gate.refuse", Kind::ModelVersion, &id));
             told.denials.push(change.after(json!({

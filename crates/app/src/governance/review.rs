@@ -18,6 +18,8 @@ use crate::{App, Ctx};
 
 const MOST_DAYS: u32 = 3_650;
 
+const DAY: i64 = 24 * 60 * 60 * 1000;
+
 /// What somebody says of a version.
 #[derive(Debug, Clone)]
 pub struct NewReview {
@@ -52,7 +54,7 @@ impl App {
         }
         self.reports_read(ctx, &model, number).await?;
         let now = ctx.now();
-        let expires_at = expires_in_days.map(|days| Timestamp(now.0 + i64::from(days) * 24 * 60 * 60 * 1000));
+        let expires_at = expires_in_days.map(|days| Timestamp(now.0 + i64::from(days) * DAY));
         let id = version_id(&model, number);
         self.change::<ApproveModel, _>(ctx, &id.clone(), move |tx, permit| {
             let (head, version) = match kind {
@@ -138,7 +140,8 @@ pub(crate) fn vote_of<V: Verb>(
     })
 }
 
-/// Keeps a decision of the one who asks, unless the same one stands. Gives back what is told of it.
+/// Keeps a decision of the one who asks, unless the same one stands, of the same groups and of this day: gates ask for
+/// groups, and for an age in days. Gives back what is told of it.
 pub(crate) fn standing(
     tx: &mut Tx,
     permit: &Permit<ApproveModel>,
@@ -153,6 +156,8 @@ pub(crate) fn standing(
     let is_same = match stands {
         Some(stands) => {
             stands.kind == vote.kind
+                && stands.groups == vote.groups
+                && now.0 - stands.at < DAY
                 && !stands.stale
                 && !stands.artifacts_changed
                 && stands.expires_at.is_none_or(|expires_at| expires_at > now.0)

@@ -3,7 +3,7 @@
 use serde_json::json;
 use stele_domain::authz::{ApproveModel, Intent, Permit, Place, PromoteModel, RegisterModel, Visibility};
 use stele_domain::change::Change;
-use stele_domain::gate::{DecisionKind, Target};
+use stele_domain::gate::{DecisionKind, Refusal, Target};
 use stele_domain::id::{ModelVersionRow, Timestamp};
 use stele_domain::lifecycle::{ApprovalStatus, Stage, approval_after};
 use stele_domain::registry::{ModelVersion, Occupants, version_id};
@@ -116,7 +116,8 @@ impl App {
             }
             let version = tx.model_version_open(permit, &model, number)?;
             if approval != ApprovalStatus::Pending {
-                changes.extend(decide(tx, &permit.other(), &model, row, approval, now)?);
+                let decided = decide(tx, &permit.other(), &model, row, approval, now).map_err(without_vote);
+                changes.extend(decided?);
             }
             if stage != Stage::None {
                 changes.extend(promote(tx, &permit.other(), &model, &version, stage, Occupants::Archive, now)?);
@@ -187,6 +188,14 @@ impl App {
             Ok(Changed::many(complete(tx, row)?, changes))
         })
         .await
+    }
+}
+
+/// A refusal of a version that is not made: there is nothing that a decision could be kept with.
+fn without_vote(error: Error) -> Error {
+    match error {
+        Error::GateFailed { refusal: Some(refusal), .. } => Refusal { vote: None, ..*refusal }.into_error(),
+        other => other,
     }
 }
 

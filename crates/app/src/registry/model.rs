@@ -1,5 +1,5 @@
 use serde_json::json;
-use stele_domain::authz::{Intent, Permit, RegisterModel};
+use stele_domain::authz::{Intent, Permit, Place, RegisterModel};
 use stele_domain::change::Change;
 use stele_domain::id::ModelRow;
 use stele_domain::lifecycle::Stage;
@@ -74,6 +74,7 @@ impl App {
         self.change_identity::<RegisterModel, _>(ctx, &name.clone(), move |tx, permit| {
             let model = tx.model_open(&permit.intending(Intent::name(&new_name)), &name)?;
             keep_gates(tx, permit, &name, &new_name)?;
+            permit.require_rename(Kind::Model, &name, &new_name)?;
             tx.model_rename(permit, model.row, &new_name, now)?;
             let renamed = ModelHead { name: new_name.clone(), ..model };
             let mut changes = pass_renamed(tx, permit, &name, &renamed, now)?;
@@ -156,6 +157,8 @@ fn delete(tx: &mut Tx, permit: &Permit<RegisterModel>, model: &ModelHead) -> Res
         .filter(|version| version.stage != Stage::None)
         .map(|version| (version.stage.as_str().to_owned(), version.number.into()))
         .collect();
+    // A rule about a tag holds for taking it away with the model.
+    permit.intending(Intent::tags(&tags)).require(tx, Place::Model(&model.name), Kind::Model, &model.name)?;
     tx.model_delete(permit, model.row)?;
     Ok(Change::event("model.delete", Kind::Model, &model.name).of_model(&model.id).before(json!({
         "description": description,

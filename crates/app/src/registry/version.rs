@@ -1,5 +1,5 @@
 use serde_json::json;
-use stele_domain::authz::{Intent, Permit, RegisterModel};
+use stele_domain::authz::{Intent, Permit, Place, RegisterModel};
 use stele_domain::change::Change;
 use stele_domain::id::{ModelVersionRow, Timestamp};
 use stele_domain::record::Tag;
@@ -78,6 +78,8 @@ impl App {
         self.change::<RegisterModel, _>(ctx, &id.clone(), move |tx, permit| {
             let (model, version) = open_version(tx, permit, &model, number)?;
             let before = complete(tx, version.row)?;
+            let intent = Intent::tags(&before.tags);
+            permit.intending(intent).require(tx, Place::Model(&model.name), Kind::ModelVersion, &id)?;
             tx.model_version_delete(permit, model.row, &version)?;
             tx.model_touch(permit, model.row, now)?;
             let change = Change::event("model-version.delete", Kind::ModelVersion, &id).of_model(&model.id);

@@ -1,8 +1,9 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::TryStreamExt;
 use stele_app::{AuditFilter, AuditReport, NewModel, NewRun, closing_line, verify_export, write_line};
-use stele_domain::audit::{AuditEntry, ChainEnd, Fault, NO_HASH};
+use stele_domain::audit::{AuditEntry, ChainEnd, Fault, Faulty, NO_HASH};
 use stele_domain::authz::Principal;
 use stele_domain::id::ExperimentId;
 use stele_domain::identity::{Account, AccountKind};
@@ -105,6 +106,48 @@ async fn a_checkpoint_is_written_once_and_tells_of_what_is_cut_off() {
         let faults = verify_export(&lines(&moved, &ends)[..], &[], |_| ()).unwrap().faults;
         assert_eq!(faults.len(), 1, "{}: {faults:?}", test.engine);
     }
+}
+
+/// Whoever writes a chain anew from some entry on has to write anew what checkpoints say of it, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_was_written_anew_contradicts_its_checkpoints() {
+    for test in apps().await {
+        model(&test, "a").await.unwrap();
+        test.app.audit_checkpoint().await.unwrap();
+        for name in ["b", "c"] {
+            model(&test, name).await.unwrap();
+        }
+        let mut forged = export(&test).await;
+        let touched = forged.iter().position(|entry| entry.object == "a").unwrap();
+        forged[touched].principal = "mallory".to_owned();
+        let (chain, seq) = (forged[touched].chain, forged[touched].seq);
+        let (mut ends, mut before) = (BTreeMap::new(), BTreeMap::new());
+        for entry in &mut forged {
+            let before = before.entry(entry.chain).or_insert(NO_HASH);
+            if entry.chain == chain && entry.seq >= seq {
+                entry.hash = entry.statement().hash(before, &mut Vec::new());
+            }
+            *before = entry.hash;
+            ends.insert(entry.chain, ChainEnd { seq: entry.seq, hash: entry.hash });
+        }
+        let ends: Vec<(i64, ChainEnd)> = ends.into_iter().collect();
+        let faults = verify_export(&lines(&forged, &ends)[..], &[], |_| ()).unwrap().faults;
+        assert_eq!(faults, [Faulty { chain, seq, fault: Fault::Replaced }], "{}", test.engine);
+    }
+}
+
+/// A file that lost its last line break says all the same; what is no field of an entry is not said by the log.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_is_told_from_what_was_added_to_it() {
+    let test = &apps().await[0];
+    model(test, "a").await.unwrap();
+    let (honest, ends) = (export(test).await, verified(test).await.ends);
+    let whole = lines(&honest, &ends);
+    assert_eq!(verify_export(&whole[..whole.len() - 1], &[], |_| ()).unwrap().faults, []);
+    let text = String::from_utf8(whole).unwrap();
+    let added = text.replacen(r#"{"id""#, r#"{"approved_by":"ann","id""#, 1);
+    let refused = verify_export(added.as_bytes(), &[], |_| ()).unwrap_err().to_string();
+    assert!(refused.contains("line 1 cannot be read") && refused.contains("approved_by"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

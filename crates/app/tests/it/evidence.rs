@@ -1,7 +1,6 @@
 //! What gates judge by: documents in buckets, what runs say that they evaluated, and files that changed since.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -10,11 +9,10 @@ use stele_app::{
     NewModelVersion, NewObject, NewPackage, NewReview, NewRun, ReviewKind, RunInputs, RunValues, Script, SourceRequest,
     VersionChange,
 };
-use stele_domain::authz::Principal;
 use stele_domain::bucket::ObjectHead;
 use stele_domain::gate::{DecisionKind, evaluate};
 use stele_domain::id::{ExperimentId, RunId};
-use stele_domain::identity::{Account, AccountKind, Grant, Role, Scope};
+use stele_domain::identity::Role;
 use stele_domain::lifecycle::{ApprovalStatus, Stage};
 use stele_domain::record::{Dataset, DatasetInput, MetricValue, Tag};
 use stele_domain::registry::{ModelVersion, Occupants};
@@ -23,17 +21,9 @@ use stele_testkit::{TestApp, apps};
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
-fn person(app: &App, name: &str, roles: &[Role]) -> Ctx {
-    let grants = roles.iter().map(|role| Grant { role: *role, scope: Scope::Organisation }).collect();
-    let account = Account {
-        name: name.to_owned(),
-        kind: AccountKind::User,
-        groups: Vec::new(),
-        grants,
-        ceiling: None,
-        is_lent: false,
-    };
-    app.context_of(Principal::Account(Arc::new(account)), Script::Sagemaker, "test")
+/// Somebody with roles in the whole organisation.
+async fn person(test: &TestApp, name: &str, roles: &[Role]) -> Ctx {
+    test.person(name, roles, &[], Script::Sagemaker).await
 }
 
 async fn gate(test: &TestApp, rules: Value) {
@@ -244,8 +234,8 @@ async fn nobody_has_approved_bytes_that_came_later() {
     for test in &apps().await {
         let (app, ctx) = (&test.app, with_model(test).await);
         gate(test, json!([{ "approvals": { "quorum": 1 } }, { "evaluation": { "digest": "d1" } }])).await;
-        let bob = person(app, "bob", &[Role::Approver]);
-        let dan = person(app, "dan", &[Role::Deployer]);
+        let bob = person(test, "bob", &[Role::Approver]).await;
+        let dan = person(test, "dan", &[Role::Deployer]).await;
         let approve = || async {
             let kind = ReviewKind::Decision(DecisionKind::Approve);
             let new =
@@ -332,8 +322,8 @@ async fn objects_of_a_bucket_are_files_of_a_version() {
         let request = SourceRequest { source, run: None, logged_model: None };
         let source = app.model_source_check(&ctx, request).await.unwrap();
         app.model_version_register(&ctx, package(source, json!({}))).await.unwrap();
-        let bob = person(app, "bob", &[Role::Approver]);
-        let dan = person(app, "dan", &[Role::Deployer]);
+        let bob = person(test, "bob", &[Role::Approver]).await;
+        let dan = person(test, "dan", &[Role::Deployer]).await;
         let approve =
             VersionChange { approval: Some(ApprovalStatus::Approved), stage: None, ..VersionChange::default() };
         let approved = || app.model_version_change(&bob, "m".to_owned(), 1, approve.clone(), |_| Ok(()));

@@ -1,17 +1,15 @@
 //! Gates in front of every way to move a version, on both engines.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 use stele_app::{
     App, CheckedSource, Ctx, LoadedModel, LoadedVersion, NewException, NewModel, NewModelEvaluation, NewModelVersion,
     NewPackage, NewReview, NewWorkspace, ReviewKind, Script, VersionChange,
 };
-use stele_domain::authz::Principal;
 use stele_domain::gate::{DecisionKind, GateDefinition, Outcome, Target, evaluate};
 use stele_domain::id::Timestamp;
-use stele_domain::identity::{Account, AccountKind, Grant, Role, Scope};
+use stele_domain::identity::Role;
 use stele_domain::lifecycle::{ApprovalStatus, Stage};
 use stele_domain::record::Tag;
 use stele_domain::registry::{ModelVersion, Occupants};
@@ -20,22 +18,18 @@ use stele_domain::workspace::Removal;
 use stele_domain::{Error, Result};
 use stele_testkit::{TestApp, apps};
 
-const APPROVE: ReviewKind = ReviewKind::Decision(DecisionKind::Approve);
+pub(crate) const APPROVE: ReviewKind = ReviewKind::Decision(DecisionKind::Approve);
 
-/// Somebody with roles in the whole organisation.
-fn person(app: &App, name: &str, roles: &[Role], groups: &[&str]) -> Ctx {
-    let grants = roles.iter().map(|role| Grant { role: *role, scope: Scope::Organisation }).collect();
-    let groups = groups.iter().map(|group| (*group).to_owned()).collect();
-    let account =
-        Account { name: name.to_owned(), kind: AccountKind::User, groups, grants, ceiling: None, is_lent: false };
-    app.context_of(Principal::Account(Arc::new(account)), Script::Mlflow, "test")
+/// Somebody in groups, with roles in the whole organisation.
+pub(crate) async fn person(test: &TestApp, name: &str, roles: &[Role], groups: &[&str]) -> Ctx {
+    test.person(name, roles, groups, Script::Mlflow).await
 }
 
 fn definition(value: Value) -> GateDefinition {
     serde_json::from_value(value).unwrap()
 }
 
-async fn gate(test: &TestApp, name: &str, models: &str, target: Value, rules: Value) {
+pub(crate) async fn gate(test: &TestApp, name: &str, models: &str, target: Value, rules: Value) {
     let gate = definition(json!({ "name": name, "models": models, "target": target, "rules": rules }));
     test.app.gate_apply(&test.ctx, gate).await.unwrap();
 }
@@ -50,7 +44,7 @@ fn new_version(model: &str) -> NewModelVersion {
     }
 }
 
-async fn version(app: &App, ctx: &Ctx, model: &str) -> i64 {
+pub(crate) async fn version(app: &App, ctx: &Ctx, model: &str) -> i64 {
     let new = NewModel { name: model.to_owned(), description: None, tags: Vec::new() };
     match app.model_create(ctx, new).await {
         Ok(_) | Err(Error::AlreadyExists { .. }) => {}
@@ -59,23 +53,23 @@ async fn version(app: &App, ctx: &Ctx, model: &str) -> i64 {
     app.model_version_create(ctx, new_version(model)).await.unwrap().number
 }
 
-async fn review(app: &App, ctx: &Ctx, model: &str, number: i64, kind: ReviewKind) -> Result<Option<String>> {
+pub(crate) async fn review(app: &App, ctx: &Ctx, model: &str, number: i64, kind: ReviewKind) -> Result<Option<String>> {
     let new = NewReview { model: model.to_owned(), number, kind, reason: "looked".to_owned(), expires_in_days: None };
     app.review_add(ctx, new).await.map(|reviewed| reviewed.missing)
 }
 
-async fn produce(app: &App, ctx: &Ctx, model: &str, number: i64) -> Result<ModelVersion> {
+pub(crate) async fn produce(app: &App, ctx: &Ctx, model: &str, number: i64) -> Result<ModelVersion> {
     app.model_version_transition(ctx, model.to_owned(), number, Stage::Production, Occupants::Archive).await
 }
 
-fn refused<T: std::fmt::Debug>(result: Result<T>) -> String {
+pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T>) -> String {
     match result {
         Err(Error::GateFailed { message, refusal: Some(_) }) => message,
         other => panic!("a gate should have refused: {other:?}"),
     }
 }
 
-fn production() -> Value {
+pub(crate) fn production() -> Value {
     json!({ "stage": "production" })
 }
 
@@ -85,10 +79,13 @@ async fn two_people_besides_author_and_asker_let_a_version_into_production() {
         let app = &test.app;
         let rules = json!([{ "approvals": { "quorum": 2, "group": "risk" } }, { "tag": { "key": "ticket" } }]);
         gate(test, "prod", "*", production(), rules).await;
-        let ann = person(app, "ann", &[Role::Contributor, Role::Approver, Role::Deployer], &["risk"]);
-        let dan = person(app, "dan", &[Role::Deployer, Role::Approver], &["risk"]);
-        let (bob, cyd) = (person(app, "bob", &[Role::Approver], &["risk"]), person(app, "cyd", &[Role::Approver], &[]));
-        let eve = person(app, "eve", &[Role::Approver], &["risk"]);
+        let ann = person(test, "ann", &[Role::Contributor, Role::Approver, Role::Deployer], &["risk"]).await;
+        let dan = person(test, "dan", &[Role::Deployer, Role::Approver], &["risk"]).await;
+        let (bob, cyd) = (
+            person(test, "bob", &[Role::Approver], &["risk"]).await,
+            person(test, "cyd", &[Role::Approver], &[]).await,
+        );
+        let eve = person(test, "eve", &[Role::Approver], &["risk"]).await;
         let number = version(app, &ann, "m").await;
         for approver in [&ann, &bob, &cyd, &dan] {
             assert_eq!(review(app, approver, "m", number, APPROVE).await.unwrap(), None);
@@ -147,8 +144,9 @@ async fn an_approval_status_needs_the_quorum_of_its_gate() {
     for test in &apps().await {
         let app = &test.app;
         gate(test, "approval", "*", json!({ "approval": "approved" }), json!([{ "approvals": { "quorum": 2 } }])).await;
-        let ann = person(app, "ann", &[Role::Contributor, Role::Approver], &[]);
-        let (bob, cyd) = (person(app, "bob", &[Role::Approver], &[]), person(app, "cyd", &[Role::Approver], &[]));
+        let ann = person(test, "ann", &[Role::Contributor, Role::Approver], &[]).await;
+        let (bob, cyd) =
+            (person(test, "bob", &[Role::Approver], &[]).await, person(test, "cyd", &[Role::Approver], &[]).await);
         let number = version(app, &ann, "m").await;
         let approve =
             VersionChange { approval: Some(ApprovalStatus::Approved), stage: None, ..VersionChange::default() };
@@ -171,7 +169,8 @@ async fn an_approval_status_needs_the_quorum_of_its_gate() {
             facets: Document::default(),
             idempotency: None,
         };
-        refused(app.model_version_register(&ann, package).await);
+        let message = refused(app.model_version_register(&ann, package).await);
+        assert!(!message.contains("your decision is recorded"), "there is nothing to keep it with: {message}");
         assert!(app.model_version_get(&ann, "m".to_owned(), number + 1).await.is_err());
     }
 }
@@ -266,6 +265,77 @@ async fn an_evaluation_is_compared_with_the_version_in_production() {
     }
 }
 
+/// A model that takes the name of another has none of its answers, and one that is renamed keeps its own.
+#[tokio::test]
+async fn answers_are_about_a_model_and_not_about_its_name() {
+    for test in &apps().await {
+        let (app, owner) = (&test.app, &test.ctx);
+        gate(test, "prod", "m*", production(), json!([{ "tag": { "key": "ok" } }])).await;
+        let kept = async |model: &str| {
+            let kept = app.verdicts_list(owner, model.to_owned(), 1).await.unwrap();
+            kept.iter().map(|kept| kept.verdict.outcome).collect::<Vec<_>>()
+        };
+        version(app, owner, "m").await;
+        let tag = Tag { key: "ok".to_owned(), value: String::new() };
+        app.model_version_tag_set(owner, "m".to_owned(), 1, tag).await.unwrap();
+        produce(app, owner, "m", 1).await.unwrap();
+        app.model_rename(owner, "m".to_owned(), "m2".to_owned()).await.unwrap();
+        version(app, owner, "m").await;
+        assert_eq!((kept("m").await, kept("m2").await), (vec![], vec![Outcome::Passed]), "{}", test.engine);
+        app.model_delete(owner, "m2".to_owned()).await.unwrap();
+        assert_eq!(kept("m").await, []);
+        app.model_delete(owner, "m".to_owned()).await.unwrap();
+        assert_eq!(kept("m").await, [Outcome::Passed], "nobody has the name now");
+        version(app, owner, "m").await;
+        refused(produce(app, owner, "m", 1).await);
+        assert_eq!(kept("m").await, [Outcome::Failed], "{}", test.engine);
+    }
+}
+
+/// Emptying production first is no way around a comparison with what is there.
+#[tokio::test]
+async fn a_version_that_left_production_is_still_what_the_next_one_is_compared_with() {
+    for test in &apps().await {
+        let (app, owner) = (&test.app, &test.ctx);
+        let threshold = json!({ "metric": "auc", "at_least_production_plus": 0.0 });
+        gate(test, "prod", "*", production(), json!([{ "evaluation": { "digest": "d", "thresholds": [threshold] } }]))
+            .await;
+        for (number, auc) in [(1, 0.8), (2, 0.7), (3, 0.9)] {
+            assert_eq!(version(app, owner, "m").await, number);
+            let new = NewModelEvaluation {
+                dataset: "d".to_owned(),
+                digest: "d".to_owned(),
+                metrics: BTreeMap::from([("auc".to_owned(), auc)]),
+                slices: BTreeMap::new(),
+                report: None,
+            };
+            app.model_evaluation_record(owner, "m".to_owned(), number, new).await.unwrap();
+        }
+        let says = |message: String, which: &str| assert!(message.contains(which), "{message} on {}", test.engine);
+        produce(app, owner, "m", 1).await.unwrap();
+        says(
+            refused(produce(app, owner, "m", 2).await),
+            "auc is 0.7 and must be at least 0.8, by version 1 in production",
+        );
+        let leave = |stage| app.model_version_transition(owner, "m".to_owned(), 1, stage, Occupants::Stay);
+        for stage in [Stage::Archived, Stage::None, Stage::Staging] {
+            leave(stage).await.unwrap();
+            let message = refused(produce(app, owner, "m", 2).await);
+            says(message, "auc is 0.7 and must be at least 0.8, by version 1, which was in production last");
+        }
+        // The one that was there may come back, and a better one may come.
+        produce(app, owner, "m", 1).await.unwrap();
+        leave(Stage::Archived).await.unwrap();
+        produce(app, owner, "m", 3).await.unwrap();
+        app.model_version_delete(owner, "m".to_owned(), 3).await.unwrap();
+        let message = refused(produce(app, owner, "m", 1).await);
+        says(
+            message,
+            "auc is not measured on this data set for version 3, which was in production last and is deleted",
+        );
+    }
+}
+
 #[tokio::test]
 async fn broken_glass_lets_one_version_pass_for_a_while() {
     for test in &apps().await {
@@ -282,7 +352,7 @@ async fn broken_glass_lets_one_version_pass_for_a_while() {
             reason: "outage".to_owned(),
             minutes,
         };
-        let deployer = person(app, "dan", &[Role::Deployer, Role::Approver], &[]);
+        let deployer = person(test, "dan", &[Role::Deployer, Role::Approver], &[]).await;
         assert!(matches!(app.gate_exception_make(&deployer, glass(5)).await, Err(Error::Forbidden { .. })));
         assert!(app.gate_exception_make(owner, glass(0)).await.is_err());
         app.gate_exception_make(owner, glass(5)).await.unwrap();
@@ -308,7 +378,7 @@ async fn a_gate_has_versions_and_only_administrators_change_it() {
         gate(test, "g", "*", production(), json!([{ "tag": { "key": "c" } }])).await;
         let versions = app.gate_versions(&test.ctx, "g".to_owned()).await.unwrap();
         assert_eq!(versions.iter().map(|kept| kept.gate.version).collect::<Vec<_>>(), [3, 2, 1], "{}", test.engine);
-        let dan = person(app, "dan", &[Role::Deployer, Role::Approver, Role::Contributor], &[]);
+        let dan = person(test, "dan", &[Role::Deployer, Role::Approver, Role::Contributor], &[]).await;
         assert!(matches!(app.gate_delete(&dan, "g".to_owned()).await, Err(Error::Forbidden { .. })));
     }
 }

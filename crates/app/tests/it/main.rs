@@ -8,6 +8,7 @@ mod evidence;
 mod governance;
 mod history;
 mod identity;
+mod lapse;
 mod lineage;
 mod logged_model;
 mod packages;

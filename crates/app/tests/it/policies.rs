@@ -1,23 +1,21 @@
 //! A team's own rules, beside the roles, on both engines.
 
-use std::sync::Arc;
-
 use serde_json::json;
 use stele_app::{
     App, Asked, AskedThing, AuditFilter, CheckedSource, Ctx, Explained, NewAccount, NewCredential, NewExperiment,
     NewModel, NewModelVersion, NewReview, NewWorkspace, ReviewKind, Script, VersionChange,
 };
-use stele_domain::authz::{Action, Decision, Intent, Principal, Reason, Rule};
+use stele_domain::authz::{Action, Decision, Intent, Reason, Rule};
 use stele_domain::directory::Holder;
 use stele_domain::gate::Target;
-use stele_domain::identity::{Account, AccountKind, Grant, Role, Scope};
+use stele_domain::identity::{Grant, Role, Scope};
 use stele_domain::lifecycle::{ApprovalStatus, Stage};
 use stele_domain::policy::{Policy, PolicyRecord};
 use stele_domain::record::Tag;
 use stele_domain::registry::{ModelVersion, Occupants};
 use stele_domain::workspace::Removal;
 use stele_domain::{Error, Kind, Result};
-use stele_testkit::apps;
+use stele_testkit::{TestApp, apps};
 
 use crate::visibility::{ATTEMPTS, Things, fill_in, lists, of_the_workspace, somebody};
 
@@ -37,12 +35,8 @@ async fn apply(app: &App, ctx: &Ctx, name: &str, text: &str) -> Result<PolicyRec
 }
 
 /// Somebody in groups, with roles in the whole organisation.
-fn person(app: &App, name: &str, roles: &[Role], groups: &[&str]) -> Ctx {
-    let grants = roles.iter().map(|role| Grant { role: *role, scope: Scope::Organisation }).collect();
-    let groups = groups.iter().map(|group| (*group).to_owned()).collect();
-    let account =
-        Account { name: name.to_owned(), kind: AccountKind::User, groups, grants, ceiling: None, is_lent: false };
-    app.context_of(Principal::Account(Arc::new(account)), Script::Mlflow, "test")
+async fn person(test: &TestApp, name: &str, roles: &[Role], groups: &[&str]) -> Ctx {
+    test.person(name, roles, groups, Script::Mlflow).await
 }
 
 fn tag(key: &str, value: &str) -> Tag {
@@ -110,7 +104,7 @@ async fn what_a_rule_forbids_nobody_does_and_who_administers_takes_the_rule_away
     for test in &apps().await {
         let (app, things) = (&test.app, &fill_in(&test.app, &test.ctx, "seen").await);
         let sides = std::slice::from_ref(things);
-        let admin = person(app, "root", &[Role::Administrator], &[]);
+        let admin = person(test, "root", &[Role::Administrator], &[]).await;
         apply(app, &admin, "closed", "forbid (principal, action, resource);").await.unwrap();
         let before = lists(app, &test.ctx, sides).await;
         for ctx in [&test.ctx, &admin] {
@@ -152,8 +146,8 @@ async fn a_rule_on_tags_groups_and_time_holds_for_every_way_to_promote() {
         apply(app, ctx, "releases", &format!("{LEADS}{FRIDAY}")).await.unwrap();
         model(app, ctx, "credit", vec![tag("tier", "critical")], 2).await;
         model(app, ctx, "toy", Vec::new(), 1).await;
-        let ann = person(app, "ann", &[Role::Administrator], &["research"]);
-        let lea = person(app, "lea", &[Role::Deployer], &["research", "ml-leads"]);
+        let ann = person(test, "ann", &[Role::Administrator], &["research"]).await;
+        let lea = person(test, "lea", &[Role::Deployer], &["research", "ml-leads"]).await;
         let refusal = "ann may not do model:promote to model version 'credit/1': forbidden by releases/critical \
              (critical models are promoted by ml-leads)";
         assert_eq!(forbidden(promote(app, &ann, "credit", 1, Stage::Production).await), refusal);
@@ -281,7 +275,7 @@ async fn rules_are_told_what_a_change_wants() {
         by("names", app.model_rename(ctx, "team-m".into(), "mine".into()).await.map(|_| ()));
         by("tags", app.model_tag_set(ctx, "team-m".into(), tag("tier", "1")).await);
         by("tags", app.model_version_tag_set(ctx, "team-m".into(), 1, tag("tier", "1")).await);
-        let lea = person(app, "lea", &[Role::Administrator], &[]);
+        let lea = person(test, "lea", &[Role::Administrator], &[]).await;
         app.model_tag_set(&lea, "team-m".into(), tag("tier", "1")).await.unwrap();
         by("tags", app.model_tag_delete(ctx, "team-m".into(), "tier".into()).await);
         let decide = async |approval| {
@@ -294,6 +288,66 @@ async fn rules_are_told_what_a_change_wants() {
         decide(ApprovalStatus::Approved).await.unwrap();
         let other = app.local_owner(Script::Sagemaker, "test");
         by("scripts", app.model_describe(&other, "team-m".into(), None).await.map(|_| ()));
+    }
+}
+
+#[tokio::test]
+async fn a_new_name_is_no_way_out_of_a_rule_and_none_into_one() {
+    const BY_NAME: &str = r#"
+        @id("credit") forbid (principal, action == Action::"model:promote", resource)
+        when { resource.model.name like "credit*" } unless { principal in Group::"leads" };
+        @id("frozen") forbid (principal, action == Action::"run:log", resource)
+        when { resource.name == "frozen" };"#;
+    for test in &apps().await {
+        let (app, ctx) = (&test.app, &test.ctx);
+        apply(app, ctx, "p", BY_NAME).await.unwrap();
+        let ann = person(test, "ann", &[Role::Contributor, Role::Deployer], &[]).await;
+        let root = person(test, "root", &[Role::Administrator], &[]).await;
+        model(app, &ann, "credit", Vec::new(), 1).await;
+        model(app, &ann, "toy", Vec::new(), 1).await;
+        promote(app, &ann, "toy", 1, Stage::Production).await.unwrap();
+        let rename = |ctx, old: &str, new: &str| app.model_rename(ctx, old.to_owned(), new.to_owned());
+        for (old, new) in [("credit", "other"), ("toy", "credit-toy")] {
+            let refused = forbidden(rename(&ann, old, new).await);
+            let says = format!(
+                "ann may not rename model '{old}' to '{new}', which rule p/credit goes by: that takes policy:manage"
+            );
+            assert_eq!(refused, says, "{}", test.engine);
+        }
+        rename(&ann, "credit", "credit-2").await.unwrap();
+        rename(&ann, "toy", "plaything").await.unwrap();
+        rename(&root, "credit-2", "other").await.unwrap();
+
+        let new = NewExperiment { name: "frozen".to_owned(), artifact_location: None, tags: Vec::new() };
+        let frozen = app.experiment_create(&ann, new).await.unwrap();
+        let refused = forbidden(app.experiment_rename(&ann, frozen, "thawed".to_owned()).await);
+        assert!(refused.contains("which rule p/frozen goes by"), "{refused}");
+        app.experiment_rename(&root, frozen, "thawed".to_owned()).await.unwrap();
+    }
+}
+
+/// A tag that only a few may take away is not taken away with its thing.
+#[tokio::test]
+async fn deleting_a_thing_takes_its_tags_away() {
+    const TIER: &str = r#"@id("tier") forbid (principal, action == Action::"model:register", resource)
+        when { context.changed_tags.contains("tier") } unless { principal in Group::"leads" };"#;
+    for test in &apps().await {
+        let (app, ctx) = (&test.app, &test.ctx);
+        model(app, ctx, "m", vec![tag("tier", "1")], 1).await;
+        model(app, ctx, "free", Vec::new(), 1).await;
+        app.model_version_tag_set(ctx, "free".into(), 1, tag("tier", "1")).await.unwrap();
+        apply(app, ctx, "p", TIER).await.unwrap();
+        let ann = person(test, "ann", &[Role::Contributor], &[]).await;
+        let lea = person(test, "lea", &[Role::Contributor], &["leads"]).await;
+        for refused in
+            [app.model_delete(&ann, "m".into()).await, app.model_version_delete(&ann, "free".into(), 1).await]
+        {
+            assert!(forbidden(refused).ends_with("forbidden by p/tier"), "{}", test.engine);
+        }
+        app.model_version_delete(&ann, "m".into(), 1).await.unwrap();
+        app.model_delete(&lea, "m".into()).await.unwrap();
+        app.model_version_delete(&lea, "free".into(), 1).await.unwrap();
+        app.model_delete(&ann, "free".into()).await.unwrap();
     }
 }
 
@@ -310,7 +364,7 @@ async fn a_gate_names_nobody_whom_a_rule_forbids_to_approve() {
             let holder = Holder::Account(name.to_owned());
             app.grant_create(ctx, holder, Role::Approver, Scope::Organisation).await.unwrap();
         }
-        let ann = person(app, "ann", &[Role::Contributor, Role::Deployer], &[]);
+        let ann = person(test, "ann", &[Role::Contributor, Role::Deployer], &[]).await;
         model(app, &ann, "credit", vec![tag("team", "risk")], 1).await;
         let could = || async {
             let target: Target = serde_json::from_value(json!({ "stage": "production" })).unwrap();

@@ -10,7 +10,7 @@ mod verify;
 use sha2::{Digest, Sha256};
 
 pub use self::checkpoint::{CHECKPOINT, ends_of_json, ends_to_json, hash_of_hex};
-pub use self::verify::{Fault, Faulty, Seen, Segment, Verification};
+pub use self::verify::{Fault, Faulty, Noted, Seen, Segment, Verification};
 use crate::id::{Timestamp, WorkspaceId};
 
 /// SHA-256.

@@ -3,7 +3,7 @@
 //! The log may be cut into segments that are looked at side by side: within a segment each entry is held against the
 //! hash that the one before it carries, and the first entry of each chain waits for the end of the segment before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::{AuditEntry, CHECKPOINT, ChainEnd, Hash, NO_HASH, Statement, ends_of_json};
 
@@ -32,6 +32,35 @@ pub enum Fault {
     Unchained { id: i64 },
 }
 
+/// Where a chain ended, as an entry of the log says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Noted {
+    pub chain: i64,
+    pub end: ChainEnd,
+    /// The hash that the log has at that place, unless the place was too far back to be remembered.
+    pub hash_at: Option<Hash>,
+}
+
+/// The newest entries of a chain. Where chains end is said right after they ended there, but for what other writers wrote
+/// meanwhile.
+#[derive(Debug, Default)]
+struct Recent(VecDeque<ChainEnd>);
+
+impl Recent {
+    const MOST: usize = 64;
+
+    fn push(&mut self, end: ChainEnd) {
+        if self.0.len() == Recent::MOST {
+            self.0.pop_front();
+        }
+        self.0.push_back(end);
+    }
+
+    fn at(&self, seq: i64) -> Option<Hash> {
+        self.0.iter().rev().find(|end| end.seq == seq).map(|end| end.hash)
+    }
+}
+
 /// What is known of one chain in a segment.
 #[derive(Debug)]
 struct Link {
@@ -41,6 +70,7 @@ struct Link {
     end: ChainEnd,
     last_id: i64,
     fault: Option<Faulty>,
+    recent: Recent,
 }
 
 /// A part of the log in the order of the log.
@@ -49,8 +79,7 @@ pub struct Segment {
     chains: BTreeMap<i64, Link>,
     entries: u64,
     unchained: Option<i64>,
-    /// Ends of chains that entries of the log say.
-    noted: Vec<(i64, ChainEnd)>,
+    noted: Vec<Noted>,
     buffer: Vec<u8>,
 }
 
@@ -68,15 +97,16 @@ impl Segment {
         self.entries += 1;
         let Seen { id, statement, hash } = seen;
         if statement.action == CHECKPOINT {
-            self.noted.extend(statement.after.and_then(ends_of_json).into_iter().flatten());
+            for (chain, end) in statement.after.and_then(ends_of_json).into_iter().flatten() {
+                let hash_at = self.chains.get(&chain).and_then(|link| link.recent.at(end.seq));
+                self.noted.push(Noted { chain, end, hash_at });
+            }
         }
+        let end = ChainEnd { seq: statement.seq, hash: *hash };
         let Some(link) = self.chains.get_mut(&statement.chain) else {
-            let link = Link {
-                first: owned(seen),
-                end: ChainEnd { seq: statement.seq, hash: *hash },
-                last_id: *id,
-                fault: None,
-            };
+            let mut recent = Recent::default();
+            recent.push(end);
+            let link = Link { first: owned(seen), end, last_id: *id, fault: None, recent };
             self.chains.insert(statement.chain, link);
             return;
         };
@@ -86,8 +116,9 @@ impl Segment {
         let before = (link.end, link.last_id);
         match check(seen, before, &mut self.buffer) {
             Ok(()) => {
-                link.end = ChainEnd { seq: statement.seq, hash: *hash };
+                link.end = end;
                 link.last_id = *id;
+                link.recent.push(end);
             }
             Err(fault) => link.fault = Some(Faulty { chain: statement.chain, seq: statement.seq, fault }),
         }
@@ -141,7 +172,7 @@ pub struct Verification {
     chains: BTreeMap<i64, State>,
     entries: u64,
     unchained: Option<i64>,
-    noted: Vec<(i64, ChainEnd)>,
+    noted: Vec<Noted>,
 }
 
 #[derive(Debug)]
@@ -149,30 +180,40 @@ struct State {
     end: ChainEnd,
     last_id: i64,
     fault: Option<Faulty>,
+    recent: Recent,
+}
+
+impl State {
+    /// Of a chain of which nothing is there.
+    fn new() -> State {
+        let end = ChainEnd { seq: 0, hash: NO_HASH };
+        State { end, last_id: i64::MIN, fault: None, recent: Recent::default() }
+    }
 }
 
 impl Verification {
     /// Adds the segment that follows those added before.
     pub fn add(&mut self, segment: Segment) {
         let Segment { chains, entries, unchained, noted, mut buffer } = segment;
-        self.noted.extend(noted);
+        let known = |noted: Noted| {
+            let earlier = || self.chains.get(&noted.chain)?.recent.at(noted.end.seq);
+            Noted { hash_at: noted.hash_at.or_else(earlier), ..noted }
+        };
+        self.noted.extend(noted.into_iter().map(known));
         self.entries += entries;
         self.unchained = self.unchained.or(unchained);
         for (chain, link) in chains {
-            let state = self.chains.entry(chain).or_insert(State {
-                end: ChainEnd { seq: 0, hash: NO_HASH },
-                last_id: i64::MIN,
-                fault: None,
-            });
+            let state = self.chains.entry(chain).or_insert_with(State::new);
             if state.fault.is_some() {
                 continue;
             }
-            let Link { first, end, last_id, fault } = link;
+            let Link { first, end, last_id, fault, recent } = link;
             let seen = Seen { id: first.id, statement: first.statement(), hash: first.hash };
             state.fault = match check(&seen, (state.end, state.last_id), &mut buffer) {
                 Ok(()) => {
                     state.end = end;
                     state.last_id = last_id;
+                    recent.0.into_iter().for_each(|end| state.recent.push(end));
                     fault
                 }
                 Err(fault) => Some(Faulty { chain, seq: first.seq, fault }),
@@ -188,11 +229,7 @@ impl Verification {
             Some(_) => Fault::Replaced,
             None => Fault::CutOff,
         };
-        let state = self.chains.entry(chain).or_insert(State {
-            end: ChainEnd { seq: 0, hash: NO_HASH },
-            last_id: i64::MIN,
-            fault: None,
-        });
+        let state = self.chains.entry(chain).or_insert_with(State::new);
         let earlier = state.fault.as_ref().is_some_and(|found| found.seq <= noted.seq);
         if !earlier {
             state.fault = Some(Faulty { chain, seq: noted.seq, fault });
@@ -200,7 +237,7 @@ impl Verification {
     }
 
     /// The ends of chains that checkpoints in the log say, to be held against it with [`Verification::expect`].
-    pub fn noted(&self) -> &[(i64, ChainEnd)] {
+    pub fn noted(&self) -> &[Noted] {
         &self.noted
     }
 

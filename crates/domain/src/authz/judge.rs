@@ -4,11 +4,11 @@ use std::fmt::{self, Debug};
 use std::sync::Arc;
 
 use super::{Action, Place};
-use crate::Result;
 use crate::id::{ExperimentId, Timestamp, WorkspaceId};
 use crate::identity::{Principal, Role};
 use crate::lifecycle::{ApprovalStatus, Stage};
 use crate::record::Tag;
+use crate::{Kind, Result};
 
 /// A team's rules. They forbid what roles allow, and permit what roles do not, to those who see the thing.
 pub trait Judge: Debug + Send + Sync {
@@ -16,6 +16,9 @@ pub trait Judge: Debug + Send + Sync {
     fn concern(&self, action: Action) -> Concern;
 
     fn judge(&self, question: &Question) -> Judgement;
+
+    /// The rules that forbid, and may do so otherwise when a thing of a kind is called by the other name.
+    fn forbidding_by_name(&self, kind: Kind, one: &str, other: &str) -> Vec<Rule>;
 }
 
 /// Which rules there are about a kind of change.
@@ -93,6 +96,10 @@ impl Rules {
             Some(judge) if action.is_judged() => judge.concern(action),
             _ => Concern::default(),
         }
+    }
+
+    pub(super) fn forbidding_by_name(&self, kind: Kind, one: &str, other: &str) -> Vec<Rule> {
+        self.judge.as_ref().map(|judge| judge.forbidding_by_name(kind, one, other)).unwrap_or_default()
     }
 
     pub(super) fn judge(&self, question: &Question) -> Judgement {

@@ -3,10 +3,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::{
-    Action, Concern, Decision, Described, Extent, Intent, ManageCredential, Place, Principal, Reason, Rule, Rules,
-    Subject, Thing, Verb, Visibility, explain, visible,
+    Action, Concern, Decision, Described, Extent, Intent, ManageCredential, ManagePolicy, Place, Principal, Reason,
+    Rule, Rules, Subject, Thing, Verb, Visibility, explain, visible,
 };
-use crate::id::WorkspaceId;
+use crate::id::{Timestamp, WorkspaceId};
 use crate::{Error, Kind, Result};
 
 /// Proof that [`authorize`] was asked for `V`, with the part of the workspace to whose things `V` may be done.
@@ -145,6 +145,21 @@ impl<V> Permit<V> {
         }
     }
 
+    /// Refuses a new name for a thing that rules go by which forbid, unless to those who may change the rules.
+    pub fn require_rename(&self, kind: Kind, old: &str, new: &str) -> Result<()> {
+        let rules = self.inner.rules.forbidding_by_name(kind, old, new);
+        if rules.is_empty() {
+            return Ok(());
+        }
+        self.other::<ManagePolicy>().require_workspace().map_err(|_| Error::Forbidden {
+            message: format!(
+                "{} may not rename {kind} '{old}' to '{new}', which {} goes by: that takes policy:manage",
+                self.subject().principal.name(),
+                rules.iter().map(|rule| format!("rule {}", rule.name)).collect::<Vec<_>>().join(", ")
+            ),
+        })
+    }
+
     /// Whether a team's rules have a word about the verb.
     pub fn is_judged(&self) -> bool {
         self.inner.concern != Concern::default()
@@ -159,10 +174,25 @@ impl<V> Permit<V> {
         self.decide(version, &version.to_string())
     }
 
-    /// Whether somebody else might do the verb to a version, by their roles and the team's rules. Nothing is allowed by it.
-    pub fn would_allow(&self, principal: Principal, version: &Thing) -> bool {
-        let Inner { subject, rules, action, intent, .. } = &*self.inner;
-        explain(&Subject { principal, ..subject.clone() }, rules, *action, version, intent).is_allowed
+    /// Whether somebody else might do the verb to a thing, by their roles and the team's rules. Nothing is allowed by it.
+    pub fn would_allow(&self, principal: Principal, thing: &Thing) -> bool {
+        self.would_decide(principal, thing, &self.inner.rules).is_allowed
+    }
+
+    /// As [`Permit::would_allow`], with what decides, at another time and through another script.
+    pub fn would_have_decided(
+        &self,
+        principal: Principal,
+        thing: &Thing,
+        at: Timestamp,
+        script: &'static str,
+    ) -> Decision {
+        self.would_decide(principal, thing, &self.inner.rules.clone().at(at, script))
+    }
+
+    fn would_decide(&self, principal: Principal, thing: &Thing, rules: &Rules) -> Decision {
+        let Inner { subject, action, intent, .. } = &*self.inner;
+        explain(&Subject { principal, ..subject.clone() }, rules, *action, thing, intent)
     }
 
     fn decide(&self, thing: &Thing, what: &str) -> Result<()> {

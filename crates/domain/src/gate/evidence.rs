@@ -1,6 +1,7 @@
 //! What a verdict rests on: a snapshot that is kept with it, so that it can be reached again.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,11 +31,11 @@ pub struct Evidence {
     /// The documents that the version names as reports on it, whether they could be read or not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reports: Vec<Report>,
-    /// The other version that is in production.
+    /// The other version that is in production, or was there last.
     pub production: Option<Occupant>,
     /// Those whose role lets them decide on the model.
     pub approvers: Vec<Approver>,
-    /// What lets the version past its gates.
+    /// What lets the version past its gates, or would if it had not lapsed.
     pub exception: Option<Exception>,
 }
 
@@ -63,6 +64,24 @@ pub struct Decision {
     /// Files of the version have changed since.
     #[serde(default)]
     pub artifacts_changed: bool,
+    /// Those of the groups that the person has left since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
+    /// Why whoever approved could not do so any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lapsed: Option<Lapse>,
+}
+
+/// Why what somebody allowed counts no more: they could not allow it now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lapse {
+    AccountDeleted,
+    AccountDisabled,
+    /// They hold no role that lets them, and no rule of the team's permits it.
+    NotAllowed,
+    /// These rules of the team forbid it.
+    Forbidden(Vec<String>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,8 +152,28 @@ impl ReportKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Occupant {
     pub version: i64,
+    #[serde(default, skip_serializing_if = "Standing::is_in_production")]
+    pub standing: Standing,
     /// The newest first.
     pub evaluations: Vec<Evaluation>,
+}
+
+/// Where the version is that was in production last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    #[default]
+    InProduction,
+    /// In another stage.
+    Left,
+    Deleted,
+}
+
+impl Standing {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    fn is_in_production(&self) -> bool {
+        *self == Standing::InProduction
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,6 +188,30 @@ pub struct Exception {
     pub by: String,
     pub reason: String,
     pub until: i64,
+    /// Why whoever made it could not do so any more, so that it lets nothing pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lapsed: Option<Lapse>,
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Standing::InProduction => "is in production",
+            Standing::Left => "was in production last",
+            Standing::Deleted => "was in production last and is deleted",
+        })
+    }
+}
+
+impl fmt::Display for Lapse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lapse::AccountDeleted => f.write_str("the account was deleted"),
+            Lapse::AccountDisabled => f.write_str("the account is disabled"),
+            Lapse::NotAllowed => f.write_str("no role or rule would allow it now"),
+            Lapse::Forbidden(rules) => write!(f, "it is forbidden by {} now", rules.join(", ")),
+        }
+    }
 }
 
 impl DecisionKind {

@@ -9,8 +9,8 @@ mod verdict;
 pub use definition::{Approved, Gate, GateDefinition, GatedStage, Target};
 pub use document::Measured;
 pub use evidence::{
-    Approver, Card, Commit, Decision, DecisionKind, Evaluation, Evidence, Exception, Metrics, Occupant, Report,
-    ReportKind, Slices,
+    Approver, Card, Commit, Decision, DecisionKind, Evaluation, Evidence, Exception, Lapse, Metrics, Occupant, Report,
+    ReportKind, Slices, Standing,
 };
 pub use rule::{Approvals, CleanCommit, EvaluationRule, ModelCard, Rule, TagRule, Threshold};
 pub use verdict::{Finding, Outcome, Refusal, Verdict, Vote, evaluate};

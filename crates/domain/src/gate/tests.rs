@@ -44,6 +44,8 @@ fn approval(by: &str) -> Decision {
         expires_at: None,
         stale: false,
         artifacts_changed: false,
+        left: Vec::new(),
+        lapsed: None,
     }
 }
 
@@ -112,6 +114,33 @@ fn approvals_may_have_to_come_from_a_group_and_lately() {
 }
 
 #[test]
+fn an_approval_lapses_with_the_right_to_give_it() {
+    let gate = gate(json!([{ "approvals": { "quorum": 1, "group": "risk" } }]));
+    let approval = Decision { groups: vec!["risk".to_owned(), "ops".to_owned()], ..approval("bob") };
+    let with = |decision: Decision| only(&gate, &Evidence { decisions: vec![decision], ..evidence() });
+    assert!(with(Decision { left: vec!["ops".to_owned()], ..approval.clone() }).0, "the gate names another group");
+    let left = with(Decision { left: vec!["risk".to_owned()], ..approval.clone() });
+    assert!(left.1.contains("the approval of bob has lapsed: they have left the group since"), "{}", left.1);
+    for (lapse, why) in [
+        (Lapse::AccountDeleted, "the account was deleted"),
+        (Lapse::AccountDisabled, "the account is disabled"),
+        (Lapse::NotAllowed, "no role or rule would allow it now"),
+        (Lapse::Forbidden(vec!["p/1".to_owned(), "p/2".to_owned()]), "it is forbidden by p/1, p/2 now"),
+    ] {
+        let (passed, message) = with(Decision { lapsed: Some(lapse.clone()), ..approval.clone() });
+        assert!(!passed && message.contains(&format!("the approval of bob has lapsed: {why}")), "{message}");
+        // Whoever says no need not be there any more.
+        let no = Decision { kind: DecisionKind::Reject, lapsed: Some(lapse), ..approval.clone() };
+        assert_eq!(with(no), (false, "bob rejected it".to_owned()));
+    }
+    // What was kept before says nothing of it and means what it did.
+    let mut kept = json!(approval);
+    assert!(kept.get("lapsed").is_none() && kept.get("left").is_none());
+    kept["lapsed"] = json!(null);
+    assert_eq!(serde_json::from_value::<Decision>(kept).unwrap(), approval);
+}
+
+#[test]
 fn a_rejection_stands_whatever_is_asked_of_approvals() {
     let gate = gate(json!([{ "approvals": { "quorum": 1, "group": "risk", "not_older_than_days": 7 } }]));
     let approval = Decision { groups: vec!["risk".to_owned()], ..approval("bob") };
@@ -148,11 +177,19 @@ fn an_evaluation_is_recent_and_good_enough() {
          at least 0.6"
     );
     let mut against = with(vec![evaluation(NOW, 0.9)]);
-    against.production = Some(Occupant { version: 1, evaluations: vec![evaluation(NOW - 90 * DAY, 0.895)] });
+    against.production = Some(Occupant {
+        version: 1,
+        standing: Standing::InProduction,
+        evaluations: vec![evaluation(NOW - 90 * DAY, 0.895)],
+    });
     assert!(!only(&gate, &against).0);
-    against.production = Some(Occupant { version: 1, evaluations: vec![evaluation(NOW - 90 * DAY, 0.85)] });
+    against.production = Some(Occupant {
+        version: 1,
+        standing: Standing::InProduction,
+        evaluations: vec![evaluation(NOW - 90 * DAY, 0.85)],
+    });
     assert!(only(&gate, &against).0);
-    against.production = Some(Occupant { version: 1, evaluations: Vec::new() });
+    against.production = Some(Occupant { version: 1, standing: Standing::InProduction, evaluations: Vec::new() });
     assert!(!only(&gate, &against).0);
 }
 
@@ -186,7 +223,7 @@ fn tags_cards_and_commits_are_looked_at() {
 fn an_exception_excuses_until_its_time_and_is_told() {
     let gate = gate(json!([{ "tag": { "key": "none" } }]));
     let with = |until| {
-        let exception = Exception { id: 1, by: "root".to_owned(), reason: "outage".to_owned(), until };
+        let exception = Exception { id: 1, by: "root".to_owned(), reason: "outage".to_owned(), until, lapsed: None };
         evaluate(&gate, &Evidence { exception: Some(exception), ..evidence() }).outcome
     };
     assert_eq!((with(NOW + 1), with(NOW)), (Outcome::Excused, Outcome::Failed));

@@ -2,7 +2,9 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-use super::evidence::{Decision, DecisionKind, Evaluation, Evidence, Report, ReportKind};
+use super::evidence::{
+    Decision, DecisionKind, Evaluation, Evidence, Exception, Occupant, Report, ReportKind, Standing,
+};
 use super::rule::{Approvals, Bound, CleanCommit, EvaluationRule, ModelCard, Rule, TagRule, Threshold};
 use super::{Gate, Target};
 use crate::Error;
@@ -47,6 +49,8 @@ pub struct Finding {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
     pub target: Target,
+    /// The id that the model keeps when it is renamed.
+    pub subject: String,
     /// Of every gate that was asked.
     pub verdicts: Vec<(Gate, Verdict)>,
     pub evidence: Evidence,
@@ -92,6 +96,9 @@ impl Refusal {
                 }
             }
         }
+        if let Some(Exception { by, lapsed: Some(lapse), .. }) = &self.evidence.exception {
+            let _ = write!(message, "; the exception of {by} has lapsed: {lapse}");
+        }
         if self.vote.is_some() {
             message.push_str("; your decision is recorded and counts");
         }
@@ -104,7 +111,7 @@ pub fn evaluate(gate: &Gate, evidence: &Evidence) -> Verdict {
     let findings: Vec<Finding> = gate.definition.rules.iter().map(|rule| finding(rule, evidence)).collect();
     let outcome = match (findings.iter().all(|finding| finding.passed), &evidence.exception) {
         (true, _) => Outcome::Passed,
-        (false, Some(exception)) if exception.until > evidence.at => Outcome::Excused,
+        (false, Some(exception)) if exception.lapsed.is_none() && exception.until > evidence.at => Outcome::Excused,
         (false, _) => Outcome::Failed,
     };
     Verdict { gate: gate.definition.name.clone(), gate_version: gate.version, outcome, findings }
@@ -138,10 +145,12 @@ fn approvals(rule: &Approvals, evidence: &Evidence) -> Finding {
         let expired = decision.expires_at.is_some_and(|until| until <= evidence.at);
         !decision.stale && !decision.artifacts_changed && !expired
     };
-    // The group and the age are asked of approvals only: who rejects says no, whoever it is and however long ago.
+    // What follows is asked of approvals only: who rejects says no, whoever it is and became, and however long ago.
+    let has_left = |decision: &Decision| group.as_ref().is_some_and(|group| decision.left.contains(group));
     let is_wanted = |decision: &&&Decision| {
         let too_old = not_older_than_days.is_some_and(|days| evidence.at - decision.at > i64::from(days) * DAY);
-        !too_old && is_in_group(&decision.groups) && may_count(&decision.by)
+        let lapsed = decision.lapsed.is_some() || has_left(decision);
+        !too_old && !lapsed && is_in_group(&decision.groups) && may_count(&decision.by)
     };
     let standing: Vec<&Decision> = evidence.decisions.iter().filter(stands).collect();
     let mut given: Vec<&str> = standing
@@ -178,14 +187,16 @@ fn approvals(rule: &Approvals, evidence: &Evidence) -> Finding {
     for decision in not_counted.filter(|decision| !given.contains(&decision.by.as_str())) {
         let why = match decision {
             Decision { by, .. } if *by == Principal::LocalOwner.name() => {
-                "was given without authentication, so that nobody can tell who it was"
+                "was given without authentication, so that nobody can tell who it was".to_owned()
             }
-            Decision { by, .. } if *by == evidence.author => "is the author's own",
-            Decision { by, .. } if evidence.requesters.contains(by) => "is of the one who asks",
-            Decision { artifacts_changed: true, .. } => "was given before artifacts of the version changed",
-            Decision { stale: true, .. } => "was given before the version changed",
-            Decision { groups, .. } if !is_in_group(groups) => "is of somebody outside of the group",
-            _ => "has expired",
+            Decision { by, .. } if *by == evidence.author => "is the author's own".to_owned(),
+            Decision { by, .. } if evidence.requesters.contains(by) => "is of the one who asks".to_owned(),
+            Decision { lapsed: Some(lapse), .. } => format!("has lapsed: {lapse}"),
+            Decision { artifacts_changed: true, .. } => "was given before artifacts of the version changed".to_owned(),
+            Decision { stale: true, .. } => "was given before the version changed".to_owned(),
+            Decision { groups, .. } if !is_in_group(groups) => "is of somebody outside of the group".to_owned(),
+            decision if has_left(decision) => "has lapsed: they have left the group since".to_owned(),
+            _ => "has expired".to_owned(),
         };
         let _ = write!(message, ", the approval of {} {why}", decision.by);
     }
@@ -295,10 +306,10 @@ fn reached(
             // The first version in production has nothing to be compared with.
             let Some(production) = &evidence.production else { return Ok(()) };
             let theirs = newest(&production.evaluations, rule).and_then(|theirs| metric(theirs, threshold));
-            let number = production.version;
+            let Occupant { version, standing, .. } = production;
             value
                 + theirs.ok_or_else(|| {
-                    format!("{what} is not measured on this data set for version {number}, which is in production")
+                    format!("{what} is not measured on this data set for version {version}, which {standing}")
                 })?
         }
     };
@@ -307,9 +318,10 @@ fn reached(
         Bound::Most | Bound::MostBesideProduction => (found <= limit, "at most"),
     };
     let than = match (bound, &evidence.production) {
-        (Bound::LeastBesideProduction | Bound::MostBesideProduction, Some(production)) => {
-            format!(", by version {} in production", production.version)
-        }
+        (Bound::LeastBesideProduction | Bound::MostBesideProduction, Some(production)) => match production.standing {
+            Standing::InProduction => format!(", by version {} in production", production.version),
+            standing => format!(", by version {}, which {standing}", production.version),
+        },
         _ => String::new(),
     };
     if holds { Ok(()) } else { Err(format!("{what} is {found} and must be {must} {limit}{than}")) }

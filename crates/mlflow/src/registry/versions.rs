@@ -4,9 +4,10 @@ use stele_app::{CheckedSource, NewModelVersion, SourceRequest};
 use stele_domain::Error;
 use stele_domain::artifact_uri::LocationPolicy;
 use stele_domain::lifecycle::Stage;
+use stele_domain::model_uri::ModelUri;
 use stele_domain::registry::{ModelVersion, Occupants};
 
-use super::dto::ModelVersionDto;
+use super::dto::{APPROVAL_TAG, ModelVersionDto};
 use super::{rules, source};
 use crate::call::{Call, empty, reply};
 use crate::error::{Code, Failure, Result};
@@ -17,7 +18,11 @@ pub(crate) async fn create(mut call: Call) -> Result<Response> {
     let name = input.required_text("name")?;
     let source = input.required_text("source")?;
     let run = input.text("run_id")?;
-    let given = rules::given_tags(&input)?;
+    let mut given = rules::given_tags(&input)?;
+    // A client that copies a version sends all the tags that it was shown. The copy has nobody's decision.
+    if matches!(ModelUri::parse(&source), Some(ModelUri::Version { .. })) {
+        given.retain(|(key, _)| key != APPROVAL_TAG);
+    }
     let run_link = input.text("run_link")?;
     let description = input.text("description")?.unwrap_or_default();
     let logged_model = input.text("model_id")?;

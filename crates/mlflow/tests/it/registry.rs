@@ -1,6 +1,8 @@
 use axum::Router;
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
+use stele_app::{NewReview, ReviewKind};
+use stele_domain::gate::DecisionKind;
 use stele_mlflow::router;
 use stele_testkit::apps;
 
@@ -94,6 +96,23 @@ async fn the_tag_that_shows_the_approval_cannot_be_written() {
             assert_eq!(status, StatusCode::BAD_REQUEST, "{path}");
             assert!(refused["message"].as_str().unwrap().contains("stele.approval"), "{refused}");
         }
+    }
+}
+
+/// MLflow's client copies a version with the tags that it was shown.
+#[tokio::test]
+async fn a_copy_of_a_decided_version_is_undecided() {
+    for (router, test) in routers().await {
+        let kind = ReviewKind::Decision(DecisionKind::Approve);
+        let review = NewReview { model: "m".into(), number: 1, kind, reason: String::new(), expires_in_days: None };
+        test.app.review_add(&test.ctx, review).await.unwrap();
+        let shown = get(&router, "model-versions/get?name=m&version=1").await;
+        let tags = &shown["model_version"]["tags"];
+        assert_eq!(*tags, json!([{ "key": "stele.approval", "value": "approved" }]));
+        let copy = json!({ "name": "m", "source": "models:/m/1", "tags": tags });
+        let (status, copied) = post(&router, "model-versions/create", copy).await;
+        assert_eq!(status, StatusCode::OK, "{copied}");
+        assert_eq!(copied["model_version"].get("tags"), None, "{copied}");
     }
 }
 

@@ -109,7 +109,7 @@ pub(super) async fn except(mut call: Call) -> Result<Response> {
     let (model, number) = version_of(&call)?;
     let NewExceptionDto { target, reason, minutes } = call.json().await?;
     let new = NewException { model, number, target: target.read(None)?, reason, minutes };
-    let Exception { id, by, reason, until } = call.app.gate_exception_make(&call.ctx, new).await?;
+    let Exception { id, by, reason, until, lapsed: _ } = call.app.gate_exception_make(&call.ctx, new).await?;
     reply(&ExceptionDto { exception: id, by, reason, until })
 }
 

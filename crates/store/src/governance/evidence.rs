@@ -18,16 +18,32 @@ const MOST_VALUES: i64 = 10_000;
 /// The most memberships of those who may decide.
 const MOST_MEMBERSHIPS: i64 = 1_000;
 
+/// A version that is in production, or was there last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastInProduction {
+    pub number: i64,
+    /// None where it was deleted.
+    pub row: Option<ModelVersionRow>,
+    pub is_there: bool,
+}
+
 impl Tx<'_> {
     /// Who registered a version.
     pub fn model_version_author(&mut self, version: ModelVersionRow) -> Result<String> {
         self.query_one("SELECT author FROM model_version WHERE id = $1", params![version], |row| row.text(0))
     }
 
-    /// The version of a model that is in production.
-    pub fn model_version_in_production(&mut self, model: ModelRow) -> Result<Option<ModelVersionRow>> {
-        const FIND: &str = "SELECT id FROM model_version WHERE model_id = $1 AND stage = 'production'";
-        self.query_opt(FIND, params![model], |row| row.int(0)).map(|row| row.map(ModelVersionRow))
+    /// The version of a model that is in production or was there last.
+    pub fn last_in_production(&mut self, model: ModelRow) -> Result<Option<LastInProduction>> {
+        const FIND: &str = "SELECT model.last_in_production, version.id, version.stage FROM model
+             LEFT JOIN model_version AS version
+                 ON version.model_id = model.id AND version.number = model.last_in_production
+             WHERE model.id = $1 AND model.last_in_production > 0";
+        self.query_opt(FIND, params![model], |row| {
+            let (number, version, stage) = (row.int(0)?, row.opt_int(1)?, row.opt_text(2)?);
+            let is_there = stage.as_deref() == Some(Stage::Production.as_str());
+            Ok(LastInProduction { number, row: version.map(ModelVersionRow), is_there })
+        })
     }
 
     /// A model as reads start from it.

@@ -11,6 +11,7 @@ mod verdict;
 
 pub use document::Reading;
 pub use evaluation::NewEvaluation;
+pub use evidence::LastInProduction;
 pub use gate::GateRecord;
 pub(crate) use measured_run::EVALUATED_TAG;
 pub use review::{Review, ReviewKind};

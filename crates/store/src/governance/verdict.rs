@@ -6,8 +6,8 @@ use stele_domain::registry::version_id;
 use stele_domain::{Error, Kind};
 
 use super::{from_json, to_json};
-use crate::Tx;
 use crate::engine::{Row, params};
+use crate::{ModelHead, Tx};
 
 /// What a gate answered, with all that it rests on.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,18 +26,19 @@ pub struct VerdictRecord {
 const MOST_VERDICTS: i64 = 200;
 
 impl Tx<'_> {
-    /// Keeps a verdict with its evidence.
+    /// Keeps a verdict with its evidence. `subject` is the lasting id of the model.
     pub fn verdict_keep<V: Verb>(
         &mut self,
         permit: &Permit<V>,
+        subject: &str,
         target: &Target,
         gate: &Gate,
         evidence: &Evidence,
         verdict: &Verdict,
     ) -> Result<i64> {
         const INSERT: &str = "INSERT INTO gate_verdict
-                 (workspace_id, model, number, target, outcome, gate, evidence, verdict, person, at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id";
+                 (workspace_id, model, number, target, outcome, gate, evidence, verdict, person, at, subject)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id";
         let values = params![
             permit.workspace(),
             &evidence.model,
@@ -49,16 +50,31 @@ impl Tx<'_> {
             to_json(verdict)?,
             permit.subject().principal.name(),
             evidence.at,
+            subject,
         ];
         self.query_one(INSERT, values, |row| row.int(0))
     }
 
-    /// What gates answered about a version, the newest first.
+    /// What gates answered about a version, the newest first: of the model that has the name, whatever it was called then,
+    /// or else of those that had it.
     pub fn verdicts(&mut self, visible: &Visibility, model: &str, number: i64) -> Result<Vec<VerdictRecord>> {
-        const LIST: &str = "SELECT id, target, gate, evidence, verdict, person, at FROM gate_verdict
+        const OF_NAME: &str = "SELECT id, target, gate, evidence, verdict, person, at FROM gate_verdict
              WHERE workspace_id = $1 AND model = $2 AND number = $3 ORDER BY id DESC LIMIT $4";
+        const OF_MODEL: &str = "SELECT id, target, gate, evidence, verdict, person, at FROM gate_verdict
+             WHERE subject = $5 AND number = $3
+                 OR workspace_id = $1 AND model = $2 AND number = $3 AND subject IS NULL
+             ORDER BY id DESC LIMIT $4";
         visible.require(Place::Model(model), Kind::ModelVersion, version_id(model, number))?;
-        self.query(LIST, params![visible.workspace(), model, number, MOST_VERDICTS], record)
+        let workspace = visible.workspace();
+        match self.model_head(visible, model) {
+            Ok(ModelHead { id, .. }) => {
+                self.query(OF_MODEL, params![workspace, model, number, MOST_VERDICTS, id], record)
+            }
+            Err(Error::NotFound { .. }) => {
+                self.query(OF_NAME, params![workspace, model, number, MOST_VERDICTS], record)
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

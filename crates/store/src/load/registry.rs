@@ -101,7 +101,11 @@ impl Tx<'_> {
         ];
         let row = self.query_one(INSERT, values, |row| row.int(0))?;
         self.tags_load("INSERT INTO model_version_tag (model_version_id, key, value)", row, &new.tags)?;
-        Ok(ModelVersionRow(row))
+        let row = ModelVersionRow(row);
+        if new.stage == Stage::Production {
+            self.model_version_produced(row)?;
+        }
+        Ok(row)
     }
 
     fn tags_load(&mut self, head: &str, owner: i64, tags: &[Tag]) -> Result<()> {

@@ -104,7 +104,19 @@ impl Tx<'_> {
         now: Timestamp,
     ) -> Result<()> {
         const TRANSITION: &str = "UPDATE model_version SET stage = $2, updated_at = $3 WHERE id = $1";
-        self.execute(TRANSITION, params![version, stage.as_str(), now]).map(|_| ())
+        self.execute(TRANSITION, params![version, stage.as_str(), now])?;
+        match stage {
+            Stage::Production => self.model_version_produced(version),
+            Stage::None | Stage::Staging | Stage::Archived => Ok(()),
+        }
+    }
+
+    /// Keeps that a version is the one that was in production last.
+    pub(crate) fn model_version_produced(&mut self, version: ModelVersionRow) -> Result<()> {
+        const PRODUCED: &str = "UPDATE model SET last_in_production =
+                 (SELECT version.number FROM model_version AS version WHERE version.id = $1)
+             WHERE id = (SELECT version.model_id FROM model_version AS version WHERE version.id = $1)";
+        self.execute(PRODUCED, params![version]).map(|_| ())
     }
 
     /// Sets the decision on a version.

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import time
 
 import boto3
 import pytest
@@ -153,6 +154,15 @@ def test_presigned_addresses(server, key):
     assert requests.get(good.url.replace("X-Amz-Expires=60", "X-Amz-Expires=600"), timeout=30).status_code == 401
     assert requests.get(good.url.split("&X-Amz-Signature")[0], timeout=30).status_code == 401
     assert requests.post(good.url.replace("/get?", "/search?"), timeout=30).status_code == 401
+
+
+def test_a_presigned_address_whose_time_is_over_says_so(server, key):
+    s3 = aws(server, "s3", key["id"], key["secret"], signature_version="s3v4")
+    late = s3.generate_presigned_url("list_buckets", ExpiresIn=1)
+    time.sleep(2.1)
+    answer = requests.get(late, timeout=30)
+    assert (answer.status_code, "<Code>AccessDenied</Code>" in answer.text) == (403, True)
+    assert "Request has expired" in answer.text
 
 
 def test_a_narrowed_key_and_token_hold_less(server, cli, user):

@@ -39,6 +39,9 @@ pub(crate) async fn dispatch(State(server): State<Server>, request: Request) -> 
     let method = head.method.clone();
     let mut reached = None;
     let answered = async {
+        // A signature whose time is over is wrong as well, which says less.
+        let query = call::query(&uri);
+        call::refuse_late(&query, server.app.now())?;
         let ctx = server.app.admit(admission, Script::Aws, request_id.clone()).map_err(|refusal| match refusal {
             Refusal::Missing if is_old => Failure::bad(
                 "InvalidRequest",
@@ -49,8 +52,6 @@ pub(crate) async fn dispatch(State(server): State<Server>, request: Request) -> 
         let ctx = server.app.at_home(ctx).await?;
         let (bucket, key) = call::place(uri.path())?;
         let account = server.app.account_number(&ctx, &server.account);
-        let query = call::query(&uri);
-        call::refuse_late(&query, server.app.now())?;
         call::hoist(&query, &mut head.headers);
         let call = Call {
             app: server.app.clone(),

@@ -50,8 +50,7 @@ impl Described for Nothing {
 
 fn subject(groups: &[&str], grants: Vec<Grant>) -> Subject {
     let groups = groups.iter().map(|group| (*group).to_owned()).collect();
-    let account =
-        Account { name: "ada".to_owned(), kind: AccountKind::User, groups, grants, ceiling: None, is_lent: false };
+    let account = Account::new("ada", AccountKind::User, groups, grants);
     let principal = Principal::Account(Arc::new(account));
     Subject { principal, workspace: WorkspaceId(1), workspace_name: "default".into() }
 }

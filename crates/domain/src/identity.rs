@@ -169,6 +169,11 @@ impl Scope {
 }
 
 impl Account {
+    /// An account with all that it holds.
+    pub fn new(name: impl Into<String>, kind: AccountKind, groups: Vec<String>, grants: Vec<Grant>) -> Account {
+        Account { name: name.into(), kind, groups, grants, ceiling: None, is_lent: false }
+    }
+
     /// The account as a credential shows it that was narrowed to some roles: on no scope more than they allow, and
     /// nowhere more than the account holds.
     #[must_use]
@@ -231,14 +236,7 @@ mod tests {
     fn a_narrowed_account_holds_less_and_never_more() {
         let grant = |role, name: &str| Grant { role, scope: Scope::Model(name.to_owned()) };
         let grants = vec![grant(Role::Administrator, "a"), grant(Role::Viewer, "b")];
-        let account = Account {
-            name: "ann".to_owned(),
-            kind: AccountKind::User,
-            groups: Vec::new(),
-            grants,
-            ceiling: None,
-            is_lent: false,
-        };
+        let account = Account::new("ann", AccountKind::User, Vec::new(), grants);
         let narrowed = account.narrowed(&[Role::Contributor, Role::Approver]);
         assert_eq!(
             narrowed.grants,

@@ -185,16 +185,8 @@ fn intent() -> impl Strategy<Value = Intent> {
 fn principal() -> impl Strategy<Value = Principal> {
     let groups = subsequence(vec!["research".to_owned(), "leads".to_owned()], 0..=2);
     let kind = select(&[AccountKind::User, AccountKind::Service]);
-    let account = (select(&["ann", "bob"]), kind, groups).prop_map(|(name, kind, groups)| {
-        Principal::Account(Arc::new(Account {
-            name: name.to_owned(),
-            kind,
-            groups,
-            grants: Vec::new(),
-            ceiling: None,
-            is_lent: false,
-        }))
-    });
+    let account = (select(&["ann", "bob"]), kind, groups)
+        .prop_map(|(name, kind, groups)| Principal::Account(Arc::new(Account::new(name, kind, groups, Vec::new()))));
     prop_oneof![1 => Just(Principal::LocalOwner), 6 => account]
 }
 

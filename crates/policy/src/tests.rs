@@ -39,14 +39,7 @@ fn tag(key: &str, value: &str) -> Tag {
 
 fn account(kind: AccountKind, groups: &[&str], grants: Vec<Grant>) -> Principal {
     let groups = groups.iter().map(|group| (*group).to_owned()).collect();
-    Principal::Account(Arc::new(Account {
-        name: "ann".to_owned(),
-        kind,
-        groups,
-        grants,
-        ceiling: None,
-        is_lent: false,
-    }))
+    Principal::Account(Arc::new(Account::new("ann", kind, groups, grants)))
 }
 
 fn version() -> Thing {

@@ -49,8 +49,7 @@ impl TestApp {
     pub async fn requests_of(&self, name: &str, script: Script) -> Ctx {
         let held =
             self.app.account_held(&self.ctx, name.to_owned()).await.expect("a test asks for accounts that it made");
-        let (name, kind) = (name.to_owned(), AccountKind::User);
-        let account = Account { name, kind, groups: held.groups, grants: held.grants, ceiling: None, is_lent: false };
+        let account = Account::new(name, AccountKind::User, held.groups, held.grants);
         self.app.context_of(Principal::Account(Arc::new(account)), script, "test")
     }
 

@@ -110,15 +110,7 @@ impl App {
 
     /// The context of a request that anybody may make, such as asking whether the server is well. It holds no role.
     pub fn anonymous(&self, script: Script, request_id: impl Into<String>) -> Ctx {
-        let name = "anonymous".to_owned();
-        let nobody = Account {
-            name,
-            kind: AccountKind::Service,
-            groups: Vec::new(),
-            grants: Vec::new(),
-            ceiling: None,
-            is_lent: false,
-        };
+        let nobody = Account::new("anonymous", AccountKind::Service, Vec::new(), Vec::new());
         self.context_of(Principal::Account(Arc::new(nobody)), script, request_id)
     }
 }

@@ -106,9 +106,7 @@ impl App {
     /// Who keeps the accounts as the provider says, as the audit log knows it.
     fn provider_ctx(&self) -> Ctx {
         let grants = vec![Grant { role: Role::Administrator, scope: Scope::Organisation }];
-        let name = "identity-provider".to_owned();
-        let provider =
-            Account { name, kind: AccountKind::Service, groups: Vec::new(), grants, ceiling: None, is_lent: false };
+        let provider = Account::new("identity-provider", AccountKind::Service, Vec::new(), grants);
         self.context_of(Principal::Account(Arc::new(provider)), Script::Native, self.new_request_id())
     }
 }

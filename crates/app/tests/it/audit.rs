@@ -194,14 +194,7 @@ async fn entries_are_found_by_what_they_say_page_by_page() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_denial_is_an_entry_and_says_where_it_came_from() {
     for test in apps().await {
-        let nobody = Account {
-            name: "mallory".to_owned(),
-            kind: AccountKind::User,
-            groups: Vec::new(),
-            grants: Vec::new(),
-            ceiling: None,
-            is_lent: false,
-        };
+        let nobody = Account::new("mallory", AccountKind::User, Vec::new(), Vec::new());
         let address = "192.0.2.7".parse().unwrap();
         let ctx = stele_app::coming_from(Some(address), async {
             test.app.context_of(Principal::Account(Arc::new(nobody)), stele_app::Script::Mlflow, "r1")

@@ -47,14 +47,7 @@ async fn found(test: &TestApp, ctx: &Ctx, experiments: &[ExperimentId]) -> usize
 /// Somebody with one role.
 fn somebody(test: &TestApp, role: Role, scope: Scope) -> Ctx {
     let grants = vec![Grant { role, scope }];
-    let account = Account {
-        name: "ann".to_owned(),
-        kind: AccountKind::User,
-        groups: Vec::new(),
-        grants,
-        ceiling: None,
-        is_lent: false,
-    };
+    let account = Account::new("ann", AccountKind::User, Vec::new(), grants);
     test.app.context_of(Principal::Account(Arc::new(account)), Script::Mlflow, "test")
 }
 

@@ -61,14 +61,7 @@ impl Things {
 
 pub(crate) fn somebody(test: &TestApp, grants: &[(Role, Scope)]) -> Ctx {
     let grants = grants.iter().map(|(role, scope)| Grant { role: *role, scope: scope.clone() }).collect();
-    let account = Account {
-        name: "ann".to_owned(),
-        kind: AccountKind::User,
-        groups: Vec::new(),
-        grants,
-        ceiling: None,
-        is_lent: false,
-    };
+    let account = Account::new("ann", AccountKind::User, Vec::new(), grants);
     test.app.context_of(Principal::Account(Arc::new(account)), Script::Mlflow, "test")
 }
 

@@ -8,14 +8,7 @@ use crate::{Error, Kind};
 
 fn subject(grants: &[(Role, Scope)]) -> Subject {
     let grants = grants.iter().map(|(role, scope)| Grant { role: *role, scope: scope.clone() }).collect();
-    let account = Account {
-        name: "ann".to_owned(),
-        kind: AccountKind::User,
-        groups: Vec::new(),
-        grants,
-        ceiling: None,
-        is_lent: false,
-    };
+    let account = Account::new("ann", AccountKind::User, Vec::new(), grants);
     Subject {
         principal: Principal::Account(Arc::new(account)),
         workspace: WorkspaceId(1),

@@ -92,14 +92,7 @@ impl Actor {
             return Admission::Refused(Refusal::Missing);
         }
         let grants = self.grants(scopes);
-        let account = Account {
-            name: NAME.to_owned(),
-            kind: AccountKind::User,
-            groups: Vec::new(),
-            grants,
-            ceiling: None,
-            is_lent: false,
-        };
+        let account = Account::new(NAME, AccountKind::User, Vec::new(), grants);
         Admission::Admitted(Principal::Account(Arc::new(account)))
     }
 

@@ -44,12 +44,7 @@ impl Tx<'_> {
         let Some((row, name, kind, password, disabled)) = found else { return Ok(None) };
         let groups = self.groups_of(row)?;
         let grants = self.query(GRANTS, params![row], grant)?;
-        Ok(Some(LoginAccount {
-            row,
-            account: Account { name, kind, groups, grants, ceiling: None, is_lent: false },
-            password,
-            disabled,
-        }))
+        Ok(Some(LoginAccount { row, account: Account::new(name, kind, groups, grants), password, disabled }))
     }
 }
 

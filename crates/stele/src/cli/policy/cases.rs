@@ -141,14 +141,7 @@ impl Case {
             Ok(Grant { role, scope: Scope::Organisation })
         };
         let grants = self.roles.iter().map(role).collect::<Result<Vec<Grant>, String>>()?;
-        let account = Account {
-            name: self.who.clone(),
-            kind,
-            groups: self.groups.clone(),
-            grants,
-            ceiling: None,
-            is_lent: false,
-        };
+        let account = Account::new(self.who.clone(), kind, self.groups.clone(), grants);
         let subject = Subject {
             principal: Principal::Account(Arc::new(account)),
             workspace: WorkspaceId(1),

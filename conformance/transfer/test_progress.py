@@ -28,7 +28,15 @@ def on_terminal(stele: Stele, *arguments: object, see: Callable[[str, subprocess
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     place = ["--data", str(stele.data), "--database", stele.database]
     command = [str(stele_binary()), *map(str, arguments), *place]
-    process = subprocess.Popen(command, env=environment() | {"TERM": "xterm"}, stdout=subprocess.PIPE, stderr=terminal, text=True)
+    process = subprocess.Popen(
+        command,
+        env=environment() | {"TERM": "xterm"},
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        text=True,
+        # A shell that runs the tests in the background lets its children ignore this signal.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     os.close(terminal)
     drawn = ""
     while True:

@@ -8,8 +8,8 @@ use stele_domain::lineage::Association;
 use crate::transact::{Changed, check_text};
 use crate::{App, Ctx};
 
-/// The most edges that one list or step looks at.
-pub(crate) const MOST_EDGES: i64 = 100_000;
+/// The most edges that one list looks at.
+const MOST_EDGES: i64 = 100_000;
 
 impl App {
     /// Draws an edge; there is at most one from a thing to another.

@@ -13,7 +13,6 @@ use stele_domain::registry::ModelVersion;
 use stele_domain::{Error, Kind, Result};
 use stele_store::Tx;
 
-use crate::association::MOST_EDGES;
 use crate::experiment::require_active;
 use crate::registry::by_uri;
 use crate::transact::check_text;
@@ -21,6 +20,10 @@ use crate::{App, Ctx};
 
 /// How many things one walk meets.
 const MOST_MET: usize = 10_000;
+/// How many edges one walk goes along.
+const MOST_CROSSED: usize = 100_000;
+/// One more than a walk may go along, so that what a step leaves out is not overlooked.
+const MOST_OF_STEP: i64 = 100_001;
 
 /// Where to walk. Ends are named `kind/name`.
 #[derive(Debug, Clone)]
@@ -119,11 +122,10 @@ impl<'t, 'c> Walker<'t, 'c> {
                 }
             }
             if self.walked.met.len() > MOST_MET {
-                return Err(Error::LimitExceeded {
-                    message: format!(
-                        "more than {MOST_MET} things are connected with it: ask for less depth or for one direction"
-                    ),
-                });
+                return Err(too_many(MOST_MET, "things are connected with it"));
+            }
+            if self.walked.edges.len() > MOST_CROSSED {
+                return Err(too_many(MOST_CROSSED, "edges connect it with others"));
             }
             if border.is_empty() {
                 return Ok(());
@@ -141,14 +143,17 @@ impl<'t, 'c> Walker<'t, 'c> {
         }
         let (drawn, steps) = match towards {
             Towards::Products => (
-                self.tx.associations_from(self.visible, border, MOST_EDGES)?,
-                self.tx.lineage_from(self.visible, &nodes, MOST_EDGES)?,
+                self.tx.associations_from(self.visible, border, MOST_OF_STEP)?,
+                self.tx.lineage_from(self.visible, &nodes, MOST_OF_STEP)?,
             ),
             Towards::Origins => (
-                self.tx.associations_to(self.visible, border, MOST_EDGES)?,
-                self.tx.lineage_to(self.visible, &nodes, MOST_EDGES)?,
+                self.tx.associations_to(self.visible, border, MOST_OF_STEP)?,
+                self.tx.lineage_to(self.visible, &nodes, MOST_OF_STEP)?,
             ),
         };
+        if drawn.len() + steps.len() > MOST_CROSSED {
+            return Err(too_many(MOST_CROSSED, "edges connect it with others"));
+        }
         let drawn = drawn.into_iter().map(|Association { source, target, kind, created_at }| LineageEdge {
             source,
             target,
@@ -190,6 +195,10 @@ impl<'t, 'c> Walker<'t, 'c> {
         walked.nodes = self.known.into_iter().filter_map(|(end, node)| Some((end, node?))).collect();
         Ok(walked)
     }
+}
+
+fn too_many(most: usize, what: &str) -> Error {
+    Error::LimitExceeded { message: format!("more than {most} {what}: ask for less depth or for one direction") }
 }
 
 /// What an end is in the record. What is deleted is nothing, and so is what may not be seen.

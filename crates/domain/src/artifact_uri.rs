@@ -89,6 +89,11 @@ pub fn is_uri_within(source: &str, root: &str) -> bool {
         && decoded_segments(source.path).starts_with(&root_segments)
 }
 
+/// Whether one of two places lies within the other.
+pub fn do_uris_overlap(one: &str, other: &str) -> bool {
+    is_uri_within(one, other) || is_uri_within(other, one)
+}
+
 /// Scheme and authority, in one spelling for stores that are known by several.
 fn store(parts: &UriParts<'_>) -> (String, String) {
     let authority = parts.authority.to_ascii_lowercase();

@@ -2,7 +2,9 @@
 //! workspace: behind the server each workspace has a folder, `workspaces/NAME`, and `default` has the rest; elsewhere a
 //! workspace has the root that it was given, and `default` all that is no other's.
 
-use stele_domain::artifact_uri::{append_to_uri_path, is_uri_within, local_path, place_in_folder, proxied_path};
+use stele_domain::artifact_uri::{
+    append_to_uri_path, do_uris_overlap, is_uri_within, local_path, place_in_folder, proxied_path,
+};
 use stele_domain::id::WorkspaceId;
 use stele_domain::{ArtifactPath, Error, Kind, Result};
 use stele_store::{Areas, Tx};
@@ -112,10 +114,7 @@ impl Area {
             (Some(_), Some(root)) => is_uri_within(uri, root),
             (Some(_), None) => false,
             // What holds another one's root would lead there.
-            (None, _) => {
-                let overlaps = |root: &String| is_uri_within(uri, root) || is_uri_within(root, uri);
-                !self.areas.roots_of_others.iter().any(overlaps)
-            }
+            (None, _) => !self.areas.roots_of_others.iter().any(|root| do_uris_overlap(uri, root)),
         })
     }
 

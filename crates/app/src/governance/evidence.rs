@@ -25,7 +25,8 @@ const DIRTY: &str = "mlflow.source.git.dirty";
 /// Lists the models that a run logged, as clients older than logged models do.
 const LOGGED_MODELS: &str = "mlflow.log-model.history";
 
-/// Takes the snapshot that gates look at, without what may have lapsed and without exceptions. The opened model keeps writers to its versions away until the transaction ends.
+/// Takes the snapshot that gates look at, without what may have lapsed and without exceptions. The opened model keeps
+/// writers to its versions away until the transaction ends.
 pub(super) fn gather(
     tx: &mut Tx,
     subject: &Subject,

@@ -1,17 +1,19 @@
 //! Where a new version may come from. A server reads the files of versions for its clients, so a source on this
 //! machine or behind this server must lie within the run or logged model that the client names with it.
 
-use stele_domain::artifact_uri::{UriParts, is_plainly_absolute, is_proxied, is_uri_within, local_path};
+use stele_domain::Error;
+use stele_domain::artifact_uri::{
+    UriParts, do_uris_overlap, is_plainly_absolute, is_proxied, is_uri_within, local_path,
+};
 use stele_domain::authz::{Extent, Place, Visibility};
 use stele_domain::id::{LoggedModelId, RunId};
 use stele_domain::lifecycle::Stage;
 use stele_domain::model_uri::{ModelUri, is_model_uri};
 use stele_domain::record::Tag;
 use stele_domain::registry::{ModelVersion, PROMPT_TAG, version_id};
-use stele_domain::{Error, Kind};
 use stele_store::Tx;
 
-use super::resolve::{by_alias, in_stages, newest};
+use super::resolve::{by_uri, in_stages, newest};
 use crate::{App, Ctx};
 
 /// What a client says about the origin of a version. An id that it leaves out may be inherited from another version;
@@ -189,11 +191,7 @@ fn resolve(tx: &mut Tx, visible: &Visibility, uri: ModelUri) -> Checked<ModelVer
         return Err(SourceProblem::Prompt.into());
     }
     match uri {
-        ModelUri::Version { model, number } => {
-            let missing = Error::not_found(Kind::ModelVersion, format!("{model}/{number}"));
-            let number = number.parse().map_err(|_| missing)?;
-            Ok(tx.model_version_get(visible, &model, number)?)
-        }
+        ModelUri::Version { .. } | ModelUri::Alias { .. } => Ok(by_uri(tx, visible, &uri)?),
         ModelUri::Latest { model } => {
             newest(tx, visible, &model)?.ok_or_else(|| SourceProblem::NoVersion { model, stage: None }.into())
         }
@@ -204,7 +202,6 @@ fn resolve(tx: &mut Tx, visible: &Visibility, uri: ModelUri) -> Checked<ModelVer
             let found = in_stages(tx, visible, &model, &[known])?.pop();
             found.ok_or_else(|| SourceProblem::NoVersion { model, stage: Some(stage) }.into())
         }
-        ModelUri::Alias { model, alias } => Ok(by_alias(tx, visible, &model, &alias)?),
         ModelUri::LoggedModel(_) => Err(SourceProblem::Unclaimed(Owner::LoggedModel).into()),
     }
 }
@@ -272,8 +269,8 @@ fn is_of_hidden(tx: &mut Tx, visible: &Visibility, source: &str) -> Checked<bool
         return Ok(false);
     }
     let roots = tx.artifact_roots(visible, None, &[])?;
-    let overlaps = |root: &str| is_uri_within(source, root) || is_uri_within(root, source);
-    Ok(roots.iter().any(|root| !visible.sees(Place::Experiment(root.experiment)) && overlaps(&root.uri)))
+    let is_hidden = |experiment| !visible.sees(Place::Experiment(experiment));
+    Ok(roots.iter().any(|root| is_hidden(root.experiment) && do_uris_overlap(source, &root.uri)))
 }
 
 /// Whether an absolute path is `root` or lies below it, by its text alone.

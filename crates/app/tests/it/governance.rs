@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use stele_app::{
     App, CheckedSource, Ctx, LoadedModel, LoadedVersion, NewException, NewModel, NewModelEvaluation, NewModelVersion,
-    NewPackage, NewReview, NewWorkspace, ReviewKind, Script, VersionChange,
+    NewPackage, NewReview, ReviewKind, Script, VersionChange,
 };
 use stele_domain::gate::{DecisionKind, GateDefinition, Outcome, Target, evaluate};
 use stele_domain::id::Timestamp;
@@ -17,6 +17,8 @@ use stele_domain::resource::Document;
 use stele_domain::workspace::Removal;
 use stele_domain::{Error, Result};
 use stele_testkit::{TestApp, apps};
+
+use crate::workspaces::workspace;
 
 pub(crate) const APPROVE: ReviewKind = ReviewKind::Decision(DecisionKind::Approve);
 
@@ -118,9 +120,7 @@ async fn two_people_besides_author_and_asker_let_a_version_into_production() {
 async fn what_moves_from_a_deleted_workspace_comes_under_the_gates() {
     for test in &apps().await {
         let (app, ctx) = (&test.app, &test.ctx);
-        app.enable_workspaces();
-        app.workspace_create(ctx, NewWorkspace { name: "team".to_owned(), ..NewWorkspace::default() }).await.unwrap();
-        let team = &app.enter(ctx.clone(), "team").await.unwrap();
+        let team = &workspace(test, "team").await;
         for model in ["m", "free"] {
             let number = version(app, team, model).await;
             produce(app, team, model, number).await.unwrap();

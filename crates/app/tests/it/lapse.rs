@@ -1,7 +1,7 @@
 //! Approvals and exceptions of people who could not give them any more, on both engines.
 
 use serde_json::json;
-use stele_app::{AccountChange, App, Ctx, NewException, NewWorkspace, ReviewKind, Script, VersionChange};
+use stele_app::{AccountChange, App, Ctx, NewException, ReviewKind, Script, VersionChange};
 use stele_domain::directory::Holder;
 use stele_domain::gate::{DecisionKind, Outcome, Target, evaluate};
 use stele_domain::id::GrantRow;
@@ -14,6 +14,7 @@ use stele_domain::{Error, Result};
 use stele_testkit::{TestApp, apps};
 
 use crate::governance::{APPROVE, gate, person, produce, production, refused, review, version};
+use crate::workspaces::workspace;
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
@@ -247,9 +248,7 @@ async fn an_exception_lapses_with_whoever_made_it() {
 async fn approvals_move_with_the_roles_that_are_held_in_default() {
     for test in &apps().await {
         let (app, ctx) = (&test.app, &test.ctx);
-        app.enable_workspaces();
-        app.workspace_create(ctx, NewWorkspace { name: "team".to_owned(), ..NewWorkspace::default() }).await.unwrap();
-        let team = &app.enter(ctx.clone(), "team").await.unwrap();
+        let team = &workspace(test, "team").await;
         gate(test, "prod", "*", production(), json!([{ "approvals": { "quorum": 1 } }])).await;
         person(test, "bob", &[], &[]).await;
         let on = |scope| app.grant_create(team, Holder::Account("bob".to_owned()), Role::Approver, scope);

@@ -14,7 +14,7 @@ use crate::visibility::{
 
 const EVER: Timestamp = Timestamp(i64::MAX);
 
-async fn workspace(test: &TestApp, name: &str) -> Ctx {
+pub(crate) async fn workspace(test: &TestApp, name: &str) -> Ctx {
     test.app.enable_workspaces();
     let new = NewWorkspace { name: name.to_owned(), ..NewWorkspace::default() };
     test.app.workspace_create(&test.ctx, new).await.unwrap();
